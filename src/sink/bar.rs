@@ -1,8 +1,7 @@
 //! The bar: how many dead letters of a source are too many.
 //!
-//! What counts are the open dead letters of a source, whichever run wrote them; its records are
-//! those that its checkpoint counts. A destination says how a source stands ([`Standing`]), and
-//! whoever loads judges it.
+//! Only the open dead letters of a source count, whichever run wrote them; its records are those its
+//! checkpoint counts. The destination reports the state of a source ([`Standing`]), and the loader judges it.
 
 use std::fmt;
 
@@ -12,14 +11,14 @@ use crate::split::Split;
 /// How many dead letters are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bar {
-    /// More than so many.
+    /// More than this number of letters.
     Count(u64),
     /// A larger share of the records than this, in millionths.
     Share(u32),
 }
 
 impl Bar {
-    /// Whether so many dead letters of so many records are too many.
+    /// Whether this many dead letters among this many records exceed the bar.
     pub fn is_exceeded(self, letters: u64, records: u64) -> bool {
         match self {
             Bar::Count(count) => letters > count,
@@ -44,23 +43,23 @@ impl fmt::Display for Bar {
     }
 }
 
-/// How a split stands, by its checkpoint and its dead letters.
+/// The state of a split, from its checkpoint and its dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The split.
     pub split: Split,
     /// Records up to its checkpoint.
     pub records: u64,
-    /// Dead letters of it that are open,
+    /// Its open dead letters.
     pub letters: u64,
-    /// and where the last of them stands.
+    /// The offset of the last of them.
     pub last_letter: Option<u64>,
-    /// Whether the checkpoint is at its end.
+    /// Whether the checkpoint has reached its end.
     pub is_complete: bool,
 }
 
 impl Standing {
-    /// How it stands without its last record, which is read again.
+    /// The same without its last record, which is about to be read again.
     pub fn without(self, again: Again) -> Standing {
         if again.was_blank || again.was_skipped {
             return self;

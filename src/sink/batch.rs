@@ -1,8 +1,8 @@
 //! Batches: what commits together.
 //!
-//! A [`Batch`] is a run of parcels in file order, of one source or several, with one
-//! [`Advance`] for each source that it moves. It is whole, in memory, before its transaction
-//! begins: a client that stalls inside COPY holds its locks.
+//! A [`Batch`] is a run of parcels in file order, from one source or several, with one [`Advance`] for each
+//! source it moves. It is complete in memory before its transaction begins, because a client that stalls
+//! inside COPY holds its locks.
 
 use std::ops::Range;
 
@@ -20,71 +20,71 @@ use crate::work::Parcel;
 #[derive(Clone, Debug)]
 pub struct Advance {
     pub split: Split,
-    /// The checkpoint from which it moves. The commit compares it with the stored one.
+    /// The checkpoint it moves from. The commit compares it with the stored one.
     pub from: u64,
-    /// Where the first record of the batch stands. That is not the checkpoint where a last
-    /// line without a line end has grown: its line end is passed over, or it is read again.
-    /// From then on the source has no such line; whoever commits this says so.
+    /// Where the first record of the batch starts. This differs from the checkpoint when a last line without
+    /// a line end has grown: its line end is then skipped, or the line is read again. From then on the source
+    /// has no such line, and the commit records that.
     pub start: u64,
-    /// The checkpoint to which it moves.
+    /// The checkpoint it moves to.
     pub to: u64,
     pub counts: Counts,
     /// Length and hash of the bytes before `to`.
     pub tail: (u32, Hash16),
-    /// Set with the batch that reaches the end of the source: its size.
+    /// The size of the source; set by the batch that reaches its end.
     pub ends: Option<u64>,
-    /// The split is at its end.
+    /// The batch reaches the end of the split.
     pub completes: bool,
-    /// The start of a last line without a line end. Only at the end of a source.
+    /// The start of a last line without a line end. Set only at the end of a source.
     pub unterminated: Option<u64>,
-    /// The last record of an earlier run has grown: it is read again from there, and no longer
-    /// counts as what it was.
+    /// The last record of an earlier run has grown: it is read again from here, and its old outcome no longer
+    /// counts.
     pub again: Option<Again>,
-    /// What stands before `to`, where the records behind it mean nothing without it.
+    /// What precedes `to`, if the records after it depend on it.
     pub preamble: Preamble,
 }
 
 impl Advance {
-    /// Whether it says something new of the end of its source: it reaches it, or the last line
-    /// there was, is not any more.
+    /// Whether it changes what is known about the end of its source: it reaches the end, or the old last line
+    /// is no longer the last.
     pub(super) fn has_news_of_the_end(&self) -> bool {
         self.ends.is_some() || self.start != self.from
     }
 
-    /// Whether it says something new of a last line without a line end. Where nothing was read,
-    /// the one that there was is still there.
+    /// Whether it changes what is known about a last line without a line end. If nothing was read, the old
+    /// one is still there.
     pub(super) fn has_news_of_the_last_line(&self) -> bool {
         self.start != self.from || self.ends.is_some() && self.to > self.start
     }
 }
 
-/// A last record that was open and is read again.
+/// A last record that was unterminated and is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
     pub offset: u64,
-    /// How many lines it had when it was read first.
+    /// How many lines it had when it was first read.
     pub lines: u64,
-    /// It was blank then.
+    /// Whether it was blank then.
     pub was_blank: bool,
-    /// The format skipped it then.
+    /// Whether the format skipped it then.
     pub was_skipped: bool,
-    /// Where behind it a line began that was cut off, and so was a reject of its own. It is read again
-    /// too, and may belong to the record now.
+    /// Where a line that was cut off, and so became a reject of its own, began after it. That line is read
+    /// again too, and may now belong to the record.
     pub cut_off: Option<u64>,
 }
 
 impl Counts {
-    /// As a checkpoint has them, which does not say how many records there are in all.
+    /// The counts in a checkpoint's form, which leaves out the total of records.
     pub(super) fn stored(counts: Counts) -> Counts {
         let Counts { inserted, updated, unchanged, superseded, rejected, .. } = counts;
         Counts { records: inserted + updated + unchanged + superseded + rejected, ..counts }
     }
 
-    /// Takes back a line that is read again. It was a reject, or one of the rows that were
-    /// `stored` for its source.
+    /// Takes back a line that is read again. It was a reject, or one of the rows that were `stored` for its
+    /// source.
     ///
-    /// What a row was counted as is not remembered; that it was counted is. The sum is right,
-    /// and the parts are as right as the parts of a sum over batches can be.
+    /// Only the sum of a source's rows is remembered, not how each row was counted. So the sum stays right,
+    /// and the parts are as right as those of any sum over batches.
     pub(super) fn take_back(&mut self, again: Again, was_rejected: bool, stored: Stored) {
         let lines = i64::try_from(again.lines).expect("the lines of a record are countable");
         self.lines -= lines;
@@ -100,18 +100,18 @@ impl Counts {
     }
 }
 
-/// What the checkpoint of a split says when a batch begins.
+/// What the checkpoint of a split holds when a batch begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stored {
-    /// What became of the records before the batch.
+    /// The outcomes of the records before the batch.
     pub(super) counts: Counts,
-    /// Other splits of its source are not at their end. Only asked where the batch completes a
-    /// split of several.
+    /// Other splits of its source are not finished. Queried only when the batch completes one split of
+    /// several.
     pub(super) has_open_siblings: bool,
 }
 
 impl Stored {
-    /// The counters once they have moved.
+    /// The counters after the move.
     pub(super) fn after(&self, deltas: &Counts) -> Counts {
         let mut counts = self.counts;
         counts.add(deltas);
@@ -123,24 +123,24 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub parcels: Vec<Parcel>,
-    /// How far each split moves, in their order, and at most one of a source. `counts` holds what the
-    /// workers know; what the destination did with the rows is added by the commit.
+    /// How far each split moves, in their order, at most one per source. `counts` holds what the workers
+    /// know; the commit adds what the destination did with the rows.
     pub advances: Vec<Advance>,
-    /// The dead letters that its parcels are, one each, where it is of a replay: these move then,
-    /// and no checkpoint does.
+    /// In a replay, the dead letters that the parcels were made from, one each. Their states move, and no
+    /// checkpoint does.
     pub tried: Vec<Tried>,
-    /// How far the lane is with it, if that is to be written down.
+    /// The progress of the lane up to this batch, if it is to be stored.
     pub progress: Option<Progress>,
-    /// The number of the first row of each parcel, and of all rows at the end.
+    /// The index of the first row of each parcel, and the total at the end.
     starts: Vec<usize>,
 }
 
-/// One row of a batch, by the record that it was.
+/// A row of a batch, by its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowPlace {
-    /// The parcel, by number.
+    /// The index of the parcel.
     pub parcel: usize,
-    /// Where the record stands in its source.
+    /// The place of the record in its source.
     pub span: Span,
     /// Lines of the chunk before it.
     pub line: u32,
@@ -150,16 +150,16 @@ pub struct RowPlace {
 #[derive(Clone, Debug)]
 pub struct Refused {
     pub row: usize,
-    /// The destination's code.
+    /// The destination's error code.
     pub code: Code,
-    /// The column, where it is known.
+    /// The column, if known.
     pub column: Option<String>,
-    /// The constraint, where there is one.
+    /// The constraint, if there is one.
     pub constraint: Option<String>,
-    /// What the destination said. May hold values of the row: it goes into the dead letter
-    /// and nowhere else.
+    /// The destination's message. It may hold values of the row, so it goes into the dead letter and nowhere
+    /// else.
     pub message: String,
-    /// What it told besides, as the row in its own words.
+    /// The destination's detail, such as the row in its own words.
     pub detail: Option<String>,
 }
 
@@ -177,12 +177,12 @@ impl Batch {
         Batch { parcels, advances, tried: Vec::new(), progress: None, starts }
     }
 
-    /// The same, and how far its lane is with it.
+    /// The same batch, with the progress of its lane.
     pub fn with(self, progress: Option<Progress>) -> Batch {
         Batch { progress, ..self }
     }
 
-    /// A batch of dead letters, each a parcel of its own, source by source.
+    /// A batch of dead letters, each a parcel of its own, ordered by source.
     pub fn of_letters(parcels: Vec<Parcel>, tried: Vec<Tried>) -> Batch {
         let mut advances: Vec<Advance> = Vec::new();
         for parcel in &parcels {
@@ -203,7 +203,7 @@ impl Batch {
                 });
             }
             let advance = advances.last_mut().expect("just pushed");
-            // The range in which rows may be met.
+            // The range in which its rows can lie.
             (advance.from, advance.to) = (advance.from.min(start), advance.to.max(start + 1));
             advance.counts.records += 1;
             advance.counts.rejected += i64::from(!parcel.rejects.is_empty());
@@ -211,12 +211,12 @@ impl Batch {
         Batch { tried, ..Batch::new(parcels, advances) }
     }
 
-    /// The letter whose record stands at a place.
+    /// The letter whose record is at this place.
     pub(super) fn tried_at(&self, source_id: i32, offset: u64) -> Option<&Tried> {
         self.tried.iter().find(|tried| (tried.source_id, tried.offset) == (source_id, offset))
     }
 
-    /// Whether it is of a replay.
+    /// Whether it belongs to a replay.
     pub(super) fn is_replay(&self) -> bool {
         !self.tried.is_empty()
     }
@@ -225,7 +225,7 @@ impl Batch {
         self.starts.last().copied().unwrap_or(0)
     }
 
-    /// The bytes of a run of its rows, in pieces.
+    /// The bytes of a run of rows, in pieces.
     pub fn slices(&self, rows: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let first = self.starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
         let parcels = self.parcels.iter().zip(self.starts.windows(2)).skip(first);
@@ -244,7 +244,7 @@ impl Batch {
         self.parcels[parcel].rows.slice(number..number + 1)
     }
 
-    /// A run of its rows, cut by parcel: the split, and the rows.
+    /// A run of rows, cut by parcel: each piece with its split.
     pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (Split, Range<usize>)> {
         let parcels = self.parcels.iter().zip(self.starts.windows(2));
         let parts = parcels
@@ -252,7 +252,7 @@ impl Batch {
         parts.filter(|(_, part)| !part.is_empty())
     }
 
-    /// The number of the advance of a split.
+    /// The index of a split's advance.
     pub fn advance_of(&self, split: Split) -> usize {
         let found = self.advances.binary_search_by_key(&split, |advance| advance.split);
         found.expect("a parcel's split is moved by its batch")
@@ -264,7 +264,7 @@ impl Batch {
         RowPlace { parcel, span, line }
     }
 
-    /// Of each run of rows of one source, without the refused ones, the first and the last offset.
+    /// The first and last offset of each run of rows from one source, without the refused rows.
     pub fn ends(&self, refused: &[Refused]) -> Vec<(i32, u64, u64)> {
         let is_in = |row: &usize| refused.binary_search_by_key(row, |refused| refused.row).is_err();
         let runs = self.runs(0..self.rows()).filter_map(|(split, mut rows)| {
@@ -275,8 +275,8 @@ impl Batch {
         runs.collect()
     }
 
-    /// Whether the first record of a split in the batch stands at `offset` and became a row.
-    /// A line that is read again is the first that there is of its split.
+    /// Whether the first record of a split in the batch is at `offset` and became a row. A line that is read
+    /// again is always the first record of its split.
     pub fn has_row_at(&self, refused: &[Refused], split: Split, offset: u64) -> bool {
         let row = self.runs(0..self.rows()).find(|(of, _)| *of == split).map(|(_, rows)| rows.start);
         row.is_some_and(|row| {
@@ -284,21 +284,21 @@ impl Batch {
         })
     }
 
-    /// The sources that the batch completes, by what the ledger said of its splits: a source is
-    /// complete with the last of its splits.
+    /// The sources that the batch completes, judged by what the ledger holds of their splits: a source is
+    /// complete once its last split is.
     pub(super) fn completed(&self, stored: &[Stored]) -> Vec<i32> {
         let advances = self.advances.iter().zip(stored);
         let last = advances.filter(|(advance, stored)| advance.completes && !stored.has_open_siblings);
         last.map(|(advance, _)| advance.split.source).collect()
     }
 
-    /// Checks that every byte that was parsed is still in its file, and was when it was
-    /// parsed. Asked just before COMMIT. Costs a system call per source while nothing moves.
+    /// Checks that every parsed byte is still in its file, as it was when it was parsed. Called just before
+    /// COMMIT; costs one system call per source while no file changes.
     pub fn still_holds(&self) -> Result<()> {
         self.parcels.iter().try_for_each(still_holds)
     }
 
-    /// The first source of which that is not so, and why.
+    /// The first source whose bytes have changed, and how.
     pub fn changed(&self) -> Option<(i32, Error)> {
         let mut parcels = self.parcels.iter();
         parcels.find_map(|parcel| Some((parcel.split.source, still_holds(parcel).err()?)))

@@ -1,10 +1,10 @@
 //! The steps of a commit, in the order that makes it exactly-once.
 //!
-//! Fence, rows, constraints, dead letters, the look at the files, marks of dates, then the checkpoints. The fence
-//! finds out who is not the owner any more before he has written anything; nothing is moved
-//! before all that it stands for is written; and what moves the checkpoints makes the rest
-//! durable. Whatever fails before leaves nothing. The order is the argument, so it stands here
-//! once, and each kind of destination says how it takes a step.
+//! Fence, rows, constraints, dead letters, the look at the files, marks of dates, then the checkpoints. The
+//! fence detects a run that has lost ownership before it has written anything. No checkpoint moves before
+//! everything it stands for is written, and moving the checkpoints makes the rest durable. A failure before
+//! that leaves nothing behind. The order is the argument, so it is written once, in this file; each kind of
+//! destination implements the steps.
 
 use std::collections::BTreeSet;
 
@@ -15,17 +15,17 @@ use super::dead_letter::{Letter, Refused};
 use super::{Batch, Committed, Counts};
 use crate::error::Error;
 
-/// How far sources are: the ledger's part.
+/// The ledger's part: how far sources are.
 pub(super) trait Checkpoints {
-    /// What can go wrong, before it is judged.
+    /// What can go wrong, before it is classified.
     type Trouble: From<Error>;
 
-    /// Locks the checkpoints of the batch, compares them with what this run owns, and says what
-    /// they hold, per advance.
+    /// Locks the checkpoints of the batch, compares them with what this run owns, and returns what they hold,
+    /// per advance.
     fn fence(&mut self) -> Result<Vec<Stored>, Self::Trouble>;
 
-    /// Moves the checkpoints, their counters by `deltas`, and with them everything that was
-    /// written. What became of the batch is handed on before that begins: the answer may be lost.
+    /// Moves the checkpoints, adds `deltas` to their counters, and makes everything that was written durable.
+    /// The outcome of the batch is handed over before that begins, because the answer may be lost.
     fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Self::Trouble>;
 }
 
@@ -34,26 +34,26 @@ pub(super) trait Rows: Checkpoints {
     /// Writes the rows of the batch.
     fn write_rows(&mut self) -> Result<Written, Self::Trouble>;
 
-    /// Removes the row of a record that is read again and is now none.
+    /// Removes the row of a record that is read again and no longer becomes a row.
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Self::Trouble>;
 
-    /// Brings refusals that were put off to the end here, or has the next that is sent bring them.
+    /// Forces deferred refusals to surface here, or makes the next statement that is sent surface them.
     fn check_constraints(&mut self) -> Result<(), Self::Trouble> {
         Ok(())
     }
 }
 
-/// The marks of dates whose metrics are to be computed.
+/// The marks of dates whose metrics must be computed.
 pub(super) trait Marking: Checkpoints {
-    /// Marks the dates of what a batch has written and removed, where anybody has metrics of them.
+    /// Marks the dates of what a batch has written and removed, if any job keeps metrics of them.
     fn mark_dates(&mut self, touched: &Touched) -> Result<(), Self::Trouble>;
 }
 
-/// What a batch has touched.
+/// What a batch has changed.
 pub(super) struct Touched {
-    /// Rows were written,
+    /// Rows were written.
     rows: bool,
-    /// letters came, went or changed.
+    /// Letters were added, removed or changed.
     pub(super) letters: bool,
 }
 
@@ -66,7 +66,7 @@ impl Touched {
         }
     }
 
-    /// Adds the days of the rows of the batch.
+    /// Adds the days of the batch's rows.
     pub(super) fn add_days(&self, batch: &Batch, days: &mut BTreeSet<NaiveDate>) {
         if self.rows {
             batch.parcels.iter().for_each(|parcel| parcel.days.add_to(days));
@@ -76,14 +76,15 @@ impl Touched {
 
 /// The dead letters.
 pub(super) trait Letters: Checkpoints {
-    /// Supersedes the letter of a record that is read again, and says how often that was tried. Nothing if there is none.
+    /// Supersedes the letter of a record that is read again, and returns how often it was tried; `None` if
+    /// there is no letter.
     fn supersede(&mut self, source_id: i32, offset: u64) -> Result<Option<i32>, Self::Trouble>;
 
     /// Writes letters, in file order.
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Self::Trouble>;
 }
 
-/// What a batch is once its checkpoints have moved.
+/// The outcome of a batch whose checkpoints have moved.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
     pub(super) committed: Committed,
@@ -91,15 +92,15 @@ pub(super) struct Moved {
     pub(super) after: Vec<Counts>,
 }
 
-/// What became of the rows of a batch.
+/// The outcome of a batch's rows.
 pub(super) struct Written {
     pub(super) counts: Vec<Counts>,
     /// The rows that the destination refused, in order.
     pub(super) refused: Vec<Refused>,
 }
 
-/// Takes the steps of a commit in a transaction that has begun. `pass` comes by between them: at
-/// each a run can die.
+/// Takes the steps of a commit in a transaction that has begun. `pass` is called between them; each call is a
+/// point at which a run can die.
 pub(super) fn commit<T: Rows + Letters + Marking>(
     transaction: &mut T,
     batch: &Batch,
@@ -138,9 +139,8 @@ pub(super) fn commit<T: Rows + Letters + Marking>(
     transaction.advance(&deltas, Moved { committed: Committed { counts, refused, completed }, after })
 }
 
-/// What the counters of the checkpoints change by: what became of the records, but for those
-/// that were counted in an earlier run and are read again. What these were no longer counts, but how often they were
-/// tried.
+/// The changes to the checkpoints' counters: the outcomes of the records, minus those that an earlier run
+/// counted and that are read again. Of these only the number of tries still counts.
 fn read_again<T: Rows + Letters>(
     transaction: &mut T,
     batch: &Batch,
@@ -152,8 +152,8 @@ fn read_again<T: Rows + Letters>(
     for ((advance, stored), deltas) in batch.advances.iter().zip(stored).zip(&mut deltas) {
         let Some(again) = advance.again else { continue };
         let source_id = advance.split.source;
-        // A blank line left neither a letter nor a row; only then can the key be one without a
-        // position.
+        // A blank line left neither a letter nor a row. Under a key without positions, only a blank line is
+        // ever read again.
         let whole = (!again.was_blank).then_some(again.offset);
         let mut was_rejected = false;
         for offset in whole.into_iter().chain(again.cut_off) {
@@ -169,7 +169,7 @@ fn read_again<T: Rows + Letters>(
     Ok((deltas, tried))
 }
 
-/// A record that was refused before, and is read again because it has grown.
+/// A record that was refused before and is read again because it has grown.
 struct Tried {
     source_id: i32,
     offset: u64,
@@ -177,8 +177,8 @@ struct Tried {
 }
 
 impl Tried {
-    /// Where it is refused again, its letter succeeds the one before under the same id, so it counts those tries too:
-    /// whoever is brought both can tell which is the later.
+    /// If it is refused again, its letter replaces the old one under the same id and counts its tries too, so
+    /// a receiver of both can tell which is later.
     fn count_in(&self, letters: &mut [Letter<'_>]) {
         let is_its = |it: &&mut Letter<'_>| it.source_id == self.source_id && it.span.start == self.offset;
         if let Some(letter) = letters.iter_mut().find(is_its) {

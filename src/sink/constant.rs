@@ -1,4 +1,4 @@
-//! Constant columns: the same value in every row, for the records do not say it.
+//! Constant columns: values that are the same in every row, because no record contains them.
 
 use crate::schema::{Field, Kind, Owned};
 
@@ -7,15 +7,15 @@ use crate::schema::{Field, Kind, Owned};
 pub struct Constant {
     /// Its name.
     pub name: String,
-    /// What it is where the table is made.
+    /// Its type, where the table is created.
     pub kind: Kind,
-    /// Its value, in the form in which a record would give it. None as long as it depends on a day
-    /// that nobody has named: only definitions are asked for then.
+    /// Its value, as a record would give it. `None` while it depends on a date that was not given; then only
+    /// definitions are asked for.
     pub text: Option<String>,
 }
 
 impl Constant {
-    /// The value in a column of this kind, if it is known, or why it can be none.
+    /// The value for a column of this kind, if it is known, or why it does not fit.
     pub(super) fn read(&self, kind: &Kind) -> Result<Option<Owned>, String> {
         let Some(text) = &self.text else { return Ok(None) };
         let json = serde_json::Value::from(text.as_str()).to_string();
@@ -23,7 +23,7 @@ impl Constant {
     }
 }
 
-/// What rows take from these columns, for the hash of a record's content: none, if there are none.
+/// What rows take from these columns, for the hash of a record's content; `None` without such columns.
 pub(super) fn hash_key(constants: &[Constant]) -> Option<[u8; 32]> {
     if constants.is_empty() {
         return None;

@@ -1,8 +1,8 @@
-//! Cuts: one split made several, by the run that holds it.
+//! Cuts: one split divided into several by the run that holds it.
 //!
-//! A split is cut where nothing of it is loaded yet, and once: who was told its parts can rely on
-//! them. It ends at the first of the places then, and each part that begins at one has a
-//! checkpoint of its own, under the same owner.
+//! A split is cut only while nothing of it is loaded, and only once, so that a caller that learned its parts
+//! can rely on them. It then ends at the first of the places, and each part that begins at one has a
+//! checkpoint of its own under the same owner.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::{Before, Task};
 use crate::source::{Preamble, Start, hash16};
 use crate::split::Split;
 
-/// A split to be cut, and where.
+/// A split, and where to cut it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The split.
     pub split: Split,
-    /// Where the parts behind the first begin, in order. There is one at least.
+    /// Where the parts after the first begin, in order. There is at least one.
     pub places: Vec<u64>,
     /// Where the split ended.
     pub end: Option<u64>,
@@ -29,7 +29,7 @@ impl Cut {
         self.places.iter().zip(ends).map(|(&start, end)| (Split { start, ..self.split }, end))
     }
 
-    /// What is to be loaded of the split, as a task for each part.
+    /// The task of the split, divided into one for each part.
     pub fn tasks(&self, task: Task) -> Vec<Task> {
         let before = task.before.open();
         let (place, lines) = (before.len(), task.before.lines);
@@ -52,7 +52,7 @@ impl Cut {
 }
 
 impl Holdings {
-    /// What a run holds once it has made these cuts, whose parts have this epoch.
+    /// What a run holds after these cuts, whose parts have this epoch.
     pub(super) fn cut(&mut self, cuts: &[Cut], epoch: impl Fn(Split) -> i64) {
         for cut in cuts {
             let holding = Holding { is_part: true, ..self.get(cut.split) };
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(told, [(0, Some(10), 0), (10, Some(20), 1), (20, Some(30), 2), (30, None, 3)]);
         let of_last = tasks[3].before.open();
         assert_eq!(of_last, [0, 10, 20].map(|start| Split { source: 1, start }));
-        // One list for all.
+        // All share one list.
         assert_eq!(of_last.as_ptr(), tasks[1].before.open().as_ptr());
     }
 }

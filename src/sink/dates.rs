@@ -1,8 +1,8 @@
-//! Data dates: how each day of a job stands, and the statements that keep it.
+//! Data dates: the state of each day of a job, and the statements that maintain it.
 //!
-//! What can be seen from the sources of a day is seen from them. Stored is what they do not tell:
-//! that a day has no file, and why it failed. That a run is at a day is not stored: it would not
-//! survive a crash, and a living owner says it.
+//! Whatever the sources of a day show is derived from them. Only the rest is stored: that a day has no file,
+//! and why it failed. That a run is working on a day is not stored, because it would not survive a crash; a
+//! living owner shows it.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use serde::{Serialize, Serializer};
 
 use super::Remembered;
 
-/// How a day stands.
+/// The state of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DateState {
-    /// There is no file of it.
+    /// There is no file for it.
     Absent,
     /// Some of it is loaded.
     Partial,
-    /// All that is known of it is loaded.
+    /// Everything known of it is loaded.
     Done,
     /// The last run for it failed.
     Failed,
 }
 
 impl DateState {
-    /// The word for it, in tables and in reports.
+    /// The word for it in tables and reports.
     pub fn word(self) -> &'static str {
         match self {
             DateState::Absent => "absent",
@@ -64,7 +64,7 @@ pub struct DateStatus {
 /// A day of a job, with what is remembered of its sources.
 #[derive(Debug, Default)]
 pub struct Day {
-    /// How it stands; nothing if no run was ever about it.
+    /// Its state; `None` if no run was ever about it.
     pub status: Option<DateStatus>,
     /// Its sources.
     pub sources: Vec<Remembered>,
@@ -73,20 +73,20 @@ pub struct Day {
 /// The days of a job.
 pub type Calendar = BTreeMap<NaiveDate, Day>;
 
-/// What a destination has of a day: a row of [`status_sql`].
+/// What a destination stores about a day: a row of [`status_sql`].
 pub(super) struct Stored {
     pub(super) date: NaiveDate,
     pub(super) state: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) splits: i64,
-    /// Those of them that are not at their end.
+    /// The splits among them that are not complete.
     pub(super) open_splits: i64,
     pub(super) splits_of_other_rules: i64,
     pub(super) open_dead_letters: i64,
 }
 
 impl Stored {
-    /// A day of which nothing is known.
+    /// A day about which nothing is known.
     pub(super) fn of(date: NaiveDate) -> Stored {
         Stored {
             date,
@@ -99,7 +99,7 @@ impl Stored {
         }
     }
 
-    /// How the day stands. One whose sources were forgotten is no day of the job any more.
+    /// The state of the day. A day whose sources were all forgotten is no longer a day of the job.
     pub(super) fn status(self) -> Option<DateStatus> {
         let stored = self.state.as_deref().and_then(DateState::of_word);
         let state = match (stored, self.splits) {
@@ -120,7 +120,7 @@ impl Stored {
     }
 }
 
-/// The tables that the statements are about, as the destination calls them.
+/// The tables of the statements, under the destination's names.
 pub(super) struct Tables<'a> {
     pub(super) dates: &'a str,
     pub(super) sources: &'a str,
@@ -128,8 +128,8 @@ pub(super) struct Tables<'a> {
     pub(super) dead_letters: &'a str,
 }
 
-/// Asks how the days of a job stand: the fields of [`Stored`], in their order. Its parameters are
-/// the job, the table, and the hash of the rules.
+/// Selects the states of a job's days: the fields of [`Stored`], in their order. Its parameters are the job,
+/// the table, and the hash of the rules.
 pub(super) fn status_sql(tables: &Tables<'_>) -> String {
     let Tables { dates, sources, checkpoints, dead_letters } = tables;
     format!(
@@ -154,7 +154,7 @@ pub(super) fn status_sql(tables: &Tables<'_>) -> String {
     )
 }
 
-/// Takes down that a run has begun to load a day. Parameters: job, table, day.
+/// Records that a run has begun to load a day. Parameters: job, table, day.
 pub(super) fn begin_sql(dates: &str) -> String {
     format!(
         "INSERT INTO {dates} AS d (job, target, date, state) VALUES ($1, $2, $3, 'partial')
@@ -163,8 +163,8 @@ pub(super) fn begin_sql(dates: &str) -> String {
     )
 }
 
-/// Takes down how a day stands at the end of a run, and why it failed, if it did. A second run
-/// that changes nothing writes nothing. Parameters: job, table, day, reason.
+/// Records the state of a day at the end of a run, and why it failed, if it did. A second run that changes
+/// nothing writes nothing. Parameters: job, table, day, reason.
 pub(super) fn end_sql(tables: &Tables<'_>, date_type: &str) -> String {
     let Tables { dates, sources, checkpoints, .. } = tables;
     format!(
@@ -180,8 +180,8 @@ pub(super) fn end_sql(tables: &Tables<'_>, date_type: &str) -> String {
     )
 }
 
-/// Forgets the days of which all sources are about to be forgotten. Parameter: job. `ids` is what is said of the id of a
-/// source that is forgotten.
+/// Forgets the days whose sources are all about to be forgotten. Parameter: job. `ids` is the condition on
+/// the id of a source to be forgotten.
 pub(super) fn forget_sql(tables: &Tables<'_>, ids: &str) -> String {
     let Tables { dates, sources, .. } = tables;
     let of_day = format!(

@@ -1,4 +1,4 @@
-//! Dead letters: the rejects of a batch in the order of the file, refused by us or by the destination.
+//! Dead letters: the rejects of a batch in file order, refused by the rules or by the destination.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,16 +14,16 @@ use crate::work::Parcel;
 #[derive(Debug)]
 pub struct Letter<'a> {
     pub source_id: i32,
-    /// Where the record stands in it.
+    /// The place of the record in its source.
     pub span: Span,
     /// The number of its first line, counted from one.
     pub line: u64,
     pub stage: Stage,
-    /// How often it was refused, with this time.
+    /// How often it was refused, this time included.
     pub attempts: i32,
-    /// Its bytes, or their hash where they are too many.
+    /// Its bytes, or their hash if there are too many.
     pub record: Evidence<'a>,
-    /// What stands before the record, if its format knows such a thing.
+    /// What precedes the record, if its format has such a thing.
     pub preamble: Option<&'a [u8]>,
     /// The reasons, as a JSON list.
     pub reasons: Cow<'a, str>,
@@ -34,7 +34,7 @@ pub struct Letter<'a> {
 pub enum Evidence<'a> {
     /// All of it.
     Raw(Cow<'a, [u8]>),
-    /// Its BLAKE3; the place says where to read it again.
+    /// Its BLAKE3; its place says where to read it again.
     Hash([u8; 32]),
 }
 
@@ -49,8 +49,8 @@ impl<'a> Evidence<'a> {
 }
 
 impl Batch {
-    /// The dead letters of the batch, in file order: the rejects of the workers, and the
-    /// rows that the destination refused, whose bytes are read again from their source.
+    /// The dead letters of the batch, in file order: the rejects of the workers, and the rows that the
+    /// destination refused, whose bytes are read again from their source.
     pub fn dead_letters<'a>(&'a self, refused: &[Refused], raw_max: usize) -> Result<Vec<Letter<'a>>> {
         let mut letters = Vec::new();
         for (index, parcel) in self.parcels.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Refused {
     fn reasons(&self) -> String {
         let mut json = format!("[{{\"code\":\"{}\",\"field\":", self.code);
         write_json_string(&mut json, self.column.as_deref().unwrap_or(""));
-        // What a trigger raises can be as long as it likes.
+        // A trigger can raise a message of any length.
         let bounded = |text: &str| text[..text.floor_char_boundary(REASONS_BYTES_MAX)].to_owned();
         json.push_str(",\"message\":");
         write_json_string(&mut json, &bounded(&self.message));

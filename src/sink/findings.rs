@@ -1,7 +1,7 @@
-//! What is said of a target before the first row, in the same words on every destination.
+//! What to say of a target before the first row, in the same words for every destination.
 //!
-//! Much of it follows from what the job has loaded before, and into which tables: [`Past`] is
-//! that, and who judges it knows nothing of SQL.
+//! Much of it follows from [`Past`]: what the job has loaded before, and into which tables. The code that
+//! judges it needs no SQL.
 
 use super::TableName;
 use super::key::quote;
@@ -14,8 +14,7 @@ pub(super) struct Past(pub(super) Vec<Loaded>);
 /// What a job has loaded into one table.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    /// The table. Of what an older program has loaded it is not known, and taken for whichever
-    /// is asked about.
+    /// The table. For what an older program has loaded it is unknown, and taken to be the one asked about.
     pub(super) target: Option<String>,
     /// Sources of which something is committed.
     pub(super) sources: i64,
@@ -23,7 +22,7 @@ pub(super) struct Loaded {
     pub(super) inserted: i64,
 }
 
-/// Why the rows of sources are not deleted from a table that was dropped or has another name now.
+/// Why the rows of sources cannot be deleted from a table that was dropped or renamed.
 pub(super) fn rows_not_there(table: &TableName) -> String {
     format!(
         "table {table} is not there, so nothing was forgotten: give it its name back, if it was renamed; forget without \
@@ -31,8 +30,7 @@ pub(super) fn rows_not_there(table: &TableName) -> String {
     )
 }
 
-/// Why nothing that finds rows by their source can be done with a table without columns for it. `done` is what was to
-/// be done.
+/// Why an operation that finds rows by their source needs the columns for it. `done` names the operation.
 pub(super) fn no_places(table: &str, done: &str) -> String {
     format!(
         "the rows of {table} do not say which source they are of, so nothing was {done}: the job has no key, and the table \
@@ -41,14 +39,14 @@ pub(super) fn no_places(table: &str, done: &str) -> String {
     )
 }
 
-/// How many there are, in words.
+/// The number in words.
 fn some(count: i64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 impl Past {
-    /// The statement that asks for it: target, sources, inserted rows. `sources` and `checkpoints`
-    /// are what it reads; its parameter is the job.
+    /// The query for the target, its sources and its inserted rows. `sources` and `checkpoints` are the
+    /// tables to read; its parameter is the job.
     pub(super) fn sql(sources: &str, checkpoints: &str) -> String {
         format!(
             "SELECT s.target, count(DISTINCT s.id), CAST(sum(c.inserted) AS bigint)
@@ -61,7 +59,7 @@ impl Past {
         self.0.iter().filter(move |loaded| loaded.target.as_deref().is_none_or(|it| it == target))
     }
 
-    /// Refuses to make a target that was there when the job loaded into it.
+    /// Refuses to create a target that existed when the job loaded into it.
     pub(super) fn lost(&self, target: &str, table: &TableName, job: &str) -> Option<String> {
         let loaded: i64 = self.of(target).map(|loaded| loaded.sources).sum();
         (loaded > 0).then(|| {
@@ -91,8 +89,8 @@ impl Past {
         })
     }
 
-    /// Refuses a target of which the job knows nothing, where a table that it has loaded into is
-    /// there no more: renamed, it would get all its rows once more.
+    /// Refuses a target that is new to the job if a table it has loaded into is gone: if that table was
+    /// renamed, it would receive all its rows again.
     pub(super) fn renamed<E>(
         &self,
         target: &str,
@@ -124,12 +122,12 @@ impl Past {
     }
 }
 
-/// A target that is not there, and may not be made.
+/// A target that does not exist and may not be created.
 pub(super) fn missing(table: &TableName) -> String {
     format!("there is no table {table}, and create = false; create the table, or leave 'create' out")
 }
 
-/// A target with metrics whose days are found by going through all of it.
+/// A target with metrics whose days can only be found by scanning the whole table.
 pub(super) fn no_index_of_times(table: &str, time: &str, kind: &str) -> String {
     let time = quote(time);
     format!(
@@ -138,7 +136,7 @@ pub(super) fn no_index_of_times(table: &str, time: &str, kind: &str) -> String {
     )
 }
 
-/// A target of which a row can refer to another.
+/// A target whose rows can refer to each other.
 pub(super) fn refers_to_itself(table: &str) -> String {
     format!(
         "{table} has a foreign key to itself: which of its rows are refused can depend on where batches end"

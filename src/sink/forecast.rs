@@ -1,34 +1,34 @@
-//! Forecasts: what a load would find at its destination, and what it would make there.
+//! Forecasts: what a load would find at its destination, and what it would create there.
 //!
-//! For people, before they let it. Everything is looked at as a load would, and nothing is
-//! written; what stands in a load's way is gathered rather than told one by one.
+//! They are for people, before they start the load. A forecast checks everything as a load would and writes
+//! nothing; it collects the obstacles instead of stopping at the first.
 
 use super::claim::{asks_for_others, refuse_sources_of_others};
 use super::{Answer, Asked, Decision, Remembered, decide};
 use crate::error::{ErrorKind, Result};
 
-/// What a load would find and make.
+/// What a load would find and create.
 #[derive(Clone, Debug, Default)]
 pub struct Forecast {
     /// What it would do with each file, in order.
     pub answers: Vec<Answer>,
-    /// Whether the target is there.
+    /// Whether the target exists.
     pub has_target: bool,
-    /// What it would make first, in words.
+    /// What it would create first, in words.
     pub makes: Vec<String>,
     /// What would keep it from its first row, each with what to do.
     pub obstacles: Vec<String>,
-    /// What to know, though it would not stop it.
+    /// What to know, though it would not stop the load.
     pub warnings: Vec<String>,
     /// A source that a living run holds, and by whom.
     pub held: Option<String>,
-    /// The statements that make what a load needs, and grant what its role needs. They can be
-    /// run by somebody else, and twice.
+    /// The statements that create what a load needs and grant what its role needs. Another user can run them,
+    /// and they can be run twice.
     pub sql: String,
 }
 
 impl Forecast {
-    /// Takes the findings of a step that a load would not pass; other errors are errors.
+    /// Collects the findings of a step that would stop a load; other errors are returned.
     pub(super) fn pass<T>(&mut self, step: Result<T>) -> Result<Option<T>> {
         match step {
             Ok(value) => Ok(Some(value)),
@@ -46,8 +46,8 @@ impl Forecast {
         }
     }
 
-    /// Decides about the files as a claim would, without giving ids. `others` is asked for the
-    /// sources of other jobs in the same table, if they matter.
+    /// Decides about the files as a claim would, without assigning ids. `others` is asked for the sources of
+    /// other jobs in the same table, if they matter.
     pub(super) fn decide(
         &mut self,
         asked: &Asked,

@@ -1,9 +1,9 @@
 //! What a destination remembers, for people: sources, runs, dead letters.
 //!
-//! Read in one snapshot, so that what is shown belongs together, and never under a lock: to
-//! look is not to disturb. Nothing that decides anything reads from here.
+//! Read in one snapshot, so that the parts fit together, and never under a lock, so that looking disturbs no
+//! run. Nothing that decides anything reads from here.
 //!
-//! These are parts of reports as they stand, so a field here is a field of an object there.
+//! The structs are parts of reports, so each field is a field of an object there.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -22,10 +22,11 @@ use crate::source::Hash16;
 
 /// A destination that can be asked about the past of a table.
 pub trait History: Send {
-    /// Everything about what a job has loaded into it, in one snapshot. `None` if nothing of ours is there yet.
+    /// Everything about what a job has loaded into it, in one snapshot. `None` if logmill has no tables there
+    /// yet.
     fn status(&mut self, job: &str) -> Result<Option<Status>>;
 
-    /// Open dead letters that the filter means, a page of them, as a replay would read them.
+    /// A page of the open dead letters that match the filter, as a replay would read them.
     fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>>;
 
     /// Visits dead letters in the order of their ids.
@@ -36,14 +37,14 @@ pub trait History: Send {
     ) -> Result<()>;
 }
 
-/// Whether a dead letter `d` is of a source in the table `target`. Letters of a source that was
-/// forgotten are of every table, and those of an older version too.
+/// Whether a dead letter `d` belongs to a source in the table `target`. Letters of a forgotten source, and of
+/// an older version, belong to every table.
 pub(super) fn of_target(sources: &str, target: &str) -> String {
     format!("NOT EXISTS (SELECT 1 FROM {sources} o WHERE o.id = d.source_id AND o.target <> {target})")
 }
 
-/// Where the split of a dead letter `d` begins, and how many lines of its source stand before that:
-/// null while one of the splits there is open. What is stored with a letter is the line in its split.
+/// Where the split of a dead letter `d` begins, and how many lines of its source precede it: null while one
+/// of the preceding splits is open. A letter is stored with its line within its split.
 pub(super) fn place_of_split(checkpoints: &str) -> String {
     let start = format!(
         "coalesce((SELECT max(o.split_start) FROM {checkpoints} o
@@ -71,8 +72,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line `line` of the split that begins at `start`, with so many lines before it, if that
-    /// is known.
+    /// The line `line` of the split that begins at `start`, preceded by `lines_before` lines, if that is
+    /// known.
     pub fn of(line: u64, start: u64, lines_before: Option<u64>) -> Line {
         match lines_before {
             Some(before) => Line { line: Some(before + line), line_of_split: None, split_start: None },
@@ -80,13 +81,13 @@ impl Line {
         }
     }
 
-    /// The same, as it is stored.
+    /// The same, from its stored form.
     pub(super) fn of_stored(line: i64, start: i64, lines_before: Option<i64>) -> Line {
         Line::of(unsigned(line), unsigned(start), lines_before.map(unsigned))
     }
 }
 
-/// As it stands behind the name of a file and a colon.
+/// As shown after the name of a file and a colon.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -101,14 +102,14 @@ impl fmt::Display for Line {
     }
 }
 
-/// What became of a source that was forgotten.
+/// The effect of forgetting sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// How many sources were.
+    /// How many sources were forgotten.
     pub sources: u64,
-    /// How many rows of theirs were deleted.
+    /// How many of their rows were deleted.
     pub rows: u64,
-    /// How many dead letters of theirs are superseded now.
+    /// How many of their dead letters were superseded.
     pub dead_letters: u64,
 }
 
@@ -117,27 +118,27 @@ pub struct Forgotten {
 pub struct Status {
     /// Its sources, in the order of their ids.
     pub sources: Vec<SourceStatus>,
-    /// Why its open dead letters are there, the most frequent reason first.
+    /// Why its open dead letters exist, the most frequent reason first.
     pub reasons: Vec<ReasonCount>,
-    /// How many dead letters are open,
+    /// How many dead letters are open.
     pub open_dead_letters: u64,
-    /// and how many of them are delivered nowhere else.
+    /// How many of the open ones have not been delivered elsewhere.
     pub undelivered: u64,
-    /// Its data dates, in their order.
+    /// Its data dates, in order.
     pub dates: Vec<DateStatus>,
-    /// Whether it has loaded into other tables too. Of its runs nobody knows into which each did.
+    /// Whether it has loaded into other tables too. It is not known which of its runs loaded into which.
     pub has_other_tables: bool,
     /// Its last runs, the newest first.
     pub runs: Vec<RunStatus>,
     /// The last run that failed.
     pub last_failure: Option<RunStatus>,
-    /// When a load last came to the end of its sources.
+    /// When a load last reached the end of its sources.
     pub last_success: Option<DateTime<Utc>>,
 }
 
 impl Status {
-    /// Hands out to the runs what is known of each: its lanes, by its id; whether it holds something of which
-    /// the owner lives; and what the destination says that it is doing.
+    /// Completes the runs with what is known of each: its lanes, by its id; whether it holds something and
+    /// its owner lives; and what the destination reports that it is doing.
     pub(super) fn describe_runs(
         &mut self,
         lanes: impl IntoIterator<Item = (i64, LaneStatus)>,
@@ -195,7 +196,7 @@ pub struct SourceStatus {
 }
 
 impl SourceStatus {
-    /// Sources, from their splits as they are stored: the splits of a source one after the other.
+    /// Builds sources from their stored splits; the splits of a source are consecutive.
     pub(super) fn of_splits(splits: impl IntoIterator<Item = SourceStatus>) -> Vec<SourceStatus> {
         let mut sources: Vec<SourceStatus> = Vec::new();
         for split in splits {
@@ -213,7 +214,7 @@ impl SourceStatus {
         self.rules.extend(other.rules);
         self.counts.add(&other.counts);
         self.updated_at = self.updated_at.max(other.updated_at);
-        // Of several owners, one that lives is the one to know.
+        // Of several owners, the living one matters.
         if other.owner.as_ref().is_some_and(|owner| owner.is_alive) || self.owner.is_none() {
             self.owner = other.owner;
         }
@@ -300,8 +301,8 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
-    /// The records that it committed, rejects included. A run writes its counts down when it ends; of one that
-    /// is at work, or was killed, its lanes tell how many there are at least.
+    /// The records that it committed, rejects included. A run stores its counts when it ends; for a running
+    /// or killed run, its lanes give a lower bound.
     pub fn records(&self) -> u64 {
         self.told(self.counts.records, |lane| lane.records)
     }
@@ -341,7 +342,7 @@ pub struct Activity {
 pub struct Filter {
     /// Those of this job.
     pub job: String,
-    /// Those with these ids; all if there are none.
+    /// Those with these ids; without ids, all.
     pub ids: Vec<i64>,
     /// Those in this state.
     pub state: Option<String>,
@@ -351,7 +352,7 @@ pub struct Filter {
     pub field: Option<String>,
     /// Those of sources whose name ends with this.
     pub source: Option<String>,
-    /// Those that were last seen then or later.
+    /// Those last seen then or later.
     pub since: Option<DateTime<Utc>>,
     /// Whether their records are wanted too.
     pub has_raw: bool,
@@ -398,7 +399,7 @@ pub struct DeadLetter {
     pub note: Option<String>,
 }
 
-/// A moment, as RFC 3339 has it.
+/// A point in time, as RFC 3339.
 fn moment<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }

@@ -1,12 +1,10 @@
-//! A sink that keeps nothing: records are judged at full speed, and the verdicts are all.
+//! A sink that keeps nothing: records are judged at full speed, and only the verdicts remain.
 //!
-//! It stands at the end of the same pipeline as a database does, so a check parses, binds and
-//! counts as a load would, in the same order. What a *column* can hold it does not know;
-//! only a destination does.
+//! It ends the same pipeline as a database does, so a check parses, binds and counts as a load would, in the
+//! same order. It does not know what a *column* can hold; only a destination does.
 //!
-//! Values are written out as JSON by the workers, where verdicts are wanted; the writer puts
-//! the place in front and keeps them in order. Without verdicts only the first rows are
-//! written out, for a person to look at.
+//! When verdicts are wanted, the workers write values out as JSON; the writer prepends the place and keeps
+//! them in order. Otherwise only the first rows are written out, as a sample for a person.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,7 +22,7 @@ use crate::work::{self, Encoder, Place, Recipe, Work};
 pub struct Judge {
     encoder: Arc<JudgeEncoder>,
     verdicts: Option<Verdicts>,
-    /// The names of the sources, as JSON, by their ids from 1 on.
+    /// The names of the sources as JSON, indexed by id from 1 on.
     names: Vec<String>,
     sample: Vec<String>,
     rejected: u64,
@@ -39,11 +37,11 @@ pub struct Verdicts {
 /// How many rows make a sample.
 const SAMPLE_ROWS: usize = 10;
 
-/// Rows of a sample begin in so many bytes of a file: workers cannot know which rows are the
-/// first, only which may be.
+/// The rows of a sample begin within this many bytes of a file: workers cannot know which rows are the first,
+/// only which may be.
 const SAMPLE_BYTES: u64 = 256 << 10;
 
-/// A text or a JSON value of a sample is cut behind so many bytes: it is there to be looked at.
+/// A text or JSON value of a sample is cut after this many bytes: it is only there to be looked at.
 const SAMPLE_VALUE_BYTES: usize = 1 << 10;
 
 impl Judge {
@@ -66,7 +64,7 @@ impl Judge {
     fn take_sample(&mut self, batch: &Batch) {
         for row in 0..batch.rows() {
             let json = batch.row(row);
-            // Where verdicts are not wanted, later rows have no bytes.
+            // Without verdicts, later rows have no bytes.
             if json.is_empty() {
                 return;
             }
@@ -86,14 +84,14 @@ impl Verdicts {
 
     fn failed(&self, cause: io::Error) -> Error {
         match cause.kind() {
-            // Who reads them has seen enough.
+            // The reader of the output has seen enough.
             io::ErrorKind::BrokenPipe => ErrorKind::Stopped(libc::SIGPIPE).into(),
             _ => Error::file("write verdicts to", &self.path, cause),
         }
     }
 }
 
-/// One line for each record, in file order.
+/// Writes one line per record, in file order.
 fn write_verdicts(out: &mut dyn Write, batch: &Batch, names: &[String]) -> io::Result<()> {
     let mut row = 0;
     for (number, parcel) in batch.parcels.iter().enumerate() {
@@ -173,7 +171,7 @@ impl Sink for Judge {
         Ok(Committed { counts, refused: Vec::new(), completed })
     }
 
-    /// What would be dead letters.
+    /// How many records would be dead letters.
     fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
         Ok(OpenLetters { selected: self.rejected, job: self.rejected })
     }
@@ -186,18 +184,18 @@ impl Sink for Judge {
     }
 }
 
-/// Writes rows as JSON objects, where anybody will see them.
+/// Writes rows as JSON objects, if anyone will see them.
 #[derive(Debug)]
 pub struct JudgeEncoder {
     columns: Vec<Column>,
     writes_all: bool,
-    /// There are enough rows for the sample.
+    /// The sample has enough rows.
     has_sample: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Column {
-    /// The name as JSON, with what stands before and behind it: `,"name":`.
+    /// The name as JSON, with its separators: `,"name":`.
     name: String,
     kind: Kind,
 }
@@ -243,7 +241,7 @@ impl Encoder for JudgeEncoder {
     }
 }
 
-/// How a long value begins, as a JSON string.
+/// The beginning of a long value, as a JSON string.
 fn write_beginning(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let beginning = String::from_utf8_lossy(&value[..SAMPLE_VALUE_BYTES]);
     let mut json = String::new();
@@ -252,7 +250,7 @@ fn write_beginning(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     out.write_all(json.as_bytes())
 }
 
-/// A value as verdicts have it: as JSON, and what a reader of JSON would spoil as text.
+/// Writes a value as verdicts show it: as JSON, and as text where a JSON reader would damage it.
 pub(super) fn write_value(kind: &Kind, value: Value<'_>, out: &mut Vec<u8>) -> io::Result<()> {
     match value {
         Value::BigInt(digits) => write!(out, "\"{digits}\""),
@@ -274,7 +272,7 @@ pub(super) fn write_value(kind: &Kind, value: Value<'_>, out: &mut Vec<u8>) -> i
             out.push(b']');
             Ok(())
         }
-        // One line is one verdict. Within JSON a line end is white space, never part of a string.
+        // One line is one verdict. In JSON a line end is white space, never part of a string.
         Value::Json(json) if memchr::memchr2(b'\n', b'\r', json).is_some() => {
             out.extend(json.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
             Ok(())

@@ -1,10 +1,9 @@
-//! What makes two rows the same row, and what happens when they meet; and from it, which columns
-//! a row has.
+//! What makes two rows the same row, what happens when they meet, and which columns follow from that.
 
 use super::Constant;
 use crate::schema::{Extra, Row, Schema};
 
-/// What a row is known by.
+/// What identifies a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Key {
     /// Its place: source and offset.
@@ -18,20 +17,20 @@ pub enum Key {
     None,
 }
 
-/// What happens when a row meets one of the same key.
+/// What happens when a row meets one with the same key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
     /// The later one wins, in the order of the files.
     #[default]
     Update,
-    /// The one that is there stays.
+    /// The existing row wins.
     Keep,
-    /// The one with the greater value in this column wins.
+    /// The row with the greater value in this column wins.
     Newest(String),
 }
 
 impl Key {
-    /// The columns that make the key, where the destination has them.
+    /// The columns that make up the key, where the destination has them.
     pub fn columns(&self) -> Vec<&str> {
         match self {
             Key::Position => vec![SOURCE_ID, SOURCE_OFFSET],
@@ -41,7 +40,7 @@ impl Key {
         }
     }
 
-    /// The columns of ours that a table of this key has besides the fields.
+    /// The columns of logmill's own that a table with this key has besides the fields.
     pub fn extra_columns(&self) -> &'static [&'static str] {
         match self {
             Key::Position | Key::None => &[SOURCE_ID, SOURCE_OFFSET],
@@ -50,14 +49,14 @@ impl Key {
         }
     }
 
-    /// Whether rows say which source they are of, and where in it they were.
+    /// Whether rows name their source and their place in it.
     pub fn has_places(&self) -> bool {
         self.extra_columns().contains(&SOURCE_ID)
     }
 }
 
 impl OnConflict {
-    /// Whether which of two rows of this key stays depends on the order of their records.
+    /// Whether the order of the records decides which of two rows with this key wins.
     pub fn is_decided_by_order(&self, key: &Key) -> bool {
         matches!((self, key), (OnConflict::Update | OnConflict::Keep, Key::Columns(_)))
     }
@@ -70,28 +69,28 @@ pub const SOURCE_OFFSET: &str = "source_offset";
 /// The column of the record's hash.
 pub const RECORD_HASH: &str = "record_hash";
 
-/// What a record is known by if its content is the key: its bytes, and what its row takes from
-/// outside of them: from its source, and from the job, whose part comes as a key.
+/// What identifies a record if its content is the key: its bytes, and what its row takes from elsewhere: from
+/// its source, and from the job, whose part is passed as a key.
 pub(super) fn record_hash(record: &[u8], row: &Row<'_>, of_job: Option<&[u8; 32]>) -> [u8; 16] {
     let mut hasher = of_job.map_or_else(blake3::Hasher::new, blake3::Hasher::new_keyed);
     hasher.update(record);
     row.each_outside(|outside| {
-        // No record ends with a line end, so nothing else comes to the same bytes.
+        // No record contains a line end, so no other input hashes the same bytes.
         hasher.update(b"\n").update(outside);
     });
     *hasher.finalize().as_bytes().first_chunk().expect("32 bytes have a first 16")
 }
-/// The column of the members that no field asks for, under `extra = "keep"`.
+/// The column for members that no field names, under `extra = "keep"`.
 pub const EXTRA: &str = "extra";
 
 /// What goes into a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The value of a field, by number.
+    /// The value of a field, by index.
     Field(usize),
-    /// The members that no field asks for, as JSON; by number, like a field behind the others.
+    /// The members that no field names, as JSON; by index, like a field after the others.
     Extra(usize),
-    /// The same in every row: a constant column, by number.
+    /// The same in every row: a constant column, by index.
     Constant(usize),
     SourceId,
     /// The offset of the record.
@@ -100,7 +99,7 @@ pub(super) enum Origin {
     RecordHash,
 }
 
-/// The columns that a job writes, in order: the fields, the constant columns, those of the key.
+/// The columns that a job writes, in order: the fields, the constant columns, then those of the key.
 pub(super) fn columns_of(schema: &Schema, constants: &[Constant], key: &Key) -> Vec<(String, Origin)> {
     let fields = schema.fields.iter().enumerate();
     let mut columns: Vec<_> =
@@ -122,8 +121,9 @@ pub(super) fn columns_of(schema: &Schema, constants: &[Constant], key: &Key) -> 
     columns
 }
 
-/// The columns that a job writes into a table that is there, which `has` these. What has no key is found by nothing, so
-/// its place is only of use to people: it is written if there are columns for it. A rebuild finds rows by it.
+/// The columns that a job writes into an existing table, which `has` these. Without a key nothing is found by
+/// place, so the place only serves people: it is written if the table has columns for it. A rebuild finds
+/// rows by it.
 pub(super) fn columns_into(
     (schema, constants, key): (&Schema, &[Constant], &Key),
     is_rebuild: bool,
@@ -136,7 +136,7 @@ pub(super) fn columns_into(
     columns
 }
 
-/// An identifier, quoted. Every destination so far has it as the standard does.
+/// An identifier, quoted. Every destination so far quotes as the standard does.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

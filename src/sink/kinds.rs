@@ -1,5 +1,5 @@
-//! The kinds of destinations. Nothing outside this folder knows which there are: a new one is a
-//! folder and a line in `KINDS`.
+//! The kinds of destinations. Nothing outside this folder knows which there are: a new one is a folder and a
+//! line in `KINDS`.
 
 use std::path::Path;
 
@@ -12,18 +12,18 @@ struct Kind {
     is_named: fn(&str) -> bool,
     names: Names,
     make: fn(&Address, Settings) -> Result<Box<dyn Destination>>,
-    /// Makes a place for a measurement beside the one that a text names, or in a folder.
+    /// Makes a place for a measurement, beside the one that a text names or in a folder.
     scratch: MakeScratch,
 }
 
 type MakeScratch = fn(Option<&str>, &Path) -> Result<Box<dyn Scratch>>;
 
-/// Which names of tables and columns a kind can take.
+/// Which names of tables and columns a kind accepts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names {
-    /// Two names that differ by the case of ASCII letters only are one.
+    /// Two names that differ only in the case of ASCII letters are the same.
     pub fold_case: bool,
-    /// How names of tables begin that are not free, in lower case, and whose they are.
+    /// Reserved prefixes of table names, in lower case, and who reserves them.
     pub taken: &'static [(&'static str, &'static str)],
 }
 
@@ -32,7 +32,7 @@ const POSTGRES_NAMES: Names = Names { fold_case: false, taken: &[] };
 const SQLITE_NAMES: Names =
     Names { fold_case: true, taken: &[("sqlite_", "SQLite"), ("logmill_", "logmill")] };
 
-/// A name of a column is one of a member in JSON or of a column in Parquet, and that of a table a part of a key.
+/// A column is named like a member in JSON or a column in Parquet, and a table like a part of a key.
 const OBJECT_NAMES: Names = Names { fold_case: false, taken: &[] };
 
 const KINDS: &[Kind] = &[
@@ -69,10 +69,10 @@ fn not_compiled() -> Error {
     ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()
 }
 
-/// Where rows go that nobody has named a place for.
+/// The destination of rows for which the job names none.
 pub const DEFAULT: &str = "sqlite:logmill.db";
 
-/// How destinations are named, for a person who has named none.
+/// The forms of a destination, for a person who has named none.
 pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE), sqlite:PATH or a bucket (s3://BUCKET/FOLDER)";
 
 /// The same in a few words.
@@ -84,32 +84,32 @@ pub fn is_named(text: &str) -> bool {
     KINDS.iter().any(|kind| (kind.is_named)(text))
 }
 
-/// Which names the destination that a text names can take.
+/// Which names the destination that a text names accepts.
 pub fn names(text: &str) -> Names {
     KINDS.iter().find(|kind| (kind.is_named)(text)).map_or_else(Names::default, |kind| kind.names)
 }
 
-/// Whether no number in the destination that a text names can be NaN. Infinities go into any.
+/// Whether the destination that a text names cannot hold NaN in any number. Infinities fit everywhere.
 pub fn holds_no_nan(text: &str) -> bool {
     !super::postgres::is_named(text) && !super::objects::is_named(text)
 }
 
-/// Whether a text names a bucket, for which there are settings that no database has.
+/// Whether a text names a bucket, which has settings that no database has.
 pub fn is_bucket(text: &str) -> bool {
     super::objects::is_named(text)
 }
 
-/// Whether JSON goes into a `jsonb` of PostgreSQL on the destination that a text names.
+/// Whether the destination that a text names stores JSON as a PostgreSQL `jsonb`.
 pub fn has_jsonb(text: &str) -> bool {
     super::postgres::is_named(text)
 }
 
-/// Whether a `jsonb` of PostgreSQL can hold all numbers of a JSON text.
+/// Whether a PostgreSQL `jsonb` can hold all numbers of a JSON text.
 pub fn fits_jsonb(json: &[u8]) -> bool {
     super::postgres::jsonb::holds(json)
 }
 
-/// Whether a name of a table, in lower case, is free on every kind of destination.
+/// Whether a table name, in lower case, is free on every kind of destination.
 pub fn is_free(table: &str) -> bool {
     KINDS.iter().flat_map(|kind| kind.names.taken).all(|(prefix, _)| !table.starts_with(prefix))
 }
@@ -121,7 +121,7 @@ pub fn of(address: &Address, settings: Settings) -> Result<Box<dyn Destination>>
     }
 }
 
-/// A place for a measurement: beside the one that a text names; else of the default kind, in a folder.
+/// A place for a measurement: beside the one that a text names, or else of the default kind, in a folder.
 pub fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<dyn Scratch>> {
     let named = text.unwrap_or(DEFAULT);
     match KINDS.iter().find(|kind| (kind.is_named)(named)) {

@@ -1,9 +1,7 @@
-//! The outbox: the dead letters that are to be delivered elsewhere too, and the marks of those that
-//! were.
+//! The outbox: the dead letters to be delivered elsewhere too, and the marks of delivered ones.
 //!
-//! The table stays the truth, and delivery comes behind it: a letter is *due* while it is open and
-//! unmarked. It is marked once whoever takes it has acknowledged it, so a crash in between lets it be
-//! sent again, and never lets it be lost.
+//! The table stays the truth, and delivery follows it: a letter is *due* while it is open and unmarked. It is
+//! marked once its receiver has acknowledged it. A crash in between can send it twice, but never loses it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
@@ -11,7 +9,7 @@ use serde_json::Value;
 use super::history::Line;
 use crate::error::Result;
 
-/// The dead letters of a job in one table, as those who deliver them see them.
+/// The dead letters of a job in one table, as delivery sees them.
 pub trait Outbox {
     /// The table, by the name under which its sources are remembered.
     fn table(&mut self) -> Result<String>;
@@ -19,29 +17,28 @@ pub trait Outbox {
     /// How many letters are due.
     fn due(&mut self) -> Result<u64>;
 
-    /// The due letters behind the one with the id `after`, by their ids: the next few, so that no more
-    /// than `PAGE_BYTES` of records are in memory, or one that is longer.
+    /// The next due letters after the one with the id `after`, ordered by id. Their records hold at most
+    /// `PAGE_BYTES` in memory, or are one record that is longer.
     fn next_due(&mut self, after: i64) -> Result<Vec<Outgoing>>;
 
-    /// The stretches of sources in which letters are due.
+    /// The stretches of sources that have due letters.
     fn due_stretches(&mut self) -> Result<Vec<Stretch>>;
 
-    /// Visits all letters of a stretch, whatever their state, in the order of the source. Stops at
-    /// the first that `visit` fails at.
+    /// Visits all letters of a stretch, whatever their state, in the order of the source. Stops at the first
+    /// error of `visit`.
     fn letters_of(&mut self, stretch: Stretch, visit: &mut dyn FnMut(Outgoing) -> Result<()>) -> Result<()>;
 
-    /// Marks letters as delivered. One that was tried again since it was read is another by now, and
-    /// stays due.
+    /// Marks letters as delivered. A letter that was retried since it was read has changed, and stays due.
     fn mark(&mut self, delivered: &Delivered) -> Result<()>;
 }
 
-/// So many letters are read at once, at most.
+/// At most this many letters are read at once.
 pub(super) const PAGE_LETTERS: i64 = 1_000;
 
-/// So many bytes of records are read at once, at most.
+/// At most this many bytes of records are read at once.
 pub(super) const PAGE_BYTES: i64 = 1 << 20;
 
-/// A part of a source, the same whoever delivers it: the `number`th of `Stretch::BYTES`.
+/// A part of a source, the same for every delivery: the `number`th of `Stretch::BYTES` bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stretch {
     /// The id of the source.
@@ -51,32 +48,32 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// How many bytes of a source it has.
+    /// How many bytes of a source a stretch covers.
     pub const BYTES: i64 = 64 << 20;
 
-    /// The offset of its first byte, and of the first behind it.
+    /// The offset of its first byte, and of the first byte after it.
     pub(super) fn offsets(self) -> (i64, i64) {
         let start = self.number * Stretch::BYTES;
         (start, start + Stretch::BYTES)
     }
 }
 
-/// A dead letter on its way.
+/// A dead letter to be delivered.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// Its id in the table.
     pub id: i64,
-    /// The id of its source,
+    /// The id of its source.
     pub source_id: i32,
-    /// and its name.
+    /// The name of its source.
     pub source: String,
-    /// The day that the source belongs to.
+    /// The data date of its source.
     pub data_date: Option<NaiveDate>,
-    /// How often its source was rebuilt before.
+    /// How often its source had been rebuilt before.
     pub generation: i64,
     /// The offset of its record.
     pub offset: u64,
-    /// Where it stands.
+    /// The line of its record.
     pub line: Line,
     /// Bytes of its record.
     pub length: u64,
@@ -84,13 +81,13 @@ pub struct Outgoing {
     pub raw: Option<Vec<u8>>,
     /// BLAKE3 of the record, where it was too long.
     pub raw_hash: Option<Vec<u8>>,
-    /// The record as a person has mended it: the reasons are about that.
+    /// The record as a person has mended it; the reasons are about this one.
     pub fixed: Option<Vec<u8>>,
     /// The step that refused it.
     pub stage: String,
-    /// The reasons, as a list.
+    /// The reasons, as a JSON list.
     pub reasons: Value,
-    /// What became of it.
+    /// Its state.
     pub state: String,
     /// How often it was tried.
     pub attempts: i32,
@@ -100,13 +97,13 @@ pub struct Outgoing {
     pub is_due: bool,
 }
 
-/// Letters that have arrived. Millions of them are few runs: ids ascend with the places of records.
+/// Delivered letters. Millions of them are a few runs, because ids ascend with the places of records.
 #[derive(Clone, Debug, Default)]
 pub struct Delivered {
     runs: Vec<Run>,
 }
 
-/// Letters with ids one behind the other, which were tried as often.
+/// Letters with consecutive ids and the same number of attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) first: i64,
@@ -115,7 +112,7 @@ pub(super) struct Run {
 }
 
 impl Delivered {
-    /// Adds a letter, if it is to be marked at all.
+    /// Adds a letter, unless it is not to be marked.
     pub fn add(&mut self, letter: &Outgoing) {
         if !letter.is_due {
             return;
@@ -127,7 +124,7 @@ impl Delivered {
         }
     }
 
-    /// How many they are.
+    /// How many letters there are.
     pub fn len(&self) -> u64 {
         self.runs.iter().map(|run| run.last.abs_diff(run.first) + 1).sum()
     }

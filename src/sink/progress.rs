@@ -1,5 +1,5 @@
-//! How far a lane is and how it got there, as a destination keeps it beside the checkpoints: written by the last
-//! statement of a commit, one row for each lane, so that lanes do not wait for each other.
+//! How far a lane is and how it got there, as a destination keeps it beside the checkpoints. The last
+//! statement of a commit writes it, one row per lane, so that lanes do not wait for each other.
 //!
 //! Nothing that decides anything reads it.
 
@@ -16,35 +16,35 @@ pub struct Progress {
     pub lane: i32,
     /// Records that are committed, those of the batch included.
     pub records: u64,
-    /// Rejects among them, but for those that the destination makes of the batch.
+    /// Rejects among them, except those that the destination adds for the batch.
     pub rejected: u64,
     /// Bytes of its files that are committed, compressed as they are.
     pub bytes: u64,
-    /// Those that were to be read; none of streams, whose size nobody knows.
+    /// The bytes to be read; excludes streams, whose size is unknown.
     pub bytes_total: u64,
     /// Records each second, over the last few.
     pub records_per_second: u64,
     /// Bytes each second, over the last few.
     pub bytes_per_second: u64,
-    /// How it got there.
+    /// Its course so far.
     pub series: Series,
 }
 
 impl Progress {
-    /// The points, as they are stored.
+    /// The points, as stored.
     pub(super) fn stored_points(&self) -> String {
         serde_json::to_string(&self.series.points).expect("numbers")
     }
 }
 
-/// More points are not kept.
+/// The maximum number of points kept.
 const POINTS_MAX: usize = 200;
 
-/// Points are no closer than this, but for the last.
+/// Points are at least this far apart, except the last.
 const CLOSEST_MS: u64 = 1000;
 
-/// A lane over time, in a bounded number of points: where they are too many, every other goes, and the rest
-/// are twice as far apart.
+/// The course of a lane in a bounded number of points: when there are too many, every second one is dropped,
+/// and the rest are twice as far apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     points: Vec<Point>,
@@ -86,7 +86,7 @@ impl From<Point> for [u64; 5] {
 }
 
 impl Series {
-    /// Adds the newest point. The one before it goes if it is too close to its own predecessor.
+    /// Adds the newest point. The point before it is dropped if it is too close to its own predecessor.
     pub fn add(&mut self, point: Point) {
         if let [.., before, last] = self.points[..]
             && last.ms.saturating_sub(before.ms) < self.apart_ms
@@ -96,7 +96,7 @@ impl Series {
         self.points.push(point);
         if self.points.len() > POINTS_MAX {
             let mut number = 0;
-            // The first stays, and so does the last: there is an odd number of them.
+            // The first and the last stay: there is an odd number of points.
             self.points.retain(|_| {
                 number += 1;
                 number % 2 == 1
@@ -129,7 +129,7 @@ pub struct LaneStatus {
 }
 
 impl LaneStatus {
-    /// How long it will take from there at its rate, if that can be told.
+    /// How long the rest will take at the present rate, if that can be estimated.
     pub fn left(&self) -> Option<Duration> {
         let bytes = self.bytes_total.checked_sub(self.bytes)?;
         bytes.checked_div(self.bytes_per_second).map(Duration::from_secs)

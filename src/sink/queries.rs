@@ -1,13 +1,13 @@
-//! What people ask of the tables of ours, in the SQL that all databases share.
+//! Queries about logmill's own tables for people, in the SQL that all databases share.
 //!
-//! A database names its tables and marks its parameters in its own way, and adds what only it can tell.
+//! Each database names its tables and marks its parameters in its own way, and adds what only it can report.
 
 use super::history::{of_target, place_of_split};
 
-/// How many runs are looked at: enough for a picture of them.
+/// How many runs are read: enough for a picture of them.
 const RUNS_MAX: usize = 60;
 
-/// The tables, with the columns of the present version whatever their own is.
+/// The tables, with the columns of the present version whatever version they have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tables {
     pub(super) sources: &'static str,
@@ -16,12 +16,12 @@ pub(super) struct Tables {
     pub(super) runs: &'static str,
     /// How far the lanes of runs are.
     pub(super) progress: &'static str,
-    /// What stands before the number of a parameter.
+    /// What precedes the number of a parameter.
     pub(super) mark: char,
 }
 
 impl Tables {
-    /// The splits of the sources of a job in a target, its parameters, each with these columns more.
+    /// The splits of a job's sources in a target, with these additional columns. Parameters: job, target.
     pub(super) fn splits(&self, more: &str) -> String {
         let &Tables { sources, checkpoints, letters, mark, .. } = self;
         format!(
@@ -35,13 +35,13 @@ impl Tables {
         )
     }
 
-    /// Whether a dead letter `d` is one of a job in a target, the parameters.
+    /// Whether a dead letter `d` belongs to a job in a target. Parameters: job, target.
     pub(super) fn is_of_job(&self) -> String {
         let mark = self.mark;
         format!("d.job = {mark}1 AND {}", of_target(self.sources, &format!("{mark}2")))
     }
 
-    /// How many dead letters of a job in a target are open, and how many of them were not delivered.
+    /// How many dead letters of a job in a target are open, and how many of those are undelivered.
     pub(super) fn open_letters(&self) -> String {
         format!(
             "SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {} d WHERE d.state = 'open' AND {}",
@@ -50,18 +50,19 @@ impl Tables {
         )
     }
 
-    /// Whether a job has sources in other targets than this, its parameters.
+    /// Whether a job has sources in other targets than this one. Parameters: job, target.
     pub(super) fn other_targets(&self) -> String {
         let &Tables { sources, mark, .. } = self;
         format!("SELECT EXISTS (SELECT 1 FROM {sources} s WHERE s.job = {mark}1 AND s.target <> {mark}2)")
     }
 
-    /// The last runs of a job, the parameter.
+    /// The last runs of a job. Parameter: job.
     pub(super) fn last_runs(&self) -> String {
         self.runs_where("true", RUNS_MAX)
     }
 
-    /// The last of them that failed: what a signal ended did not, and neither did one that was in the way of another.
+    /// The last of them that failed. A run that a signal ended did not fail, nor did one that left because
+    /// another run was at work.
     pub(super) fn last_failure(&self) -> String {
         self.runs_where("exit_code IN (1, 2, 4)", 1)
     }
@@ -75,7 +76,7 @@ impl Tables {
         )
     }
 
-    /// When a load of a job, the parameter, last came to the end of its sources.
+    /// When a load of a job last reached the end of its sources. Parameter: job.
     pub(super) fn last_success(&self) -> String {
         format!(
             "SELECT max(ended_at) FROM {} r WHERE job = {}1 AND exit_code IN (0, 3) AND command LIKE 'load%'",
@@ -83,7 +84,7 @@ impl Tables {
         )
     }
 
-    /// How far the lanes of the last runs of a job, the parameter, are.
+    /// How far the lanes of a job's last runs are. Parameter: job.
     pub(super) fn lanes(&self) -> String {
         format!(
             "SELECT run, lane, records, rejected, bytes, bytes_total, records_per_s, bytes_per_s, CAST(points AS text)
@@ -93,8 +94,8 @@ impl Tables {
         )
     }
 
-    /// The dead letters of which `is_meant` is true. A record can be of a megabyte, and is sent only where
-    /// somebody wants it.
+    /// The dead letters for which `is_meant` is true. A record can be a megabyte, so it is only sent if the
+    /// caller wants it.
     pub(super) fn letters(&self, is_meant: &str, has_raw: bool) -> String {
         let &Tables { sources, letters, .. } = self;
         let raw = if has_raw { "d.raw, d.fixed" } else { "CAST(NULL AS bytea), CAST(NULL AS bytea)" };

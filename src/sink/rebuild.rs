@@ -1,9 +1,9 @@
-//! Rebuilds: what was loaded is loaded again, in the place of its rows.
+//! Rebuilds: loaded sources are loaded again, in place of their rows.
 //!
-//! A rebuild is a load whose batches commit together. One transaction takes away what its sources
-//! had, sets their checkpoints back to the start, takes the batches as ever, each under a savepoint,
-//! and ends once all of them are in. So a reader sees the old rows or the new ones, and whatever goes
-//! wrong leaves the old ones. Here is what is the same for every destination.
+//! A rebuild is a load whose batches commit together. One transaction removes what its sources had, resets
+//! their checkpoints to the start, takes the batches as usual, each under a savepoint, and commits once all
+//! of them are in. So a reader sees the old rows or the new ones, and any failure leaves the old ones. This
+//! file has the parts that are the same for every destination.
 
 use chrono::NaiveDate;
 
@@ -31,10 +31,10 @@ pub struct Rebuilt {
     pub undone: u64,
 }
 
-/// The column by which the rows of a day are known where they do not name their source.
+/// The column that holds the day of a row, for rows that do not name their source.
 pub const DATA_DATE: &str = "data_date";
 
-/// By what the rows are known that a rebuild takes away.
+/// How a rebuild identifies the rows that it removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provenance {
     /// They name their source.
@@ -44,7 +44,7 @@ pub(super) enum Provenance {
 }
 
 impl Provenance {
-    /// That of the rows of a job, if they have one.
+    /// How the rows of a job are identified, if they can be.
     pub(super) fn of(settings: &Settings) -> Option<Provenance> {
         if settings.key.has_places() {
             return Some(Provenance::Source);
@@ -57,7 +57,7 @@ impl Provenance {
         is_day.then_some(Provenance::Day(date))
     }
 
-    /// The day, where it is what tells the rows.
+    /// The day, if it identifies the rows.
     pub(super) fn day(self) -> Option<NaiveDate> {
         match self {
             Provenance::Source => None,
@@ -66,7 +66,7 @@ impl Provenance {
     }
 }
 
-/// Refuses a job whose rows cannot be told from others.
+/// Refuses a job whose rows cannot be distinguished from others.
 pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Error> {
     let why = match (Provenance::of(settings), &settings.key) {
         (Some(Provenance::Source), _) => return Ok(()),
@@ -87,7 +87,7 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
     Err(Error::usage(format!("--rebuild: {why}")))
 }
 
-/// How a file that is not what was loaded is loaded anew in the place of its rows, where these can be told from others.
+/// How to reload a changed file in place of its rows, where these can be distinguished from others.
 pub fn advice(settings: &Settings) -> Option<&'static str> {
     Some(match Provenance::of(settings)? {
         Provenance::Source => {
@@ -99,7 +99,7 @@ pub fn advice(settings: &Settings) -> Option<&'static str> {
     })
 }
 
-/// What is said where another job writes a table of which the rows name their day alone.
+/// The error when another job writes a table whose rows name only their day.
 pub(super) fn not_alone(table: &str, job: &str) -> Error {
     Error::usage(format!(
         "--rebuild: job {job} loads into {table} too, and the rows name their day and not their source, so those of this \
@@ -107,7 +107,7 @@ pub(super) fn not_alone(table: &str, job: &str) -> Error {
     ))
 }
 
-/// What is said where a row meets one of another day.
+/// The error when a row meets one of another day.
 pub(super) fn of_another_day(table: &str, date: NaiveDate) -> Error {
     not_rebuilt(format!(
         "a record of {date} has a key that a row of another data_date has in {table}: to write it would change that day; \
@@ -115,30 +115,29 @@ pub(super) fn of_another_day(table: &str, date: NaiveDate) -> Error {
     ))
 }
 
-/// What is said where the old rows stay.
+/// The error when the old rows stay.
 pub(super) fn not_rebuilt(why: String) -> Error {
     ErrorKind::NotRebuilt(why).into()
 }
 
-/// Takes away all rows of [`Provenance::Day`]: what their column is compared with.
+/// The column that [`Provenance::Day`] is compared with to remove the rows of a day.
 pub(super) fn day_column() -> String {
     quote(DATA_DATE)
 }
 
-/// The table in which the letters that were superseded wait for those that come: their ids, and
-/// the states that they had.
+/// The table in which superseded letters wait for their successors: their ids, and their former states.
 pub(super) const BEFORE: &str = "logmill_before";
 
-/// How a destination says what [`pairs_sql`] and the others are made of.
+/// A destination's words for the statements of [`pairs_sql`] and the functions after it.
 pub(super) struct Words<'a> {
     pub(super) letters: &'a str,
     /// The table of [`BEFORE`], with its schema.
     pub(super) before: &'a str,
-    /// The codes of the reasons of letter `d`, in an order of their own.
+    /// The codes of the reasons of letter `d`, in a fixed order.
     pub(super) codes: &'a str,
 }
 
-/// Asks whether anybody had decided anything about the letters.
+/// Asks whether people had decided anything about the letters.
 pub(super) fn is_decided_sql(words: &Words<'_>) -> String {
     let Words { letters, before, .. } = words;
     format!(
@@ -147,8 +146,8 @@ pub(super) fn is_decided_sql(words: &Words<'_>) -> String {
     )
 }
 
-/// The letters that came, each beside the one that it was before: of the same bytes in the same
-/// source, the first beside the first and so on, for a file that was mended has them elsewhere.
+/// The new letters, each with its predecessor: a letter of the same bytes in the same source. The first is
+/// paired with the first, and so on, because a mended file has them at other offsets.
 fn pairs_sql(words: &Words<'_>, sources: &str) -> String {
     let Words { letters, before, codes } = words;
     let number =
@@ -169,8 +168,8 @@ fn pairs_sql(words: &Words<'_>, sources: &str) -> String {
     )
 }
 
-/// What was decided about letters that came again: who was discarded stays so, and what was mended is
-/// kept, to be tried.
+/// Carries decisions over to letters that came again: a discarded letter stays discarded, and a mended record
+/// is kept, to be retried.
 pub(super) fn carry_over_sql(words: &Words<'_>, sources: &str) -> String {
     format!(
         "{} UPDATE {} AS d SET state = CASE WHEN p.is_discarded THEN 'discarded' ELSE d.state END,
@@ -181,7 +180,7 @@ pub(super) fn carry_over_sql(words: &Words<'_>, sources: &str) -> String {
     )
 }
 
-/// The letters that are to be tried by their mended bytes.
+/// The letters to retry with their mended bytes.
 pub(super) fn mended_sql(words: &Words<'_>, sources: &str) -> String {
     format!(
         "SELECT d.id FROM {} d WHERE d.source_id IN ({sources}) AND d.state = 'open' AND d.fixed IS NOT NULL ORDER BY d.id",
@@ -189,12 +188,12 @@ pub(super) fn mended_sql(words: &Words<'_>, sources: &str) -> String {
     )
 }
 
-/// Letters that are to be tried by what was mended.
+/// Letters to retry with their mended bytes.
 #[derive(Clone, Debug)]
 pub struct Mended {
-    /// Which they are.
+    /// Which letters.
     pub filter: Filter,
-    /// From the last to the first, as any replay where rows that are there stay.
+    /// From the last to the first, like any replay in which existing rows win.
     pub is_backwards: bool,
 }
 
@@ -210,8 +209,8 @@ impl Mended {
     }
 }
 
-/// What happens in a rebuild to a row of a mended letter that meets one of its key: that is of a record
-/// behind it, and stays.
+/// What happens in a rebuild when the row of a mended letter meets one with its key: that row comes from a
+/// later record, and wins.
 pub(super) fn conflict_of_letters(settings: &Settings) -> OnConflict {
     match settings.on_conflict {
         OnConflict::Update => OnConflict::Keep,
@@ -219,8 +218,8 @@ pub(super) fn conflict_of_letters(settings: &Settings) -> OnConflict {
     }
 }
 
-/// What became of decisions: how many letters are discarded again, rows again by mended bytes, and how
-/// many decisions do not hold any more.
+/// The outcome of the decisions: how many letters are discarded again, how many became rows again with their
+/// mended bytes, and how many decisions no longer hold.
 pub(super) fn decisions_sql(words: &Words<'_>, sources: &str) -> String {
     format!(
         "{} SELECT count(*) FILTER (WHERE o.state = 'discarded' AND p.state = 'discarded'),
@@ -232,7 +231,7 @@ pub(super) fn decisions_sql(words: &Words<'_>, sources: &str) -> String {
     )
 }
 
-/// Ids as a statement lists them. There may be none.
+/// Ids as a list in a statement. There may be none.
 pub(super) fn listed(ids: impl IntoIterator<Item = i32>) -> String {
     let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
     if ids.is_empty() { "NULL".to_owned() } else { ids.join(", ") }

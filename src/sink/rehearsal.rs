@@ -9,7 +9,7 @@ use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Sink};
 use crate::error::Result;
 use crate::work::{Recipe, Work};
 
-/// A replay that writes nothing: letters are judged by the format and the schema.
+/// A replay that writes nothing: the format and the schema judge the letters.
 pub struct Rehearsal {
     judge: Judge,
     history: Box<dyn History>,
@@ -17,7 +17,7 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// One over what a destination remembers of a job.
+    /// A rehearsal over what a destination remembers of a job.
     pub fn new(job: &str, judge: Judge, history: Box<dyn History>) -> Rehearsal {
         Rehearsal { judge, history, job: job.to_owned() }
     }

@@ -1,48 +1,48 @@
-//! Replays: dead letters that are tried again.
+//! Replays: dead letters that are retried.
 //!
-//! A replay is a source of records whose batches say which letters they are made of. They commit as
-//! those of a load do, and in the place of a checkpoint they move the states of their letters.
+//! A replay is a source of records whose batches say which letters they are made of. They commit like those
+//! of a load, but move the states of their letters instead of a checkpoint.
 
 use chrono::NaiveDate;
 
 use crate::error::{Error, ErrorKind};
 use crate::source::Preamble;
 
-/// An open dead letter, with what a try needs.
+/// An open dead letter, with what a retry needs.
 #[derive(Clone, Debug)]
 pub struct OpenLetter {
     /// Its id.
     pub id: i64,
     /// How often it was tried.
     pub attempts: i32,
-    /// Its source, by id and by name,
+    /// The id of its source.
     pub source_id: i32,
     pub source: String,
-    /// the day of that,
+    /// The data date of its source.
     pub data_date: Option<NaiveDate>,
-    /// and where the record stands in it.
+    /// The offset of the record in its source.
     pub offset: u64,
     pub length: u64,
-    /// The record, unless it was too long,
+    /// The record, unless it was too long.
     pub raw: Option<Vec<u8>>,
-    /// or else its BLAKE3.
+    /// Its BLAKE3, if it was too long.
     pub raw_hash: Option<Vec<u8>>,
     /// The record as a person has mended it.
     pub fixed: Option<Vec<u8>>,
-    /// What stands before the record.
+    /// What precedes the record.
     pub preamble: Preamble,
 }
 
-/// Where the letters begin that are asked for, in the order of their sources and places.
+/// Where a page of the selected letters begins, in the order of their sources and places.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Page {
-    /// Behind this source and offset.
+    /// After this source and offset.
     pub after: Option<(i32, u64)>,
     /// From the last to the first.
     pub is_backwards: bool,
 }
 
-/// What stands before the record of a letter `d`, in SQL: kept with it, or with its split.
+/// What precedes the record of a letter `d`, in SQL: stored with the letter, or with its split.
 pub(super) fn preamble_of_letter(checkpoints: &str) -> String {
     format!(
         "coalesce(d.preamble,
@@ -52,21 +52,21 @@ pub(super) fn preamble_of_letter(checkpoints: &str) -> String {
     )
 }
 
-/// So many letters are asked for at a time,
+/// At most this many letters are read at a time.
 pub(super) const PAGE_LETTERS: i64 = 1_000;
 
-/// and no more bytes of records, unless one alone has more.
+/// At most this many bytes of records are read at a time, unless a single record has more.
 pub(super) const PAGE_BYTES: i64 = 16 << 20;
 
-/// A letter that a batch tries: what it was, and what it is to be.
+/// A letter that a batch retries: its old state, and its new one.
 #[derive(Clone, Debug)]
 pub struct Tried {
     pub id: i64,
-    /// How often it was tried before. Whoever tries it meanwhile changes that, or the state.
+    /// How often it was tried before. Any concurrent retry changes this or the state.
     pub attempts: i32,
     pub source_id: i32,
     pub offset: u64,
-    /// The bytes that were mended, where they change: those that are kept from now on.
+    /// The new mended bytes, if they change.
     pub fixed: Option<Option<Vec<u8>>>,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Verdicts<'a> {
 }
 
 impl<'a> Verdicts<'a> {
-    /// Of all letters but those of `refused`, by their ids.
+    /// The verdicts on all letters except those of `refused`, by id.
     pub(super) fn of(tried: &'a [Tried], refused: &[i64]) -> Verdicts<'a> {
         Verdicts {
             accepted: tried.iter().filter(|tried| !refused.contains(&tried.id)).collect(),
@@ -86,12 +86,12 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-/// How a letter stands where it is asked again.
+/// The state of a letter when it is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stands {
     /// As it was when it was read.
     Untried,
-    /// It was tried once more, or is open no longer.
+    /// It was retried, or is no longer open.
     Moved,
 }
 
@@ -101,7 +101,7 @@ impl Tried {
     }
 }
 
-/// What a replay says that finds a letter changed since it was read.
+/// The error of a replay that finds a letter changed since it was read.
 pub(super) fn overtaken(id: i64) -> Error {
     ErrorKind::Held {
         source_name: format!("dead letter {id}"),

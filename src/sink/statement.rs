@@ -5,7 +5,7 @@ use super::key::SOURCE_ID;
 use super::word::quoted;
 use crate::schema::Schema;
 
-/// Columns that fit onto a line.
+/// How many columns fit on a line.
 const COLUMNS_SHOWN: usize = 4;
 
 /// The command that shows the first rows.
@@ -22,12 +22,12 @@ pub fn delete_rows(destination: &dyn Destination, sources: &[i32]) -> String {
     format!("delete from {} where {SOURCE_ID} in ({})", destination.table(), ids.join(", "))
 }
 
-/// The same where no row says which source it is of, so a person has to add which.
+/// The same if rows do not name their source; the reader has to add the condition.
 pub fn delete_some(destination: &dyn Destination) -> String {
     format!("delete from {} where …", destination.table())
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&byte);
     match word.bytes().all(is_plain) && !word.is_empty() {

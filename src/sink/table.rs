@@ -1,8 +1,7 @@
 //! The name of a table, as a job writes it and PostgreSQL reads it.
 //!
-//! A name is never pasted into a statement: it is taken apart into identifiers here, and each is
-//! quoted where it is used. So `select` is a table like any other, and nothing else can be said in
-//! the place of a name.
+//! A name is never pasted into a statement: it is split into identifiers here, and each is quoted where it is
+//! used. So `select` is a table like any other, and nothing else can be injected in place of a name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +9,7 @@ use std::str::FromStr;
 use super::key::quote;
 use super::word::quoted;
 
-/// PostgreSQL cuts longer identifiers off, and two of them would be one table.
+/// PostgreSQL truncates longer identifiers, so two of them could become one table.
 const IDENTIFIER_BYTES_MAX: usize = 63;
 
 /// One identifier, or two: `events`, `logs.events`, `"Events of ""today"""`.
@@ -22,7 +21,7 @@ pub struct TableName {
 }
 
 impl TableName {
-    /// The name as a statement has it, every part in quotes.
+    /// The name for a statement, with every part in quotes.
     pub fn quoted(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{}.{}", quote(schema), quote(&self.name)),
@@ -30,8 +29,8 @@ impl TableName {
         }
     }
 
-    /// The name as it is remembered, by which sources are found again: so it does not depend on
-    /// which words a language has reserved.
+    /// The name as it is remembered, by which sources are found again; so it does not depend on which words a
+    /// language reserves.
     pub(super) fn remembered(&self) -> String {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let part =
@@ -49,7 +48,7 @@ impl TableName {
     }
 }
 
-/// As it would be written, in quotes only where it needs them.
+/// As a person would write it, with quotes only where they are needed.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(schema) = &self.schema {
@@ -59,7 +58,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// Why a text is no name of a table.
+/// Why a text is not the name of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoTableName(String);
 
@@ -86,7 +85,7 @@ impl FromStr for TableName {
     }
 }
 
-/// The identifier at the beginning of a text, and what comes after the dot behind it.
+/// The identifier at the start of a text, and what follows the dot after it.
 fn identifier(text: &str) -> Result<(String, Option<&str>), NoTableName> {
     let text = text.trim_matches(' ');
     let (identifier, rest) = match text.strip_prefix('"') {
@@ -108,7 +107,7 @@ fn identifier(text: &str) -> Result<(String, Option<&str>), NoTableName> {
     }
 }
 
-/// The text in quotes, of which the first is gone, and what follows them.
+/// The text in quotes, whose opening quote is already consumed, and what follows.
 fn in_quotes(text: &str) -> Result<(String, &str), NoTableName> {
     let mut identifier = String::new();
     let mut rest = text;
@@ -132,7 +131,7 @@ fn in_quotes(text: &str) -> Result<(String, &str), NoTableName> {
     Ok((identifier, rest))
 }
 
-/// The text without quotes, in the case that the server gives it, and what follows it.
+/// The text without quotes, in the server's case, and what follows.
 fn bare(text: &str) -> Result<(String, &str), NoTableName> {
     let begins = |ch: char| ch.is_ascii_alphabetic() || ch == '_' || !ch.is_ascii() && !ch.is_whitespace();
     let goes_on = |ch: char| begins(ch) || ch.is_ascii_digit() || ch == '$';

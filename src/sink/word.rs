@@ -1,13 +1,13 @@
-//! The words of SQL that cannot be names without quotes.
+//! The SQL keywords that cannot be names without quotes.
 
 use super::key::quote;
 
-/// Whether a name, in lower case, needs quotes in SQL because it is a word of the language.
+/// Whether a name, in lower case, needs quotes in SQL because it is a keyword.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
-/// An identifier, in quotes where it needs them.
+/// An identifier, quoted if it needs quotes.
 pub(super) fn quoted(name: &str) -> String {
     let is_plain =
         name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
@@ -16,7 +16,7 @@ pub(super) fn quoted(name: &str) -> String {
     if is_plain { name.to_owned() } else { quote(name) }
 }
 
-/// What any of the destinations has reserved.
+/// Everything that any of the destinations reserves.
 const RESERVED: &[&str] = &[
     "add",
     "all",

@@ -1,10 +1,9 @@
-//! Claims: what a run is to do with each of its files.
+//! Claims: what a run does with each of its files.
 //!
-//! A destination remembers its sources; [`decide`] compares these with the files
-//! of a run and says for each what is to be done. It is the same for every destination and
-//! runs inside the destination's claiming transaction, so that of two runs with the same
-//! new file one makes the source and the other finds it. Whoever finds a source in other hands
-//! says so in the same words everywhere.
+//! A destination remembers its sources; [`decide`] compares them with the files of a run and decides about
+//! each. It is the same for every destination and runs inside the destination's claiming transaction: when
+//! two runs see the same new file, one creates the source and the other finds it. A run that finds a source
+//! held by another uses the same words everywhere.
 
 mod resume;
 
@@ -30,57 +29,57 @@ pub struct Asked {
     pub files: Vec<Candidate>,
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
-    /// Go on with sources that were begun under other rules.
+    /// Resume sources that were begun under other rules.
     pub accept_new_rules: bool,
-    /// End the run that holds a source, rather than leave.
+    /// End the run that holds a source instead of leaving.
     pub take_over: bool,
-    /// The rows are known by their position, so a record can be read again.
+    /// Rows are identified by position, so a record can be read again.
     pub key_is_position: bool,
     /// What separates records.
     pub framing: Framing,
-    /// What decides the rows, as one hash.
+    /// A hash of everything that determines the rows.
     pub rules_hash: Hash16,
-    /// Load what is known anew, in the place of its rows.
+    /// Reload known sources in place of their rows.
     pub rebuild: Option<Rebuild>,
-    /// How a file that changed is loaded anew, where it can be.
+    /// How a changed file can be reloaded, where it can be.
     pub rebuild_advice: Option<&'static str>,
-    /// The only split that is asked for, if it is one.
+    /// The only split asked for, if the run is about one.
     pub only: Option<Split>,
-    /// What a source has grown by is a split of its own, even if the source was one split so far.
+    /// Growth of a source becomes a split of its own, even if the source has been one split so far.
     pub grows_by_splits: bool,
-    /// The names of all files of the run, by their hashes, where these are not all of them. What has the name
-    /// of another one is that one's.
+    /// The hashed names of all files of the run, when `files` is only a part of them. A file that bears
+    /// another file's remembered name does not take its place.
     pub beside: Arc<HashSet<u64>>,
-    /// How long another run that holds a source is waited for; without bound, if that is not said.
+    /// How long to wait for another run that holds a source; without a value, as long as it takes.
     pub wait: Option<Duration>,
 }
 
-/// What a rebuild may do that the files do not say.
+/// What a rebuild may do beyond what the files say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuild {
-    /// The files are all that the job has, so a source that is none of them has lost its file.
+    /// The files are all the job has, so a source that matches none of them has lost its file.
     pub is_whole: bool,
-    /// Such a source goes with its rows; else it stands in the way.
+    /// A source without a file is removed with its rows; otherwise it is refused.
     pub allow_missing: bool,
 }
 
-/// Whose sources a run asks for. The same content is another source to another job, in another
-/// table, and on another day.
+/// Whose sources a run asks for. The same content is a different source for another job, in another table, or
+/// on another day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
     /// The name of the job.
     pub(super) job: String,
-    /// The table that the rows are in, by its full name. A job that is given another table has
-    /// loaded nothing into that.
+    /// The full name of the table that holds the rows. A job that moves to another table has loaded nothing
+    /// into that one.
     pub(super) target: String,
-    /// The day that the run is about.
+    /// The data date of the run.
     pub(super) data_date: Option<NaiveDate>,
 }
 
 /// Which of the sources in a table are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// Those of the job.
+    /// The job's own.
     Own,
     /// Those of other jobs.
     Others,
@@ -93,24 +92,24 @@ pub struct Remembered {
     pub source_id: i32,
     /// Its job.
     pub job: String,
-    /// The day that it belongs to.
+    /// Its data date.
     pub data_date: Option<NaiveDate>,
-    /// What it is recognised by.
+    /// What identifies it.
     pub known: Known,
     /// The start of a last line that had no line end.
     pub tail_start: Option<u64>,
-    /// How often it was loaded anew.
+    /// How often it was reloaded.
     pub generation: i32,
-    /// How far each of its splits is, in their order. There is at least one.
+    /// The checkpoints of its splits, in order. There is at least one.
     pub checkpoints: Vec<Checkpoint>,
 }
 
-/// How far a split is, and whose it is.
+/// How far a split is, and who owns it.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The split.
     pub split: Split,
-    /// Where it ends. The last split of a source goes on to its end, wherever that is.
+    /// Its end. The last split of a source extends to the end of the source, wherever that is.
     pub end: Option<u64>,
     /// The position up to which it is committed.
     pub position: u64,
@@ -118,34 +117,35 @@ pub struct Checkpoint {
     pub lines: u64,
     /// Length and hash of the bytes before the position.
     pub tail: (u32, Hash16),
-    /// What stands before the position.
+    /// What precedes the position.
     pub preamble: Preamble,
     /// Whether it is committed to its end.
     pub complete: bool,
-    /// What decided the rows up to the position,
+    /// The hash of the rules that produced the rows up to the position.
     pub rules_hash: Hash16,
-    /// from here on. Before, other rules did.
+    /// The offset from which these rules apply; other rules produced the rows before it.
     pub rules_since: u64,
-    /// Raised each time that it is taken.
+    /// Raised each time the split is taken.
     pub epoch: i64,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Option<Owner>,
 }
 
-/// Who owns a split: a run, and the process that keeps it alive.
+/// The owner of a split: a run, and the process that keeps it alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The run.
     pub run: i64,
-    /// The server's process or, where there is none, the program's.
+    /// The server process or, where there is none, the program's own process.
     pub pid: i32,
-    /// When the process began, in microseconds since 1970, where that is known.
+    /// When the process started, in microseconds since 1970, if known.
     pub start_us: Option<i64>,
 }
 
 impl Asked {
-    /// Whether a run that lives and holds what is asked for is waited for: one split is, and whatever somebody has said
-    /// so of. Else only one is that may be outliving its client, where that cannot be told at once.
+    /// Whether to wait for a living run that holds what is asked for: yes for a single split, and whenever
+    /// the user set a wait. Otherwise the claim waits only for a holder that may merely be outliving its
+    /// client, when that cannot be determined at once.
     pub(super) fn waits(&self) -> bool {
         self.only.is_some() || self.wait != Some(HOLDER_WAIT)
     }
@@ -175,8 +175,8 @@ impl Remembered {
         Remembered { source_id, job, data_date, known, tail_start, generation: 0, checkpoints }
     }
 
-    /// Adds the next split. A file is this source if it holds what was committed, and the end of
-    /// that proves it: so the source is as far as the farthest of its splits.
+    /// Adds the next split. A file is this source if it holds everything that was committed, which the bytes
+    /// before the farthest position prove; so the source is as far as the farthest of its splits.
     pub fn push(&mut self, checkpoint: Checkpoint) {
         let known = &mut self.known;
         if checkpoint.position > checkpoint.split.start {
@@ -193,40 +193,40 @@ impl Remembered {
         place.ok().map(|place| &self.checkpoints[place])
     }
 
-    /// The last of its splits.
+    /// Its last split.
     pub fn last(&self) -> &Checkpoint {
         self.checkpoints.last().expect("a source has a checkpoint")
     }
 
-    /// The checkpoint that a task goes on from: that of its split or, where the source has grown by it,
-    /// of the split before.
+    /// The checkpoint a task resumes from: that of its split or, for a split the source has just grown by,
+    /// that of the split before.
     pub(super) fn behind(&self, task: &Task) -> &Checkpoint {
         self.checkpoint(task.split).unwrap_or_else(|| self.last())
     }
 }
 
-/// What is to be done with a file that a run asks for.
+/// What to do with a file that a run asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Load it: each of its splits that is open.
+    /// Load each of its open splits.
     Load {
-        /// The source's id. 0 until the destination has given one to a new source.
+        /// The source's id; 0 until the destination has assigned one to a new source.
         source_id: i32,
-        /// Its open splits, in their order.
+        /// Its open splits, in order.
         tasks: Vec<Task>,
     },
     /// It is loaded to its end.
     Finished {
         /// The source's id.
         source_id: i32,
-        /// Whether some of it was loaded under other rules than those of now.
+        /// Whether some of it was loaded under other rules than the present ones.
         has_other_rules: bool,
     },
-    /// All of it is known under this other name.
+    /// All of its content is known under this other name.
     Duplicate(String),
-    /// It is not what was loaded; why, and what to do.
+    /// Its content is not what was loaded: why, and what to do.
     Changed(String),
-    /// A split of another file is asked for.
+    /// The run asks for a split of another file.
     Beside,
 }
 
@@ -235,41 +235,41 @@ pub enum Answer {
 pub struct Task {
     /// The split.
     pub split: Split,
-    /// Where reading starts: the checkpoint, or a little before or behind it where the last
-    /// line had no line end.
+    /// Where reading starts: at the checkpoint, or slightly before or after it if the last line had no line
+    /// end.
     pub start: Start,
-    /// Where it ends; without one, where its source does.
+    /// Where the split ends; without a value, where its source does.
     pub end: Option<u64>,
-    /// Lines of the split before the first record that is read.
+    /// Lines of the split before the first record to be read.
     pub lines: u64,
-    /// What stands before the split.
+    /// What precedes the split.
     pub before: Before,
     /// The record that is read again.
     pub again: Option<Again>,
-    /// What stands before the first record that is read, as far as it is known.
+    /// What precedes the first record to be read, as far as it is known.
     pub preamble: Preamble,
-    /// The split is made by this claim, for what its source has grown by: nobody was told of it yet.
+    /// This claim creates the split for what its source has grown by; no caller knows of it yet.
     pub is_new: bool,
 }
 
-/// What stands before a split in its source.
+/// What precedes a split in its source.
 #[derive(Clone, Debug, Default)]
 pub struct Before {
-    /// The lines of those splits that are at their end.
+    /// The lines of the preceding splits that are complete.
     pub lines: u64,
-    /// The splits of the source that are open, in their order: one list for all of them, however many there are.
+    /// The open splits of the source, in order: one shared list, however many splits there are.
     of_source: Arc<[Split]>,
-    /// So many of them stand before this one.
+    /// How many of them precede this one.
     open: usize,
 }
 
 impl Before {
-    /// What stands before the split at this place among those that are open.
+    /// What precedes the split at this index among the open ones.
     pub(super) fn at(place: usize, open: &Arc<[Split]>, lines: u64) -> Before {
         Before { lines, of_source: Arc::clone(open), open: place }
     }
 
-    /// The splits of which it is not known yet how many lines they have.
+    /// The preceding splits whose number of lines is not known yet.
     pub fn open(&self) -> &[Split] {
         &self.of_source[..self.open]
     }
@@ -284,7 +284,7 @@ impl PartialEq for Before {
 impl Eq for Before {}
 
 impl Task {
-    /// All of a source of which nothing was loaded.
+    /// All of a source of which nothing has been loaded.
     pub fn whole(source_id: i32) -> Task {
         Task {
             split: Split::whole(source_id),
@@ -305,7 +305,7 @@ impl Task {
 }
 
 impl Answer {
-    /// The source that the file is, if it is one.
+    /// The source the file belongs to, if it is one.
     pub(super) fn source_id(&self) -> Option<i32> {
         match self {
             Answer::Load { source_id, .. } | Answer::Finished { source_id, .. } => Some(*source_id),
@@ -322,14 +322,14 @@ impl Answer {
     }
 }
 
-/// An answer, and what the destination has to write down for it.
+/// An answer, and what the destination must store for it.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// What is to be done.
+    /// The answer.
     pub answer: Answer,
-    /// The memory that this is, if it is one.
+    /// The index of the remembered source that the file is, if it is one.
     pub memory: Option<usize>,
-    /// The archive that the source was not seen in before.
+    /// The archive, if the source was not seen in it before.
     pub new_container: Option<Container>,
 }
 
@@ -339,9 +339,8 @@ impl Decision {
     }
 }
 
-/// Decides what to do with each file. One that cannot be read is no reason to lose the
-/// others. An error means that nothing is to be done at all: the rules have changed in the
-/// middle of a source.
+/// Decides what to do with each file. A file that cannot be read does not keep the others from loading. An
+/// error means that nothing may be loaded: the rules have changed in the middle of a source.
 pub fn decide(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
     let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
     let recognised = recognise_beside(&asked.files, &known, &asked.beside, asked.allow_duplicates);
@@ -387,7 +386,7 @@ fn decide_one(
     })
 }
 
-/// The answer to a file that is not what was loaded. No stream can be loaded anew.
+/// The answer for a file whose content is not what was loaded. A stream can never be reloaded.
 fn changed(file: &Candidate, how: String, asked: &Asked) -> Answer {
     Answer::Changed(match asked.rebuild_advice.filter(|_| file.stream.is_none()) {
         Some(advice) => format!("{how}; {}", advice.replace("FILE", &file.path.display().to_string())),
@@ -395,7 +394,8 @@ fn changed(file: &Candidate, how: String, asked: &Asked) -> Answer {
     })
 }
 
-/// The decisions, cut down to one split. One that is at its end is so whatever has come behind it.
+/// The decisions, reduced to one split. A split that is complete stays complete, whatever has been appended
+/// after it.
 fn only(
     split: Split,
     asked: &Asked,
@@ -404,7 +404,7 @@ fn only(
 ) -> Result<Vec<Decision>> {
     let index = remembered.iter().position(|memory| memory.source_id == split.source);
     let is_known = index.is_some_and(|index| {
-        // One by which the source has grown is made by whoever asks for it.
+        // A split that the source has grown by is created by the run that asks for it.
         remembered[index].checkpoint(split).is_some() || has_task(&decisions, split)
     });
     let Some(memory) = index.filter(|_| is_known).map(|index| &remembered[index]) else {
@@ -445,12 +445,12 @@ fn has_task(decisions: &[Decision], split: Split) -> bool {
     })
 }
 
-/// Whether there are files that the job has not loaded yet, and that another one may have.
+/// Whether some files are new to the job and so may belong to another job.
 pub(super) fn asks_for_others(asked: &Asked, decisions: &[Decision]) -> bool {
     !asked.allow_duplicates && new_files(asked, decisions).next().is_some()
 }
 
-/// The files that the job has never seen. An empty one is nobody's.
+/// The files that the job has never seen. Empty files are left out: they belong to no job.
 fn new_files<'a>(asked: &'a Asked, decisions: &'a [Decision]) -> impl Iterator<Item = &'a Candidate> {
     let files = asked.files.iter().zip(decisions);
     let new = files.filter(|(file, decision)| {
@@ -460,8 +460,8 @@ fn new_files<'a>(asked: &'a Asked, decisions: &'a [Decision]) -> impl Iterator<I
     new.map(|(file, _)| file)
 }
 
-/// Refuses files that another job has loaded into the same table, on the same day: most likely
-/// it is this one, under the name that it had.
+/// Refuses files that another job has loaded into the same table on the same day: most likely that is this
+/// job under its former name.
 pub(super) fn refuse_sources_of_others(
     asked: &Asked,
     decisions: &[Decision],
@@ -474,7 +474,7 @@ pub(super) fn refuse_sources_of_others(
         let other = match recognised {
             Ok(Recognised::Known(index)) if known[index].position > 0 => Some(index),
             Ok(Recognised::DuplicateOf(name)) => known.iter().position(|known| known.name == name),
-            // What cannot be read is told when it is to be.
+            // A file that cannot be read is reported when it is to be loaded.
             _ => None,
         };
         met.extend(other.map(|index| (file, others[index].job.as_str())));
@@ -484,7 +484,7 @@ pub(super) fn refuse_sources_of_others(
     Err(ErrorKind::OfAnotherJob { source_name, more: more.len(), job }.into())
 }
 
-/// Refuses to go on with sources that were begun under other rules.
+/// Refuses to resume sources that were begun under other rules.
 fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Decision]) -> Result<()> {
     if asked.accept_new_rules {
         return Ok(());
@@ -503,13 +503,13 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
 /// How long a newcomer waits for a holder that may only be outliving its client.
 pub const HOLDER_WAIT: Duration = Duration::from_secs(10);
 
-/// How often it looks whether the holder is gone,
+/// How often it checks whether the holder is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// and how often once it has waited longer than that: the holder is at work then.
+/// How often it checks once it has waited longer than that: the holder is at work then.
 const LOOK_EVERY_LATER: Duration = Duration::from_secs(1);
 
-/// Waits a moment for whoever holds `source`, or gives up.
+/// Waits a moment for the holder of `source`, or gives up.
 pub(super) fn wait_for(
     source: &str,
     holder: &str,
@@ -533,46 +533,46 @@ pub(super) fn wait_for(
     }
 }
 
-/// Tells that a wait for who held a source is over, if there was one.
+/// Reports the end of a wait for a source's holder, if there was a wait.
 pub(super) fn is_free(since: Option<Instant>, observer: &Observer) {
     if let Some(since) = since {
         observer.tell(&Event::Resumed { trouble: "held", after: since.elapsed() });
     }
 }
 
-/// What a run says that finds a source in the hands of another that lives.
+/// The error of a run that finds a source held by another living run.
 pub(super) fn held(source: &str, holder: &str) -> Error {
     let then = "; wait for it, or take its place with --take-over";
     ErrorKind::Held { source_name: source.to_owned(), holder: holder.to_owned(), then }.into()
 }
 
-/// What a run says that finds its sources taken.
+/// The error of a run that finds its sources taken by another.
 pub(super) fn lost_ownership() -> Error {
     ErrorKind::TakenOver.into()
 }
 
-/// Where a file lies, as it is stored: both numbers, or none. All 64 bits of them count.
+/// A file's device and inode as stored: both numbers or neither. All 64 bits of each are significant.
 pub(super) fn stored_inode(inode: Option<Inode>) -> (Option<i64>, Option<i64>) {
     let both = inode.map(|inode| (inode.device.cast_signed(), inode.number.cast_signed()));
     (both.map(|(device, _)| device), both.map(|(_, number)| number))
 }
 
-/// Where a file lay, as it was stored.
+/// A file's device and inode, from their stored form.
 pub(super) fn inode(device: Option<i64>, number: Option<i64>) -> Option<Inode> {
     Some(Inode { device: device?.cast_unsigned(), number: number?.cast_unsigned() })
 }
 
-/// A count or an offset as it is stored. Ours are never negative.
+/// Reads a stored count or offset, which is never negative.
 pub(super) fn unsigned(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or(0)
 }
 
-/// A count or an offset to be stored.
+/// A count or an offset, to be stored.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).expect("a file is shorter than 8 EiB")
 }
 
-/// A hash as it is stored. One of another length is from another version and matches nothing.
+/// Reads a stored hash. One of another length comes from another version and matches nothing.
 pub(super) fn hash(stored: &[u8]) -> Hash16 {
     Hash16(stored.try_into().unwrap_or([0; 16]))
 }

@@ -1,7 +1,7 @@
-//! Going on: what is still to be loaded of a source that is known.
+//! Resuming: what is left to load of a known source.
 //!
-//! Each split that is open goes on from its position. What has come behind the old end of a source
-//! is the last split's, or a split of its own; and a last line that had no line end may have grown.
+//! Each open split resumes at its position. Bytes that were appended after the old end belong to the last
+//! split or form a new one; and a last line that had no line end may have grown.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::sink::Again;
 use crate::source::{Candidate, Preamble, Start, hash16, is_blank};
 use crate::split::Split;
 
-/// Whether something was loaded up to a checkpoint, and by other rules.
+/// Whether something was loaded up to a checkpoint under other rules.
 pub(super) fn is_of_other_rules(checkpoint: &Checkpoint, asked: &Asked) -> bool {
     checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
 }
 
-/// How to go on with a known source.
+/// How to resume a known source.
 pub(super) fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer> {
     let Remembered { source_id, known, checkpoints, .. } = memory;
     let last = memory.last();
     let before = &checkpoints[..checkpoints.len() - 1];
     let open: Vec<&Checkpoint> = before.iter().filter(|checkpoint| !checkpoint.complete).collect();
-    // Who the file is was seen at the farthest of its positions; it has to be so at the others.
+    // The file was identified at its farthest position; it must match at the others too.
     for checkpoint in open.iter().copied().chain([last]).filter(|it| it.position != known.position) {
         if !holds_tail(file, checkpoint)? {
             return Ok(Answer::Changed(format!(
@@ -42,7 +42,7 @@ pub(super) fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Re
         }
     }
     for task in &mut tasks {
-        // By other rules the same lines say something else, or nothing.
+        // Under other rules the same lines mean something else, or nothing.
         if memory.behind(task).rules_hash != asked.rules_hash {
             task.preamble = Preamble::default();
         }
@@ -57,15 +57,15 @@ pub(super) fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Re
     })
 }
 
-/// Whether all that the file holds is loaded.
+/// Whether everything in the file is loaded.
 fn is_at_end(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<bool> {
     let last = memory.last();
     if !last.complete {
         return Ok(false);
     }
     if file.stream.is_some() {
-        // It has to be read to see whether it is all there; what was loaded is compared. A split that is
-        // asked for by its id is at its end whatever comes behind it.
+        // Only reading would show whether all of it is there; what was loaded is then compared. A split that
+        // is asked for by its id is complete, whatever comes after it.
         return Ok(asked.only.is_some());
     }
     let is_known_archive =
@@ -73,11 +73,10 @@ fn is_at_end(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<boo
     Ok(is_known_archive || file.ends_at(last.position)?)
 }
 
-/// Whether what has come behind the old end of a source is a split of its own: who was told that the last
-/// one is done can rely on that. A source that never was several splits stays one, so that a file which
-/// is loaded every minute does not have a checkpoint for each. A last line that had no line end, and may
-/// go on, belongs to the split that has its first byte; and the bytes of a stream belong to the one that
-/// they are compared for.
+/// Whether what was appended after the old end becomes a split of its own: a caller that learned that the
+/// last split is complete may rely on it. A source that was always a single split stays one, so that a file
+/// which is loaded every minute does not gain a checkpoint each time. A last line without a line end belongs
+/// to the split that has its first byte; and the bytes of a stream belong to the split they are compared for.
 fn grows_by_a_split(file: &Candidate, memory: &Remembered, asked: &Asked) -> bool {
     let last = memory.last();
     last.complete
@@ -87,7 +86,7 @@ fn grows_by_a_split(file: &Candidate, memory: &Remembered, asked: &Asked) -> boo
         && (asked.grows_by_splits || memory.checkpoints.len() > 1)
 }
 
-/// From the old end of a source on, in a split of its own.
+/// A split of its own, from the old end of the source.
 fn grown(last: &Checkpoint) -> Task {
     let position = last.position;
     Task {
@@ -100,7 +99,7 @@ fn grown(last: &Checkpoint) -> Task {
     }
 }
 
-/// Tells each of the open splits of a source what stands before it.
+/// Records in each open split of a source what precedes it.
 fn tell_what_stands_before(tasks: &mut [Task], checkpoints: &[Checkpoint]) {
     let open: Arc<[Split]> = tasks.iter().map(|task| task.split).collect();
     let mut done = checkpoints.iter().filter(|checkpoint| checkpoint.complete).peekable();
@@ -113,7 +112,7 @@ fn tell_what_stands_before(tasks: &mut [Task], checkpoints: &[Checkpoint]) {
     }
 }
 
-/// Whether what was hashed before a position still stands there.
+/// Whether the bytes that were hashed before a position are still there.
 fn holds_tail(file: &Candidate, checkpoint: &Checkpoint) -> Result<bool> {
     let (length, hash) = checkpoint.tail;
     if length == 0 {
@@ -123,7 +122,7 @@ fn holds_tail(file: &Candidate, checkpoint: &Checkpoint) -> Result<bool> {
     Ok(probe.is_some_and(|probe| probe.last(length.into()).is_some_and(|tail| hash16(tail) == hash)))
 }
 
-/// From the position of a split on.
+/// Resumes at the position of a split.
 fn go_on(checkpoint: &Checkpoint) -> Task {
     let &Checkpoint { split, end, position, lines, tail, ref preamble, .. } = checkpoint;
     Task {
@@ -138,8 +137,8 @@ fn go_on(checkpoint: &Checkpoint) -> Task {
     }
 }
 
-/// How to go on with the split at the end of a source, or why that cannot be. Its last line may
-/// have had no line end, and may have grown.
+/// How to resume the split at the end of a source, or why it cannot be resumed. Its last line may have had no
+/// line end, and may have grown.
 fn resume_last(
     file: &Candidate,
     checkpoint: &Checkpoint,
@@ -162,7 +161,7 @@ fn resume_last(
         return Ok(Ok(task));
     }
     match framing.goes_on(&last.bytes, &last.next, last.ends) {
-        // Only its line end was missing: the record is what it was.
+        // Only its line end was missing: the record is unchanged.
         Some(line_end) => task.start.record = position + line_end as u64,
         None => {
             let was_blank = last.is_whole && is_blank(&last.bytes);
@@ -180,7 +179,7 @@ fn resume_last(
             let cut_off = framing.records(&last.bytes).nth(1).map(|record| tail_start + record.start as u64);
             let lines = lines + u64::from(framing.leaves_a_line(&last.bytes));
             task.lines -= lines;
-            // A header that has grown is read again as one.
+            // A header that has grown is read again as a header.
             let before = checkpoint.preamble.before(&last.bytes);
             let was_skipped = before.is_some() || last.is_whole && framing.is_comment(&last.bytes);
             task.preamble = before.unwrap_or(task.preamble);
@@ -229,7 +228,7 @@ mod tests {
         assert_eq!(tasks[2].before.open(), [tasks[0].split, tasks[1].split]);
     }
 
-    /// All of them refer to one list: with one each, many splits took their square in memory.
+    /// All tasks share one list: with one list each, memory grew with the square of the number of splits.
     #[test]
     fn many_splits_have_one_list_of_each_other() {
         let checkpoints: Vec<Checkpoint> = (0..50_000).map(|n| checkpoint(n, 0, false)).collect();

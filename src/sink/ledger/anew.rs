@@ -1,5 +1,5 @@
-//! The claim of a rebuild: what is to be loaded anew is held first, and stands as it was until the
-//! transaction in which all of it changes.
+//! The claim of a rebuild: the sources to be reloaded are held first, and stay as they are until the
+//! transaction that changes all of them.
 
 use super::{Answer, Decided, Decision, Holding, Remembered, Taken, Task, Wanted};
 use crate::error::{ErrorKind, Result};
@@ -8,30 +8,31 @@ use crate::sink::rebuild::not_rebuilt;
 use crate::source::{Candidate, Known, Recognised, recognise};
 use crate::split::Split;
 
-/// A source that is loaded anew: it is held, and nothing else of it has changed yet.
+/// A source that is reloaded: the run holds it, and nothing else about it has changed yet.
 #[derive(Clone, Debug)]
 pub(in crate::sink) struct Anew {
     pub(in crate::sink) id: i32,
     pub(in crate::sink) name: String,
-    /// How often it was loaded anew, this time included.
+    /// How often it was reloaded, this time included.
     pub(in crate::sink) generation: i32,
-    /// Its splits, with the epochs under which they are held.
+    /// Its splits, with the epochs under which the run holds them.
     pub(in crate::sink) splits: Vec<(Split, i64)>,
-    /// Its file; without one it goes.
+    /// Its file; a source without one is removed.
     pub(in crate::sink) file: Option<Candidate>,
-    /// It was seen in other archives than the one in which it comes now.
+    /// It was also seen in archives other than the one it comes in now.
     pub(in crate::sink) has_other_containers: bool,
 }
 
 impl Anew {
-    /// The epoch from the transaction on.
+    /// The epoch from the rebuild's transaction on.
     pub(in crate::sink) fn epoch(&self) -> i64 {
         self.splits.iter().map(|(_, epoch)| epoch).max().map_or(1, |held| held + 1)
     }
 }
 
-/// Decides what to do with each file of a rebuild. A file that is a known source is loaded anew under
-/// its id, and so is one that has taken the place and the name of one, whatever it holds now.
+/// Decides what to do with each file of a rebuild. A file that is a known source is reloaded under its id. So
+/// is a file that has taken the name of a source whose own content is in no file, whatever the file holds
+/// now.
 pub(super) fn decide_anew(
     rebuild: Rebuild,
     asked: &Asked,
@@ -77,9 +78,9 @@ pub(super) fn decide_anew(
     asked.files.iter().zip(recognised).map(decide_one).collect()
 }
 
-/// Refuses a file that holds what another source was loaded from, and stands under the name of a third
-/// that has no file, unless it is a copy: then it is meant by its name. Without the files of the others
-/// it cannot be told where that third one went.
+/// Refuses a file that holds what another source was loaded from and bears the name of a third source without
+/// a file. A copy is accepted and identified by its name. Without the other sources' files it cannot be
+/// determined where the third source went.
 fn refuse_moved(file: &Candidate, held: &Known) -> Result<()> {
     if file.is_copy_of(held)? {
         return Ok(());
@@ -91,7 +92,7 @@ fn refuse_moved(file: &Candidate, held: &Known) -> Result<()> {
     )))
 }
 
-/// The sources of a rebuild that have no file. They are refused, unless that is allowed.
+/// The sources of a rebuild that have no file. Unless allowed, they are refused.
 pub(super) fn without_file<'m>(
     rebuild: Rebuild,
     decisions: &[Decision],
@@ -117,7 +118,7 @@ pub(super) fn without_file<'m>(
     }
 }
 
-/// All splits of the sources that a rebuild is about, whether they are at their end or not.
+/// All splits of the sources that a rebuild is about, complete or not.
 pub(super) fn wanted_anew<'m>(
     decisions: &[Decision],
     remembered: &'m [Remembered],
@@ -132,7 +133,7 @@ pub(super) fn wanted_anew<'m>(
 }
 
 impl<'a> Decided<'a> {
-    /// Takes note of what was decided about a file of a rebuild, and gives the answer for the run.
+    /// Records what was decided about a file of a rebuild, and returns the answer for the run.
     pub(super) fn note_anew(
         &mut self,
         file: &'a Candidate,
@@ -168,7 +169,7 @@ impl<'a> Decided<'a> {
         answer
     }
 
-    /// Holds a source as it stands; without a file it goes.
+    /// Holds a source as it is; a source without a file is removed later.
     pub(super) fn hold(&mut self, memory: &Remembered, file: Option<&Candidate>) {
         let mut splits = Vec::with_capacity(memory.checkpoints.len());
         for checkpoint in &memory.checkpoints {
@@ -177,7 +178,7 @@ impl<'a> Decided<'a> {
             splits.push((checkpoint.split, epoch));
         }
         let own = file.and_then(|file| file.fingerprint.container);
-        // One of which nothing was loaded is loaded for the first time.
+        // A source of which nothing was loaded is loaded for the first time.
         let was_loaded = memory.known.position > 0 || memory.known.complete;
         self.anew.push(Anew {
             id: memory.source_id,

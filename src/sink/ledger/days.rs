@@ -1,7 +1,7 @@
 //! The days of a job, in a store of keys and values.
 //!
-//! As in a database, what the sources of a day tell is seen from them. Kept under `day/{date}` is what they do not tell:
-//! that a day has no file, why it failed, and that a run began it and has not come to its end.
+//! As in a database, whatever the sources of a day show is derived from them. Only the rest is kept under
+//! `day/{date}`: that a day has no file, why it failed, and that a run began it and has not ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl DayRecord {
     }
 }
 
-/// Where the days are.
+/// The prefix of the days' keys.
 const DAYS: &str = "day/";
 
 fn day_key(date: &str) -> String {
@@ -37,7 +37,8 @@ fn day_key(date: &str) -> String {
 }
 
 impl Keys {
-    /// Says how a day stands. A second run that changes nothing writes nothing; of two at once the later is right.
+    /// Stores the state of a day. A second run that changes nothing writes nothing; of two concurrent runs,
+    /// the later one is right.
     fn set_day(&self, date: &str, state: DateState, reason: Option<&str>) -> Result<()> {
         let (key, day) = (day_key(date), DayRecord::new(state, reason));
         loop {
@@ -52,7 +53,7 @@ impl Keys {
         }
     }
 
-    /// Forgets the days of which all sources, those of `snapshot`, were forgotten.
+    /// Forgets the days whose sources, those of `snapshot`, were all forgotten.
     pub(super) fn forget_days(&self, snapshot: &Snapshot, forgotten: &[i32]) -> Result<()> {
         let of_day = |(id, (record, _)): (&i32, &(SourceRecord, _))| {
             record.data_date.clone().map(|date| (forgotten.contains(id), date))
@@ -70,7 +71,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Whether a source is at its end.
+    /// Whether a source is complete.
     fn is_complete(&self, source: i32) -> Result<bool> {
         let key = source_key(source);
         let Some(entry) = self.get(&key)? else { return Ok(true) };
@@ -79,7 +80,7 @@ impl Keys {
 }
 
 impl Snapshot {
-    /// How a day stands of which no run is at work.
+    /// The state of a day that no run is working on.
     fn day_state(&self, date: &str) -> DateState {
         let mut state = DateState::Absent;
         for (record, _) in
@@ -95,7 +96,7 @@ impl Snapshot {
 }
 
 impl MapLedger {
-    /// Takes down that the run has begun to load its day, if it has one.
+    /// Records that the run has begun to load its day, if it has one.
     pub(super) fn begin_day(&self) -> Result<()> {
         match self.keys.date().filter(|_| !self.owned.is_empty()) {
             Some(date) => self.keys.set_day(&date, DateState::Partial, None),
@@ -103,12 +104,13 @@ impl MapLedger {
         }
     }
 
-    /// Takes down how the day of the run stands at its end, if it has one, and why it failed, if it did.
+    /// Records the state of the run's day, if it has one, at the end of the run, and why it failed, if it
+    /// did.
     pub(super) fn end_day(&self, failure: Option<&str>) -> Result<()> {
         let Some(date) = self.keys.date() else { return Ok(()) };
         let state = match failure {
             Some(_) => DateState::Failed,
-            // It had no file, and others may have had one.
+            // This run found no file for the day, but other runs may have.
             None if self.claimed.is_empty() => self.keys.remembered()?.day_state(&date),
             None => {
                 let mut state = DateState::Done;
@@ -124,8 +126,8 @@ impl MapLedger {
         self.keys.set_day(&date, state, failure)
     }
 
-    /// Takes down that there is no file of these days, unless something of them is loaded. Where there is no ledger yet,
-    /// none is made for it.
+    /// Records that these days have no file, unless something of them is loaded. Does not create a ledger
+    /// just for this.
     pub fn note_absent(store: Arc<dyn Store>, settings: Settings, dates: &[NaiveDate]) -> Result<()> {
         let keys = Keys { store, settings };
         if dates.is_empty() || keys.get("job")?.is_none() {
@@ -138,8 +140,8 @@ impl MapLedger {
         Ok(())
     }
 
-    /// How the days of the job stand by the rules that it has now, and what is remembered of their sources. Nothing is
-    /// written.
+    /// The states of the job's days under its present rules, and what is remembered of their sources. Writes
+    /// nothing.
     pub fn calendar(store: Arc<dyn Store>, settings: Settings, rules: Hash16) -> Result<Calendar> {
         let keys = Keys { store, settings };
         let (snapshot, letters) = (keys.remembered()?, keys.letters()?);
@@ -154,7 +156,7 @@ impl MapLedger {
             let (source, _) = &snapshot.sources[&memory.source_id];
             let Some(date) = source.data_date.as_deref().and_then(|date| date.parse().ok()) else { continue };
             let day = days.entry(date).or_insert_with(|| Stored::of(date));
-            // A rebuild of it has not come to its end.
+            // A rebuild of the source has not finished.
             day.open_splits += i64::from(source.is_untidy);
             for checkpoint in &memory.checkpoints {
                 day.splits += 1;
@@ -170,7 +172,7 @@ impl MapLedger {
         for (date, stored) in days {
             calendar.entry(date).or_default().status = stored.status();
         }
-        // One whose sources were forgotten is no day of the job any more.
+        // A day whose sources were all forgotten is no longer a day of the job.
         calendar.retain(|_, day| day.status.is_some());
         Ok(calendar)
     }

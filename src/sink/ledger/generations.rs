@@ -1,10 +1,11 @@
-//! Generations: sources that are loaded anew, in a store of keys and values.
+//! Generations: sources that are reloaded, in a store of keys and values.
 //!
-//! In a bucket nothing is taken back, so what is loaded anew is written beside what is there, in objects of the next
-//! generation. The run holds the splits meanwhile, and all that is said of the source stays as it was. At the end each
-//! source moves as everything here moves: the checkpoint of its first split is replaced, and from then on the new objects
-//! are its rows. What else changes with that stands in the new checkpoint until it is written, so that whoever looks in between
-//! sees all of it. That objects of other generations may be there is taken down before the first of them.
+//! A bucket cannot roll anything back, so a reload writes objects of the next generation beside the existing
+//! ones. Meanwhile the run holds the splits, and the source's records stay as they are. At the end each
+//! source moves in the usual way: the checkpoint of its first split is replaced, and from then on the new
+//! objects are its rows. Everything else that changes with it is kept in the new checkpoint until it is
+//! written, so a reader in between sees the whole change. That objects of other generations may exist is
+//! recorded before the first of them is written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,13 +27,13 @@ use crate::source::Hash16;
 use crate::split::Split;
 
 impl Snapshot {
-    /// Sources that were moved by a run which died before all of it was written.
+    /// Sources that a run moved before it died without writing all of the change.
     pub(super) fn half_moved(&self) -> Vec<i32> {
         let moved = self.splits.iter().filter(|(_, (record, _))| record.next.is_some());
         moved.map(|(split, _)| split.source).collect()
     }
 
-    /// Those of the sources that are meant which have objects of other generations, with what runs hold of them.
+    /// The selected sources that have objects of other generations, with the splits that runs hold of them.
     pub(super) fn untidy(&self, is_meant: impl Fn(i32, &SourceRecord) -> bool) -> Vec<(Untidy, Vec<Hold>)> {
         let untidy =
             self.sources.iter().filter(|(id, (record, _))| record.is_untidy && is_meant(**id, record));
@@ -49,7 +50,7 @@ impl Snapshot {
 }
 
 impl Keys {
-    /// All that is remembered, once what runs that died have moved is written.
+    /// Everything remembered, after the half-written moves of dead runs are finished.
     pub(super) fn remembered_on(&self) -> Result<Snapshot> {
         let snapshot = self.remembered()?;
         let half_moved = snapshot.half_moved();
@@ -60,8 +61,8 @@ impl Keys {
         self.remembered()
     }
 
-    /// Takes a source from runs that are dead. One that only stood still cannot move it any more then, to objects that are
-    /// removed now. False if somebody was faster.
+    /// Takes a source from dead runs. A run that was only stalled can then no longer move the source to
+    /// objects that are removed now. False if another run was faster.
     pub(super) fn take_from_dead(&self, holds: &[Hold]) -> Result<bool> {
         for (split, record, version) in holds {
             let freed = CheckpointRecord { owner: None, epoch: record.epoch + 1, ..record.clone() };
@@ -72,7 +73,7 @@ impl Keys {
         Ok(true)
     }
 
-    /// Writes what a source that has moved says of itself, once more if that was done already.
+    /// Writes the records of a source that has moved; harmless if that was done already.
     pub(super) fn move_on(&self, id: i32) -> Result<()> {
         let first = split_key(Split::whole(id));
         let Some(entry) = self.get(&first)? else { return Ok(()) };
@@ -80,7 +81,7 @@ impl Keys {
         let Some(next) = &record.next else { return Ok(()) };
         for (key, other) in self.list(&format!("{}/", source_key(id)))? {
             let is_first = matches!(of_key(&key), Some((_, Some(0))));
-            // Only those that were held for it: another run can have made one since.
+            // Only splits that were held for the move: another run may have created one since.
             if !is_first && parse::<CheckpointRecord>(&key, &other)?.owner == Some(record.written_by) {
                 self.put(&key, Some(&other.version), None)?;
                 failpoint::reached("mid-move");
@@ -94,14 +95,15 @@ impl Keys {
         }
         self.name(next, id)?;
         let moved = CheckpointRecord { next: None, ..record.clone() };
-        // Whoever was faster has done the same.
+        // A faster run has written the same.
         self.set(&first, Some(&entry.version), &moved)?;
         Ok(())
     }
 }
 
 impl MapLedger {
-    /// Keeps what is untidy of which no living run may be at work, and none that wakes can go on.
+    /// Keeps the untidy sources on which no living run may be at work, and which no run that wakes can
+    /// resume.
     pub(super) fn find_untidy(&mut self, found: Vec<(Untidy, Vec<Hold>)>) -> Result<()> {
         self.untidy.clear();
         for (untidy, mut holds) in found {
@@ -110,7 +112,7 @@ impl MapLedger {
             {
                 is_held = is_held || self.lives(owner)?;
             }
-            // What this run has claimed is taken already.
+            // This run's claim has taken its own splits already.
             holds.retain(|(split, ..)| !self.owned.contains_key(split));
             let is_ours = !is_held && (untidy.has_moved() || self.keys.take_from_dead(&holds)?);
             self.untidy.extend(is_ours.then_some(untidy));
@@ -118,7 +120,7 @@ impl MapLedger {
         Ok(())
     }
 
-    /// Takes down that sources are loaded anew, before the first object.
+    /// Records that sources are being reloaded, before the first object.
     pub(super) fn begin_renewals(&mut self, anew: Vec<Anew>, rules: Hash16) -> Result<()> {
         (self.renewals, self.ends_renewals) = (BTreeMap::new(), false);
         for anew in anew {
@@ -156,17 +158,17 @@ impl MapLedger {
         self.close_letters()
     }
 
-    /// Whether a source is loaded anew.
+    /// Whether a source is being reloaded.
     pub fn renews(&self, source: i32) -> bool {
         self.renewals.contains_key(&source)
     }
 
-    /// The sources that are loaded anew.
+    /// The sources that are being reloaded.
     pub fn renewed(&self) -> Vec<i32> {
         self.renewals.keys().copied().collect()
     }
 
-    /// Compares the checkpoints of a source with what was claimed: another run may have taken them since.
+    /// Compares the checkpoints of a source with the claimed ones: another run may have taken them since.
     pub fn fence_renewal(&self, source: i32) -> Result<()> {
         let Some(renewal) = self.renewals.get(&source) else { return Err(lost_ownership()) };
         for (split, _) in &renewal.anew.splits {
@@ -178,7 +180,7 @@ impl MapLedger {
         Ok(())
     }
 
-    /// Moves a source on in the generation that is written, of which nothing counts yet.
+    /// Moves a source forward in the generation that is being written, none of which counts yet.
     pub fn advance_renewal(&mut self, advance: &Advance, deltas: &Counts) -> Result<Vec<i32>> {
         let source = advance.split.source;
         let renewal = self.renewals.get_mut(&source).ok_or_else(lost_ownership)?;
@@ -189,8 +191,9 @@ impl MapLedger {
         Ok(advance.completes.then_some(source).into_iter().collect())
     }
 
-    /// Lets the new generation of each source count. That of one without a file is empty, and held until it is forgotten:
-    /// whoever comes after this run finds that nothing of it is loaded. After an error those before count already.
+    /// Makes the new generation of each source count. That of a source without a file is empty and stays held
+    /// until the source is forgotten, so a run that comes after this one finds nothing of it loaded. After an
+    /// error, the sources before the failed one count already.
     pub fn end_renewals(&mut self) -> Result<()> {
         let held = self.renewals.keys().copied().collect::<Vec<_>>();
         held.iter().try_for_each(|source| self.fence_renewal(*source))?;
@@ -199,7 +202,7 @@ impl MapLedger {
             let mut checkpoint = renewal.checkpoint.clone();
             let source = SourceRecord { complete: checkpoint.complete, ..renewal.source.clone() };
             checkpoint.next = Some(Box::new(source));
-            // A run that was fenced by this one may wake, and write objects of the generation that goes.
+            // A run that this one fenced may wake and write objects of the old generation.
             checkpoint.abandoned = self.left_behind(*id);
             self.with_abandoned().extend((!checkpoint.abandoned.is_empty()).then_some(Split::whole(*id)));
             let is_lost = renewal.anew.file.is_none();
@@ -220,13 +223,14 @@ impl MapLedger {
         Ok(())
     }
 
-    /// The sources that have no file any more.
+    /// The sources that no longer have a file.
     pub fn without_file(&self) -> Vec<i32> {
         let lost = self.renewals.iter().filter(|(_, renewal)| renewal.anew.file.is_none());
         lost.map(|(id, _)| *id).collect()
     }
 
-    /// Forgets a source that has no file any more, unless it has come back and another run has taken it.
+    /// Forgets a source that no longer has a file, unless the file has come back and another run has taken
+    /// the source.
     pub fn forget_renewal(&mut self, source: i32) -> Result<()> {
         let Some(renewal) = self.renewals.get(&source) else { return Ok(()) };
         let first = Split::whole(source);
@@ -241,30 +245,30 @@ impl MapLedger {
         Ok(())
     }
 
-    /// What is to be tidied up of the sources that were loaded anew, once they have moved.
+    /// What to tidy up of the reloaded sources, once they have moved.
     pub fn moved(&self) -> Vec<Untidy> {
         self.renewals.iter().map(|(id, renewal)| Untidy::of(*id, &renewal.source)).collect()
     }
 
-    /// What is to be tidied up where they are given up. Nothing once it may be that one has moved.
+    /// What to tidy up when the reload is abandoned; nothing once a source may have moved.
     pub fn given_up(&self) -> Vec<Untidy> {
         let all = self.renewals.iter().filter(|_| !self.ends_renewals);
         all.map(|(id, renewal)| Untidy { generation: renewal.before, ..Untidy::of(*id, &renewal.source) })
             .collect()
     }
 
-    /// Says what is known of letters that were just written.
+    /// Stores the record of letters that were just written.
     pub fn note_letters(&self, id: &LettersId, (record, version): KnownLetters) -> Result<()> {
         let known = self.put_letters(id, record, version.as_ref())?;
         known.map(drop).ok_or_else(lost_ownership)
     }
 
-    /// What the claim has found untidy that no living run is at.
+    /// The untidy sources the claim has found on which no living run is at work.
     pub fn untidy(&self) -> &[Untidy] {
         &self.untidy
     }
 
-    /// Says that only objects of its own generation are there of a source.
+    /// Records that a source has objects of its own generation only.
     pub fn mark_tidy(&self, of: &Untidy) -> Result<()> {
         let key = source_key(of.source);
         while let Some(entry) = self.keys.get(&key)? {
@@ -277,8 +281,8 @@ impl MapLedger {
         Ok(())
     }
 
-    /// Whether nobody has tidied up since, or begun another generation. Whoever claims a source says that it is tidy before
-    /// anything more of it is written.
+    /// Whether the source has neither been tidied up since nor begun another generation. A run that claims a
+    /// source marks it tidy before it writes anything more of it.
     pub fn is_still_untidy(store: Arc<dyn Store>, settings: Settings, of: &Untidy) -> Result<bool> {
         let (keys, key) = (Keys { store, settings }, source_key(of.source));
         let Some(entry) = keys.get(&key)? else { return Ok(false) };

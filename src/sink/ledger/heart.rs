@@ -8,7 +8,7 @@ use super::run_record::{Lanes, RunRecord};
 use crate::error::Result;
 use crate::sink::claim::lost_ownership;
 
-/// The heart of a run: it lives as long as this beats.
+/// The heart of a run: the run counts as alive while it beats.
 pub struct Heart {
     pub(super) keys: Arc<Keys>,
     pub(super) life: Mutex<Life>,
@@ -32,7 +32,7 @@ impl Heart {
         Ok(())
     }
 
-    /// Whether the store still has the run. If that is as it was some beats ago, it beats on from
+    /// Whether the store still has the run. If its record went back some beats, the heart beats on from
     /// there.
     pub(super) fn is_there(&self) -> Result<bool> {
         let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The keys of a ledger in a store, read and written until the store answers.
+//! The keys of a ledger in a store; every read and write is retried until the store answers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,26 +21,26 @@ use crate::source::{Candidate, Container, Hash16, Inode, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 
-/// What a ledger in a store is told.
+/// The settings of a ledger in a store.
 #[derive(Clone)]
 pub struct Settings {
-    /// The job. Nobody else has a ledger under these keys.
+    /// The job. No other job has a ledger under these keys.
     pub job: String,
-    /// What all its keys begin with; see [`prefix`].
+    /// The prefix of all its keys; see [`prefix`].
     pub prefix: String,
-    /// What the run is for, in the words of the command line.
+    /// What the run is for: its command line.
     pub command: String,
-    /// The day that the run is about.
+    /// The data date of the run.
     pub data_date: Option<NaiveDate>,
-    /// How the job writes names of objects, if it has any.
+    /// The template of the job's object names, if it has any.
     pub path: String,
-    /// A run whose heart has stood still for this long is dead.
+    /// A run whose heart has been still for this long is dead.
     pub lease: Duration,
-    /// How long a store that does not answer is waited for.
+    /// How long to wait for a store that does not answer.
     pub retry_for: Duration,
     /// When to stop waiting.
     pub stop: Stop,
-    /// Is told what happens.
+    /// The observer of what happens.
     pub observer: Observer,
 }
 
@@ -50,12 +50,12 @@ impl Settings {
     }
 }
 
-/// What the keys of a table begin with in a store that keeps the ledgers of others as well.
+/// The prefix of a table's keys in a store that keeps other ledgers as well.
 pub fn prefix(destination: &str, table: &str) -> String {
     format!("{}/{table}/", hex(&hash16(destination.as_bytes()).0))
 }
 
-/// A run, and its row as it was written last.
+/// A run, and its record as last written.
 #[derive(Clone)]
 pub(super) struct Life {
     pub(super) run: i64,
@@ -63,20 +63,20 @@ pub(super) struct Life {
     pub(super) version: Version,
 }
 
-/// What is remembered, and the values that say so.
+/// Everything remembered, and the values it was read from.
 pub(super) struct Snapshot {
     pub(super) remembered: Vec<Remembered>,
     pub(super) sources: HashMap<i32, (SourceRecord, Version)>,
     pub(super) splits: HashMap<Split, (CheckpointRecord, Version)>,
-    /// The parts of splits that are being cut which have no key yet.
+    /// The parts of splits being cut that have no key yet.
     pub(super) parts: HashMap<Split, CheckpointRecord>,
 }
 
-/// The ids of the sources that begin with a line, by their numbers. One may not have been made, or
-/// have become another: that they were entered comes before.
+/// The ids of the sources that begin with a line, by number. Entering a source here comes first, so a listed
+/// source may never have been created, or may have become another.
 pub(super) type SameLine = BTreeMap<u32, i32>;
 
-/// The store, asked until it answers.
+/// The store, retried until it answers.
 pub(super) struct Keys {
     pub(super) store: Arc<dyn Store>,
     pub(super) settings: Settings,
@@ -98,7 +98,7 @@ impl Keys {
         }
     }
 
-    /// Begins a run, and with the first one the ledger.
+    /// Begins a run, and creates the ledger for the first one.
     pub(super) fn begin_run(&self) -> Result<Life> {
         self.ask(|store| store.check())?.into_iter().for_each(|doubt| self.settings.observer.warn(doubt));
         self.open()?;
@@ -108,7 +108,7 @@ impl Keys {
         let version = loop {
             match self.set(&run_key(run), None, &record)? {
                 Some(version) => break version,
-                // Another one has begun, or died before it took that down.
+                // Another run has begun, or died before it recorded its number.
                 None => run += 1,
             }
         };
@@ -146,7 +146,7 @@ impl Keys {
         Ok(listed.into_iter().map(|(key, entry)| (key[own..].to_owned(), entry)).collect())
     }
 
-    /// Puts a value, if what stands there is of the version that is expected. `None` if it is not.
+    /// Writes a value if the present one has the expected version; `None` if it has not.
     pub(super) fn set<T: Serialize>(
         &self,
         key: &str,
@@ -157,9 +157,9 @@ impl Keys {
         Ok(self.put(key, expected, Some(&value))?.flatten())
     }
 
-    /// Puts bytes, or removes what is there. What is refused is settled by reading back: it may be ours, by a try whose
-    /// answer was lost; or another's; or nobody's, where a store refused what it was too busy for. Gives the version,
-    /// if it was done; `None` outside if not.
+    /// Writes bytes, or removes the present ones. A refusal is settled by reading back: the value may be this
+    /// run's, from a try whose answer was lost; another run's; or unchanged, when a busy store refused the
+    /// write. Returns the version if the write took effect, and an outer `None` if not.
     pub(super) fn put(
         &self,
         key: &str,
@@ -182,7 +182,7 @@ impl Keys {
         })
     }
 
-    /// Makes the ledger if there is none, and refuses one that is another job's.
+    /// Creates the ledger if there is none, and refuses one that belongs to another job.
     fn open(&self) -> Result<()> {
         loop {
             let (job, version) = self.job()?;
@@ -210,12 +210,12 @@ impl Keys {
         }
     }
 
-    /// No source gets an id below this from now on.
+    /// Ensures that no new source gets an id below this.
     pub(super) fn raise_next_id(&self, next_source_id: i32) -> Result<()> {
         self.change_job(|job| job.next_source_id = job.next_source_id.max(next_source_id))
     }
 
-    /// Changes what is said of the job, if that is another then.
+    /// Changes the job's record, if the change makes a difference.
     fn change_job(&self, change: impl Fn(&mut JobRecord)) -> Result<()> {
         loop {
             let (known, version) = self.job()?;
@@ -227,7 +227,7 @@ impl Keys {
         }
     }
 
-    /// After a run that died between a source and the number of the next one.
+    /// Cleans up after a run that died after creating a source and before raising the next id.
     pub(super) fn pass_made_ids(&self) -> Result<()> {
         let made = self.list("source/")?;
         let last = made.iter().filter_map(|(key, _)| of_key(key)).map(|(source, _)| source).max();
@@ -246,7 +246,8 @@ impl Keys {
         Ok(same)
     }
 
-    /// Enters a source among those that begin with a line, and gives line and number. `None` if another one was faster.
+    /// Enters a source among those that begin with a line, and returns line and number. `None` if another run
+    /// was faster.
     pub(super) fn enter(&self, id: i32, line: Hash16) -> Result<Option<([u8; 16], u32)>> {
         let same = self.same_line(line)?;
         if let Some((&number, _)) = same.iter().find(|(_, other)| **other == id) {
@@ -261,7 +262,7 @@ impl Keys {
         self.get(&name_key(name, self.date().as_deref()))
     }
 
-    /// Notes the name under which a source was seen, on its day. Of two runs that do so at once, either is right.
+    /// Stores the name under which a source was seen, for its day. Of two concurrent runs, either is right.
     pub(super) fn name(&self, source: &SourceRecord, id: i32) -> Result<()> {
         let key = name_key(&source.name, source.data_date.as_deref());
         let entry = self.get(&key)?;
@@ -275,8 +276,8 @@ impl Keys {
         Ok(())
     }
 
-    /// What is remembered of the sources that one of these files may be: of those that begin with
-    /// the same line, and of the one that had its name.
+    /// What is remembered of the sources that these files may be: those that begin with the same line, and
+    /// those that had their names.
     pub(super) fn remembered_of(&self, files: &[Candidate]) -> Result<Snapshot> {
         let (mut ids, mut lines) = (BTreeSet::new(), BTreeSet::new());
         for file in files {
@@ -300,14 +301,14 @@ impl Keys {
         Snapshot::new(found)
     }
 
-    /// All that is remembered.
+    /// Everything remembered.
     pub(super) fn remembered(&self) -> Result<Snapshot> {
         Snapshot::new(self.list("source/")?)
     }
 
-    /// Removes what is remembered of a source, and then what leads to it.
+    /// Removes the records of a source, and then the keys that lead to it.
     pub(super) fn forget(&self, id: i32, record: &SourceRecord) -> Result<()> {
-        // First, so that its id is never given again.
+        // First, so that its id is never assigned again.
         self.raise_next_id(id + 1)?;
         let source = source_key(id);
         let splits = self.list(&format!("{source}/"))?;
@@ -326,7 +327,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Removes the runs that have ended, but for the last: the next one counts on from it.
+    /// Removes the runs that have ended, except the last: the next run counts on from its number.
     pub(super) fn forget_ended_runs(&self) -> Result<()> {
         let mut runs = self.list("run/")?;
         runs.sort_by_key(|(key, _)| key["run/".len()..].parse::<i64>().unwrap_or(i64::MAX));
@@ -334,7 +335,7 @@ impl Keys {
         runs.iter().try_for_each(|(key, entry)| self.forget_ended(key, entry))
     }
 
-    /// Removes a run, if there is one and it has ended.
+    /// Removes a run, if it exists and has ended.
     fn forget_run(&self, run: i64) -> Result<()> {
         let key = run_key(run);
         match if run > 0 { self.get(&key)? } else { None } {
@@ -350,9 +351,9 @@ impl Keys {
         Ok(())
     }
 
-    /// A living owner of one of these splits, other than `run`. One whose heart stands still for a
-    /// lease is dead, by the clock of this machine alone. The lease is waited out look by look: what
-    /// holds us up may hold up the other as well, and must not count as its silence.
+    /// A living owner of one of these splits, other than `run`. A run whose heart stays still for a lease, by
+    /// this machine's clock alone, is dead. The lease is waited out look by look: whatever stalls this
+    /// process may stall the other as well, and must not count as its silence.
     pub(super) fn holder(&self, wanted: &[Wanted<'_>], run: Option<i64>) -> Result<Option<Holder>> {
         let mut hearts: HashMap<i64, Version> = HashMap::new();
         for owner in wanted.iter().filter_map(|(_, checkpoint)| checkpoint.owner) {
@@ -366,7 +367,7 @@ impl Keys {
         Ok(self.beating(hearts)?.and_then(|run| holder(wanted, run)))
     }
 
-    /// Whether another run lives. It takes as long as [`Keys::holder`] to find out that it does not.
+    /// Whether another run lives. Finding out that it does not takes as long as in [`Keys::holder`].
     pub(super) fn lives(&self, run: i64) -> Result<bool> {
         let hearts = self.heart(run)?.map(|heart| (run, heart)).into_iter().collect();
         Ok(self.beating(hearts)?.is_some())
@@ -382,7 +383,7 @@ impl Keys {
                 return Err(stopped(&self.settings.stop));
             }
             for (run, before) in std::mem::take(&mut hearts) {
-                // One that has ended meanwhile holds nothing.
+                // A run that has ended meanwhile holds nothing.
                 let Some(now) = self.heart(run)? else { continue };
                 if now != before {
                     return Ok(Some(run));
@@ -393,7 +394,7 @@ impl Keys {
         Ok(None)
     }
 
-    /// How the record of a run stands that has not ended: another version is a sign of life.
+    /// The version of a run's record, if the run has not ended: a new version is a sign of life.
     pub(super) fn heart(&self, run: i64) -> Result<Option<Version>> {
         let key = run_key(run);
         let Some(entry) = self.get(&key)? else { return Ok(None) };
@@ -408,19 +409,19 @@ impl Snapshot {
         Snapshot { remembered: Vec::new(), sources, splits, parts }
     }
 
-    /// How a split stands, whether it has a key or not.
+    /// The checkpoint of a split, whether it has a key or not.
     pub(super) fn checkpoint(&self, split: Split) -> Option<&CheckpointRecord> {
         self.splits.get(&split).map(|(record, _)| record).or_else(|| self.parts.get(&split))
     }
 
-    /// What is remembered of the sources of a day, or of none.
+    /// What is remembered of the sources of a day, or of those without one.
     pub(super) fn of_date(&self, date: Option<&str>) -> Vec<Remembered> {
         let is_of_date =
             |memory: &&Remembered| self.sources[&memory.source_id].0.data_date.as_deref() == date;
         self.remembered.iter().filter(is_of_date).cloned().collect()
     }
 
-    /// What these entries say: sources in the order of their ids, each with its splits in theirs.
+    /// The snapshot of these entries: sources ordered by id, each with its splits in order.
     pub(super) fn new(entries: Vec<(String, Entry)>) -> Result<Snapshot> {
         let mut sources: BTreeMap<i32, (SourceRecord, Version)> = BTreeMap::new();
         let mut splits: BTreeMap<Split, (CheckpointRecord, Version)> = BTreeMap::new();
@@ -457,7 +458,7 @@ impl Snapshot {
     }
 }
 
-/// Where a source has moved and its run died before all of that was written, it is as it will be.
+/// Shows a source in its final state if it has moved and its run died before writing all of the change.
 fn as_moved(id: i32, source: &mut SourceRecord, splits: &mut BTreeMap<Split, (CheckpointRecord, Version)>) {
     let Some((first, _)) = splits.get(&Split::whole(id)) else { return };
     let Some(next) = &first.next else { return };
@@ -488,7 +489,7 @@ fn remembered<'r>(
         memory.push(record.checkpoint(split));
     }
     if memory.checkpoints.is_empty() {
-        // Its run died before it had one.
+        // Its run died before it wrote a checkpoint.
         let nobody = CheckpointRecord {
             epoch: 0,
             owner: None,
@@ -499,10 +500,10 @@ fn remembered<'r>(
     memory
 }
 
-/// How often a heart is looked at within a lease: more often than it is to beat.
+/// How often a heart is checked within a lease: more often than it is meant to beat.
 const LOOKS: u32 = 6;
 
-/// The first split that a run holds.
+/// The first of the splits that a run holds.
 fn holder(wanted: &[Wanted<'_>], run: i64) -> Option<Holder> {
     wanted.iter().find_map(|(name, checkpoint)| {
         let owner = checkpoint.owner.filter(|owner| owner.run == run)?;

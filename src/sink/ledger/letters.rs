@@ -1,9 +1,9 @@
-//! What became of dead letters that lie in objects, in a store of keys and values.
+//! The fate of dead letters that lie in objects, in a store of keys and values.
 //!
-//! An object of letters is never changed: whoever tries letters again, or discards them, writes a successor of their
-//! object, and says under `letters/{source}/{object}` which of the two holds. Before the first object of such a
-//! succession it is taken down as open, with who is at it and how its objects are called, just as a range of a source is: so
-//! of two at once one is refused, and whoever comes after one that died writes the same objects, or removes them.
+//! An object of letters never changes: a replay or a discard writes a successor of the object, and records
+//! under `letters/{source}/{object}` which of the two holds. Like a range of a source, a succession is
+//! recorded as open before its first object, with the run and the names of its objects. So of two concurrent
+//! runs one is refused, and a run that follows a dead one writes the same objects, or removes them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use super::records::parse;
 use super::store::{Store, Version};
 use crate::error::{ErrorKind, Result};
 
-/// Where these values are.
+/// The prefix of these keys.
 const LETTERS: &str = "letters/";
 
-/// An object of letters, by what all its successors have in common.
+/// An object of letters, identified by what all its successors have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LettersId {
-    /// Their source.
+    /// The source of the letters.
     pub source: i32,
-    /// How the names of the object and its successors begin, without their folder.
+    /// The common beginning of the names of the object and its successors, without their folder.
     pub stem: String,
 }
 
 impl LettersId {
-    /// The generation that it is of.
+    /// The generation it belongs to.
     pub(super) fn generation(&self) -> i32 {
         self.stem.rsplit_once("-g").and_then(|(_, generation)| generation.parse().ok()).unwrap_or(0)
     }
@@ -39,22 +39,22 @@ impl LettersId {
     }
 }
 
-/// What became of the letters of an object.
+/// The fate of the letters of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LettersRecord {
-    /// Which object holds: the one that was written with the rows, or this successor of it.
+    /// Which object holds: the one written with the rows, or this successor of it.
     pub number: u32,
-    /// How many of them became rows,
+    /// How many of them became rows.
     pub replayed: i64,
-    /// and how many nobody wants.
+    /// How many were discarded.
     pub discarded: i64,
-    /// The succession that is under way, or was when its run died.
+    /// The succession in progress, or the one that a dead run left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<Succession>,
-    /// How the names of objects begin that were given up, and that a run which was fenced may still write.
+    /// The name prefixes of abandoned objects, which a fenced run may still write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub abandoned: Vec<String>,
-    /// How the names of objects begin that hold no more, and may still be there.
+    /// The name prefixes of objects that no longer hold and may still exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<String>,
 }
@@ -64,25 +64,25 @@ pub struct LettersRecord {
 pub struct Succession {
     /// Its number.
     pub number: u32,
-    /// Who is at it.
+    /// The run that writes it.
     pub run: i64,
-    /// All that decides its objects, as a hash.
+    /// A hash of everything that determines its objects.
     pub what: String,
-    /// When it was begun, in microseconds since 1970: what its letters say of when they were last seen.
+    /// When it was begun, in microseconds since 1970: the time its letters give as last seen.
     pub at_us: i64,
-    /// How the names of its objects begin.
+    /// The name prefixes of its objects.
     pub stems: Vec<String>,
 }
 
-/// A record, and its version if it stands in the store.
+/// A record, with its version if the store has it.
 pub type Known = (LettersRecord, Option<Version>);
 
-/// What became of the letters of all objects of which any were tried again or discarded.
+/// The fate of the letters of all objects that a replay or a discard has touched.
 #[derive(Debug, Default)]
 pub struct AllLetters(HashMap<LettersId, Known>);
 
 impl AllLetters {
-    /// What became of those of an object.
+    /// The fate of the letters of one object.
     pub fn of(&self, id: &LettersId) -> Known {
         self.0.get(id).cloned().unwrap_or_default()
     }
@@ -92,7 +92,7 @@ impl AllLetters {
         self.of_source(source, generation).map(|record| record.replayed).sum()
     }
 
-    /// How many of them are not open any more.
+    /// How many of them are no longer open.
     pub fn closed_of(&self, source: i32, generation: i32) -> i64 {
         self.of_source(source, generation).map(|record| record.replayed + record.discarded).sum()
     }
@@ -127,14 +127,14 @@ impl Keys {
         Ok(AllLetters(all))
     }
 
-    /// What became of those of an object.
+    /// The fate of the letters of an object.
     pub(super) fn letters_of(&self, id: &LettersId) -> Result<Known> {
         let key = id.key();
         let Some(entry) = self.get(&key)? else { return Ok(Known::default()) };
         Ok((parse(&key, &entry)?, Some(entry.version)))
     }
 
-    /// Refuses to forget sources of which a living run tries letters again or discards them.
+    /// Refuses to forget sources whose letters a living run is replaying or discarding.
     pub(super) fn refuse_open_letters(&self, letters: &AllLetters, sources: &[i32]) -> Result<()> {
         let of_sources = letters.iter().filter(|(id, _)| sources.contains(&id.source));
         for (id, (record, _)) in of_sources {
@@ -147,7 +147,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Forgets what became of the letters of a source.
+    /// Forgets the fate of a source's letters.
     pub(super) fn forget_letters(&self, letters: &AllLetters, source: i32) -> Result<()> {
         for (id, (_, version)) in letters.iter().filter(|(id, _)| id.source == source) {
             self.put(&id.key(), version.as_ref(), None)?;
@@ -157,14 +157,14 @@ impl Keys {
 }
 
 impl MapLedger {
-    /// What became of letters. Nothing is written.
+    /// The fate of all letters. Writes nothing.
     pub fn letters(store: Arc<dyn Store>, settings: Settings) -> Result<AllLetters> {
         Keys { store, settings }.letters()
     }
 
-    /// Takes down that a successor is being written, before its first object; `stems` says how the names of its objects
-    /// begin, by its number. One that was begun by a run that died is gone on with if all is the same, and else given
-    /// up. `None` if somebody has been faster, or has loaded their source anew.
+    /// Records that a successor is being written, before its first object; `stems` returns the name prefixes
+    /// of its objects, by its number. A succession that a dead run began is resumed if everything is the
+    /// same, and abandoned otherwise. `None` if another run was faster, or has reloaded the source.
     pub fn open_letters(
         &self,
         id: &LettersId,
@@ -192,7 +192,7 @@ impl MapLedger {
         Ok(self.stays(id)?.then_some(opened))
     }
 
-    /// Says that the successor holds which was being written; the object before it does not any more.
+    /// Makes the successor that was being written hold, in place of the object before it.
     pub fn move_letters(
         &self,
         id: &LettersId,
@@ -209,7 +209,7 @@ impl MapLedger {
         self.put_letters(id, record, version.as_ref())
     }
 
-    /// Says that what holds no more is not there any more.
+    /// Records that the objects that no longer hold are gone.
     pub fn tidy_letters(&self, id: &LettersId, (known, version): &Known) -> Result<Option<Known>> {
         let record = LettersRecord { gone: Vec::new(), ..known.clone() };
         self.put_letters(id, record, version.as_ref())
@@ -226,7 +226,7 @@ impl MapLedger {
     }
 }
 
-/// What is said where a living run has begun a successor.
+/// The error when a living run has begun a successor.
 pub(super) fn is_at_it(id: &LettersId, run: i64) -> crate::error::Error {
     ErrorKind::Held {
         source_name: format!("dead letters of {}", id.stem),

@@ -1,10 +1,9 @@
-//! Ledgers: what is remembered of sources, and who decides about them.
+//! Ledgers: what is remembered of sources, and the decisions about them.
 //!
-//! A ledger keeps the sources of a job, how far each of their splits is, and whose it is. What
-//! is done with a file is decided here, once, for every place in which a ledger is kept; the
-//! places say how they remember. A database keeps its ledger in its own transaction, beside the
-//! rows, and answers `Ledger` in SQL. Stores that know compare-and-set and no more share one
-//! ledger, [`MapLedger`].
+//! A ledger keeps the sources of a job, how far each of their splits is, and who owns it. This module decides
+//! what to do with a file, once, for every place that can keep a ledger; the places only say how they
+//! remember. A database keeps its ledger beside the rows, in its own transaction, and implements `Ledger` in
+//! SQL. Stores that only know compare-and-set share one ledger, [`MapLedger`].
 
 mod anew;
 mod days;
@@ -49,11 +48,11 @@ use crate::split::Split;
 
 /// Where sources are remembered, within the transaction that claims them.
 pub(super) trait Ledger {
-    /// What can go wrong, before it is judged.
+    /// What can go wrong, before it is classified.
     type Trouble: From<Error>;
 
-    /// What is remembered of the job's sources, in the order of their ids, and the next id that
-    /// is free. Of two runs that read this at once, one fails to write what it decides.
+    /// What is remembered of the job's sources, ordered by id, and the next free id. If two runs read this at
+    /// once, one of them fails to write its decision.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Self::Trouble>;
 
     /// What is remembered of the sources of other jobs in the same table.
@@ -62,7 +61,7 @@ pub(super) trait Ledger {
     /// A living owner of one of these splits, other than this run.
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Self::Trouble>;
 
-    /// Writes down what was decided.
+    /// Writes what was decided.
     fn write(&mut self, decided: &Decided<'_>) -> Result<(), Self::Trouble>;
 }
 
@@ -103,33 +102,33 @@ pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed,
     Ok(Claimed::Ours { answers, owned: decided.owned, anew: decided.anew })
 }
 
-/// The splits that are to be loaded and are known.
+/// The known splits that are to be loaded.
 pub(super) fn wanted<'m>(decisions: &[Decision], remembered: &'m [Remembered]) -> Vec<Wanted<'m>> {
     let mut wanted = Vec::new();
     for decision in decisions {
         let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else { continue };
         let memory = &remembered[index];
-        // One that is made by this claim is nobody's yet.
+        // A split that this claim creates has no owner yet.
         let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
         wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
     }
     wanted
 }
 
-/// How a try to claim ended.
+/// The outcome of an attempt to claim.
 pub(super) enum Claimed {
-    /// All that is to be loaded is ours.
+    /// This run owns everything that is to be loaded.
     Ours {
         answers: Vec<Answer>,
         owned: Holdings,
-        /// What a rebuild is about.
+        /// The sources of a rebuild.
         anew: Vec<Anew>,
     },
     /// A run that is alive holds a source.
     Busy(Holder),
 }
 
-/// Who holds a source.
+/// The holder of a source.
 #[derive(Clone, Debug)]
 pub(super) struct Holder {
     pub(super) source: String,
@@ -139,7 +138,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    /// Waits for it a moment, or gives up.
+    /// Waits a moment for the holder, or gives up.
     pub(super) fn wait(
         &self,
         since: &mut Option<Instant>,
@@ -154,23 +153,23 @@ impl Holder {
     }
 }
 
-/// What a claim has decided, gathered, so that 50,000 files can be a handful of statements.
+/// The decisions of a claim, collected so that 50,000 files take a handful of statements.
 pub(super) struct Decided<'a> {
-    /// Sources to make, in the order of their ids: each is one split, and ours.
+    /// Sources to create, ordered by id; each is one split that this run owns.
     pub(super) new: Vec<(i32, &'a Candidate)>,
     /// Splits to take.
     pub(super) taken: Vec<Taken>,
-    /// Splits to make where sources have grown: each is ours.
+    /// Splits to create for sources that have grown; this run owns each of them.
     pub(super) grown: Vec<Grown>,
-    /// Splits to hold as they stand.
+    /// Splits to hold as they are.
     pub(super) held: Vec<Taken>,
     /// Sources to describe anew.
     pub(super) described: Vec<Described<'a>>,
     /// Archives in which sources were seen for the first time.
     pub(super) containers: Vec<(i32, Container)>,
-    /// What decides the rows from here on.
+    /// What determines the rows from here on.
     pub(super) rules_hash: Hash16,
-    /// The id after the last that was given.
+    /// The id after the last assigned one.
     pub(super) next_id: i32,
     owned: Holdings,
     anew: Vec<Anew>,
@@ -180,31 +179,31 @@ pub(super) struct Decided<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub(super) split: Split,
-    /// The epoch from now on: one more than was remembered.
+    /// The epoch from now on: one more than the remembered one.
     pub(super) epoch: i64,
-    /// The position that was remembered.
+    /// The remembered position.
     pub(super) position: u64,
 }
 
-/// A split that a run makes for what has come behind the old end of a source.
+/// A split that a run creates for what was appended after the old end of a source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grown {
-    /// The last split so far, which is at its end, and ends there from now on;
+    /// The last split so far; it is complete, and now ends there for good.
     pub(super) last: Split,
-    /// its epoch,
+    /// Its epoch.
     pub(super) epoch: i64,
-    /// and its end, where the new one starts.
+    /// Its end, where the new split starts.
     pub(super) end: u64,
 }
 
 impl Grown {
-    /// The split that is made.
+    /// The split to create.
     pub(super) fn split(&self) -> Split {
         Split { start: self.end, ..self.last }
     }
 }
 
-/// How a known source looks now.
+/// The present description of a known source.
 pub(super) struct Described<'a> {
     pub(super) id: i32,
     pub(super) file: &'a Candidate,
@@ -228,12 +227,12 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Whether something is to be loaded.
+    /// Whether anything is to be loaded.
     pub(super) fn begins_any(&self) -> bool {
         !self.new.is_empty() || !self.taken.is_empty() || !self.grown.is_empty()
     }
 
-    /// Takes note of what was decided about a file, and gives the answer for the run.
+    /// Records what was decided about a file, and returns the answer for the run.
     fn note(&mut self, file: &'a Candidate, decision: Decision, remembered: &[Remembered]) -> Answer {
         let Decision { mut answer, memory, new_container } = decision;
         let memory = memory.map(|index| &remembered[index]);
@@ -271,11 +270,11 @@ impl<'a> Decided<'a> {
     }
 
     fn describe(&mut self, file: &'a Candidate, memory: &Remembered) {
-        // A stream is how a file came this time, and no name to find it by.
+        // A stream is only how a file was delivered this time, not a name to find it by.
         if file.stream.is_some() && file.name != memory.known.name {
             return;
         }
-        // As long as nothing is committed, the content is not the source's yet.
+        // Until something is committed, the source does not own any content.
         let (known, now) = (&memory.known, &file.fingerprint);
         let head = match known.position {
             0 => (now.head_len, now.head_hash),
@@ -285,7 +284,7 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// Whether a file is called otherwise, or lies elsewhere, than its source is remembered.
+/// Whether a file has another name or location than its source is remembered with.
 fn has_moved(file: &Candidate, memory: &Remembered) -> bool {
     let inode = file.fingerprint.inode;
     file.name != memory.known.name || inode.is_some() && inode != memory.known.inode
@@ -295,21 +294,21 @@ fn has_moved(file: &Candidate, memory: &Remembered) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holdings(HashMap<Split, Holding>);
 
-/// One split that is ours: the epoch under which it is, and how far.
+/// A split that this run owns: under which epoch, and how far it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holding {
     pub(super) epoch: i64,
     pub(super) position: u64,
-    /// Its end is committed. A claim takes that back.
+    /// Its end is committed. A new claim resets this.
     pub(super) is_complete: bool,
     /// Its source has other splits.
     pub(super) is_part: bool,
-    /// How often its source was loaded anew.
+    /// How often its source was reloaded.
     pub(super) generation: i32,
 }
 
 impl Holding {
-    /// A split that is ours and not at its end.
+    /// A split that this run owns and that is not complete.
     pub(super) fn open(epoch: i64, task: &Task) -> Holding {
         let position = task.start.position;
         Holding { epoch, position, is_complete: false, is_part: task.is_part(), generation: 0 }
@@ -321,7 +320,7 @@ impl Holdings {
         *self.0.get(&split).expect("a split of this run was claimed")
     }
 
-    /// How often a source of a batch was loaded anew.
+    /// How often a source of a batch was reloaded.
     pub(super) fn generation_of(&self, source: i32, batch: &Batch) -> i32 {
         let advance = batch.advances.binary_search_by_key(&source, |advance| advance.split.source);
         advance.map_or(0, |place| self.get(batch.advances[place].split).generation)
@@ -331,7 +330,7 @@ impl Holdings {
         self.0.insert(split, holding);
     }
 
-    /// Takes some of them out.
+    /// Moves some of them out.
     pub(super) fn give(&mut self, splits: &[Split]) -> Holdings {
         Holdings(splits.iter().filter_map(|split| self.0.remove_entry(split)).collect())
     }

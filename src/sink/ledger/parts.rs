@@ -1,9 +1,9 @@
-//! Parts of a source, each with a key of its own: how a split is cut into several, and how these go over to the
-//! lanes of a run.
+//! Parts of a source, each with its own key: how a split is cut into several, and how these move to the lanes
+//! of a run.
 //!
-//! A cut changes several keys and has to be there whole or not at all. So the split that is cut lists its parts, which
-//! is one move; from then on they are there for everybody who reads, with a key or without. Then each gets its key, and
-//! the list goes. Whoever dies in between leaves a list, which is as good.
+//! A cut changes several keys and must exist whole or not at all. So the split that is cut lists its parts,
+//! in one move; from then on every reader sees them, with a key or without. Then each part gets its key, and
+//! the list is removed. A run that dies in between leaves a list, which is just as valid.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::sink::claim::lost_ownership;
 use crate::split::Split;
 
 impl MapLedger {
-    /// Cuts splits that this run owns. Each cut is there whole or not at all; of several, some may be.
+    /// Cuts splits that this run owns. Each cut exists whole or not at all; of several, only some may exist.
     pub fn cut(&mut self, cuts: &[Cut]) -> Result<()> {
         for cut in cuts {
             let (record, _) = self.owned.get(&cut.split).ok_or_else(lost_ownership)?;
@@ -40,7 +40,7 @@ impl MapLedger {
         Ok(())
     }
 
-    /// Writes the checkpoint of a split that is this run's, or becomes it.
+    /// Writes the checkpoint of a split that this run owns or is about to own.
     fn put_own(&mut self, split: Split, record: CheckpointRecord) -> Result<()> {
         let known = self.owned.get(&split).map(|(_, version)| version);
         let version = self.keys.set(&split_key(split), known, &record)?;
@@ -49,7 +49,7 @@ impl MapLedger {
         Ok(())
     }
 
-    /// The ledger of a lane of this run, to which these splits go over.
+    /// The ledger of a lane of this run, which takes over these splits.
     pub fn lane(&mut self, splits: &[Split]) -> MapLedger {
         let owned: HashMap<Split, (CheckpointRecord, Version)> =
             splits.iter().filter_map(|split| self.owned.remove_entry(split)).collect();
@@ -62,7 +62,7 @@ impl MapLedger {
             owned,
             with_abandoned: Arc::clone(&self.with_abandoned),
             acknowledged: Acknowledged::default(),
-            // Days and generations are the run's.
+            // Days and generations stay with the run.
             claimed: BTreeSet::new(),
             renewals: BTreeMap::new(),
             ends_renewals: false,
@@ -71,7 +71,7 @@ impl MapLedger {
         }
     }
 
-    /// What a lane still owns, and what it was told, for the run that it is one of.
+    /// What a lane still owns and what was acknowledged to it, for the run that it belongs to.
     pub fn leave(&mut self) -> MapLedger {
         let splits: Vec<Split> = self.owned.keys().copied().collect();
         let acknowledged = std::mem::take(&mut self.acknowledged);

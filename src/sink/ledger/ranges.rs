@@ -1,8 +1,8 @@
-//! Ranges that are being written, and those that were given up.
+//! Ranges that are being written, and abandoned ones.
 //!
-//! A range is taken down as open before its first object. Whoever comes after a run that died in it writes the same
-//! objects, or gives them up by name: a run that was only thought dead may write them when it wakes, so each run that
-//! comes by removes them again.
+//! A range is recorded as open before its first object. A run that follows a dead one writes the same
+//! objects, or abandons them by name: a run that was only believed dead may write them when it wakes, so each
+//! later run removes them again.
 
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
@@ -19,8 +19,8 @@ impl MapLedger {
         self.owned.get(&split)?.0.open.as_ref()
     }
 
-    /// How the names of objects begin that were given up, of the sources of this run: one that was fenced may have
-    /// written them since. As it is said now, and only where nobody else can be about to write them after all.
+    /// The name prefixes of the abandoned objects of this run's sources: a fenced run may have written them
+    /// since. Read from the store now, and only where no other run can be about to write them after all.
     pub fn abandoned(&self) -> Result<Vec<String>> {
         let (splits, mut stems) = (self.with_abandoned().clone(), Vec::new());
         for key in splits.into_iter().map(split_key) {
@@ -33,19 +33,19 @@ impl MapLedger {
         Ok(stems)
     }
 
-    /// Which splits those are that were given up in the middle of a range.
+    /// The splits in which a range was abandoned.
     pub(super) fn with_abandoned(&self) -> MutexGuard<'_, BTreeSet<Split>> {
         self.with_abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes down which range of a split is being written, before its first object; and what the last owner
+    /// Records which range of a split is being written, before its first object; and what the last owner
     /// began to write and this one does not.
     pub fn open(&mut self, advance: &Advance, range: OpenRange, abandoned: &[String]) -> Result<()> {
         let (mut record, version) = self.held(advance)?.clone();
         if record.open.as_ref() == Some(&range) {
             return Ok(());
         }
-        // Who returns to rules under which it was given up writes it once more.
+        // A run that returns to the rules of an abandoned range writes it again.
         record.abandoned.retain(|stem| !range.stems.contains(stem));
         record.abandoned.extend_from_slice(abandoned);
         self.with_abandoned().extend((!record.abandoned.is_empty()).then_some(advance.split));
@@ -57,7 +57,8 @@ impl MapLedger {
         Ok(())
     }
 
-    /// How the names of objects begin that a fenced run may still write of the splits of a source that this run holds.
+    /// The name prefixes of the objects that a fenced run may still write for the splits this run holds of a
+    /// source.
     pub(super) fn left_behind(&self, source: i32) -> Vec<String> {
         let held = self.owned.iter().filter(|(split, _)| split.source == source);
         let stems = held.flat_map(|(_, (record, _))| {

@@ -1,4 +1,4 @@
-//! What stands under the keys of a ledger in a store, and how the keys are made.
+//! The values under the keys of a ledger in a store, and how the keys are made.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use crate::split::Split;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct JobRecord {
     pub(super) name: String,
-    /// The lowest id that a new source may have: there is none that is higher.
+    /// The lowest id that a new source may get; no existing id is higher or equal.
     pub(super) next_source_id: i32,
-    /// The last run that began, if that was taken down.
+    /// The last run that began, if recorded.
     #[serde(default)]
     pub(super) last_run: i64,
 }
@@ -24,29 +24,29 @@ pub(super) struct SourceRecord {
     pub(super) data_date: Option<String>,
     pub(super) name: String,
     pub(super) head: (u32, [u8; 16]),
-    /// The hash of its first line, once that has an end, and which of the sources that begin
-    /// with this line it is.
+    /// The hash of its first line, once that line has an end, and its number among the sources that begin
+    /// with this line.
     pub(super) first: Option<([u8; 16], u32)>,
     pub(super) containers: Vec<(u64, [u8; 16], [u8; 16])>,
     /// Device and inode.
     pub(super) inode: Option<(u64, u64)>,
-    /// The run that made it.
+    /// The run that created it.
     pub(super) made_by: i64,
-    /// All its splits are at their end.
+    /// All its splits are complete.
     pub(super) complete: bool,
-    /// What it is called in names of objects. It stays, whatever the source becomes.
+    /// Its label in names of objects. It never changes, whatever becomes of the source.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) label: String,
-    /// How often it was loaded anew: its objects are those of this generation,
+    /// How often it was reloaded: the objects of this generation are its rows.
     #[serde(default)]
     pub(super) generation: i32,
-    /// and this is the last that was begun.
+    /// The last generation that was begun.
     #[serde(default)]
     pub(super) begun: i32,
-    /// Objects of other generations may be there,
+    /// Objects of other generations may exist.
     #[serde(default)]
     pub(super) is_untidy: bool,
-    /// and how the job wrote their names when they were begun: it may have another `path` by now.
+    /// The templates of object names when these were begun: the job may have another `path` by now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) begun_paths: Vec<String>,
 }
@@ -62,7 +62,7 @@ pub(super) struct CheckpointRecord {
     pub(super) preamble: Vec<u8>,
     pub(super) complete: bool,
     pub(super) rules: [u8; 16],
-    /// What stands before was loaded by other rules.
+    /// Rows before this offset were loaded under other rules.
     #[serde(default)]
     pub(super) rules_since: u64,
     pub(super) epoch: i64,
@@ -76,49 +76,49 @@ pub(super) struct CheckpointRecord {
     pub(super) rejected: i64,
     pub(super) blank: i64,
     pub(super) skipped: i64,
-    /// The range that is being written, if one is.
+    /// The range that is being written, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) open: Option<OpenRange>,
-    /// How the names of objects begin that were given up, and that a run which was fenced may still write.
+    /// The name prefixes of abandoned objects, which a fenced run may still write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) abandoned: Vec<String>,
-    /// What its source says of itself from here on, until that is written.
+    /// The source's record from this checkpoint on, until it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Box<SourceRecord>>,
-    /// The parts that it is being cut into, until each of them has a key.
+    /// The parts it is being cut into, until each of them has a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<Parts>,
-    /// When it moved last, in microseconds since 1970. Nothing is decided by it.
+    /// When it last moved, in microseconds since 1970. Nothing is decided by it.
     #[serde(default)]
     pub(super) moved_us: i64,
 }
 
-/// A range of a split of which objects may be there before its checkpoint has moved over it. Whoever
-/// goes on from there writes the same objects again, or removes them.
+/// A range of a split whose objects may exist before the checkpoint has moved past it. The run that resumes
+/// there writes the same objects again, or removes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenRange {
     /// Where it begins.
     pub from: u64,
-    /// Where its objects end: at the end that the source had each time that it was written, and at last
-    /// where the range ends.
+    /// Where its objects end: at the end that the source had each time the range was written, and finally at
+    /// the end of the range.
     pub ends: Vec<u64>,
-    /// What decides names and bytes of its objects, as a short hash.
+    /// A short hash of what determines the names and bytes of its objects.
     pub rules: String,
-    /// How the names of its objects begin.
+    /// The name prefixes of its objects.
     pub stems: Vec<String>,
 }
 
-/// The parts of a split behind the first.
+/// The parts of a split after the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parts {
     /// Where they begin, in order.
     pub(super) starts: Vec<u64>,
-    /// Where the last of them ends: where the split did.
+    /// Where the last of them ends: where the split ended.
     pub(super) end: Option<u64>,
 }
 
 impl CheckpointRecord {
-    /// That of a split which a run makes, and of which nothing is committed.
+    /// The checkpoint of a split that a run creates, with nothing committed.
     pub(super) fn new(run: i64, rules_hash: Hash16) -> CheckpointRecord {
         CheckpointRecord {
             end: None,
@@ -169,8 +169,8 @@ impl CheckpointRecord {
         self.skipped += deltas.skipped;
     }
 
-    /// The parts that a split is being cut into, as they are until somebody moves them. Whoever writes one down
-    /// writes the same.
+    /// The parts that a split is being cut into, in their state until they first move. Every run that writes
+    /// one writes the same.
     pub(super) fn parts_of(&self, split: Split) -> impl Iterator<Item = (Split, CheckpointRecord)> {
         let starts = self.parts.iter().flat_map(|parts| {
             let ends = parts.starts.iter().skip(1).copied().map(Some).chain([parts.end]);
@@ -234,11 +234,11 @@ pub(super) fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
     file.fingerprint.inode.map(|inode| (inode.device, inode.number))
 }
 
-/// What a source is called in names of objects: after the line that it begins with, if that has an end.
+/// A source's label in names of objects: derived from its first line, if that has an end.
 pub(super) fn label(first: Option<([u8; 16], u32)>, name: &str, date: Option<&str>, id: i32) -> String {
     match first {
         Some((line, number)) => format!("{}n{number}", hex(&line[..8])),
-        // The same name may have been that of another file, with as little in it.
+        // Another file with just as little in it may have had the same name.
         None => format!("{}i{id}", hex(&of_day(name, date).0[..8])),
     }
 }
@@ -247,12 +247,12 @@ pub(super) fn run_key(run: i64) -> String {
     format!("run/{run}")
 }
 
-/// Under what the sources are that begin with a line, each under its number.
+/// The prefix of the keys of sources that begin with a line, each under its number.
 pub(super) fn first_key(line: Hash16) -> String {
     format!("first/{}/", hex(&line.0[..8]))
 }
 
-/// The key of the source that was seen last under a name, on a day.
+/// The key of the source last seen under a name, on a day.
 pub(super) fn name_key(name: &str, date: Option<&str>) -> String {
     format!("name/{}", hex(&of_day(name, date).0))
 }
@@ -273,7 +273,7 @@ pub(super) fn split_key(split: Split) -> String {
     format!("source/{}/{}", split.source, split.start)
 }
 
-/// The source of a key, and the start of the split if it is that of one.
+/// The source of a key, and the start of the split if the key is one of a split.
 pub(super) fn of_key(key: &str) -> Option<(i32, Option<u64>)> {
     let rest = key.strip_prefix("source/")?;
     match rest.split_once('/') {

@@ -1,34 +1,34 @@
-//! A source that is loaded anew, while that lasts; and what it leaves to be tidied up.
+//! A source while it is being reloaded, and what it leaves to tidy up.
 
 use super::Anew;
 use super::records::{CheckpointRecord, SourceRecord};
 use super::store::Version;
 use crate::split::Split;
 
-/// A source that is loaded anew.
+/// A source that is being reloaded.
 pub(super) struct Renewal {
     pub(super) anew: Anew,
-    /// The generation that counts until it has moved.
+    /// The generation that counts until the source has moved.
     pub(super) before: i32,
-    /// What is to be said of it, once it has moved.
+    /// The source's record once it has moved.
     pub(super) source: SourceRecord,
-    /// How far it is, in objects that nobody counts yet.
+    /// How far the reload is, in objects that do not count yet.
     pub(super) checkpoint: CheckpointRecord,
 }
 
-/// A split that a run holds, as it was read.
+/// A split that a run holds, as read.
 pub(super) type Hold = (Split, CheckpointRecord, Version);
 
-/// A source of which objects of other generations than its own may be there.
+/// A source that may have objects of generations other than its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untidy {
     /// The source.
     pub source: i32,
-    /// What it is called in names of objects.
+    /// Its label in names of objects.
     pub label: String,
-    /// The generation that counts,
+    /// The generation that counts.
     pub generation: i32,
-    /// and the last that was begun. If it is the same, what is of before holds no more.
+    /// The last generation that was begun. If it is the same, earlier objects no longer hold.
     pub begun: i32,
     /// The `path` of the job each time that one was begun.
     pub paths: Vec<String>,
@@ -40,7 +40,7 @@ impl Untidy {
         Untidy { source, label, generation, begun, paths: begun_paths }
     }
 
-    /// Whether a source stands as it did when this was found.
+    /// Whether a source is still as it was when this was found.
     pub(super) fn is_still(&self, record: &SourceRecord) -> bool {
         record.is_untidy && (record.generation, record.begun) == (self.generation, self.begun)
     }

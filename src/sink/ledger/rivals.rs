@@ -1,10 +1,10 @@
-//! A rebuild of a source, and who else may be at it: whoever tries its letters again or discards them, and the load that
-//! tidies up.
+//! A rebuild of a source, and its rivals: runs that replay or discard its letters, and the load that tidies
+//! up.
 //!
-//! No two keys change at once here. So each side first takes down that it is at it, and then looks for the other: a
-//! rebuild in its source, a replay in what is known of its letters. Of two that live at least one sees the other, and
-//! leaves. What a run has begun that is dead is taken from it: the value changes that its last move expects, so that it
-//! moves nothing if it wakes.
+//! A store cannot change two keys at once. So each side first records that it is at work, and then looks for
+//! the other: a rebuild in its source's record, a replay in the record of the letters. Of two living runs at
+//! least one sees the other, and leaves. What a dead run has begun is taken from it: the value that its last
+//! move expects changes, so if the run wakes, it moves nothing.
 
 use std::sync::{Arc, PoisonError};
 
@@ -17,12 +17,12 @@ use super::store::Store;
 use crate::error::{ErrorKind, Result};
 use crate::split::Split;
 
-/// What a rebuild is at, among those who succeed letters: it writes none.
+/// What a rebuild records as its succession of letters: it writes none.
 const REBUILD: &str = "rebuild";
 
 impl Keys {
-    /// How a source and its first split stand, as moved. The split is read first: a rebuild that held it then and has
-    /// moved since is seen in the source.
+    /// A source and its first split, as moved. The split is read first, so a rebuild that held it then and
+    /// has moved since shows in the source.
     fn standing(&self, source: i32) -> Result<Option<(SourceRecord, Hold)>> {
         let (first, of) = (Split::whole(source), source_key(source));
         let Some(held) = self.get(&split_key(first))? else { return Ok(None) };
@@ -37,7 +37,7 @@ impl Keys {
 }
 
 impl MapLedger {
-    /// Which object of letters holds now. `None` if their source was loaded anew or forgotten.
+    /// Which object of letters holds now. `None` if their source was reloaded or forgotten.
     pub fn letters_now(store: Arc<dyn Store>, settings: Settings, id: &LettersId) -> Result<Option<u32>> {
         let keys = Keys { store, settings };
         let (record, _) = keys.letters_of(id)?;
@@ -45,7 +45,7 @@ impl MapLedger {
         Ok(standing.filter(|(source, _)| source.generation == id.generation()).map(|_| record.number))
     }
 
-    /// Whether another run lives. One that was found dead stays so: finding out takes a lease.
+    /// Whether another run lives. A run that was found dead stays so: finding out takes a lease.
     pub(super) fn lives(&self, run: i64) -> Result<bool> {
         let dead = || self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = dead().contains(&run);
@@ -59,8 +59,8 @@ impl MapLedger {
         Ok(lives)
     }
 
-    /// Whether letters whose successor was just taken down as open are of the generation that counts, and stay so until
-    /// it holds. Refused while a living run loads their source anew.
+    /// Whether letters whose successor was just recorded as open belong to the generation that counts, and
+    /// will until the successor holds. Refused while a living run reloads their source.
     pub(super) fn stays(&self, id: &LettersId) -> Result<bool> {
         loop {
             let Some((source, first)) = self.keys.standing(id.source)? else { return Ok(false) };
@@ -79,12 +79,13 @@ impl MapLedger {
                 }
                 .into());
             }
-            // Whether or not somebody was faster, what stands then decides.
+            // Whether or not another run was faster, the next read decides.
             self.keys.take_from_dead(&[first])?;
         }
     }
 
-    /// Closes what dead runs have begun with letters of the sources that are loaded anew. Refused while one lives.
+    /// Closes what dead runs have begun with letters of the reloaded sources. Refused while one of them
+    /// lives.
     pub(super) fn close_letters(&self) -> Result<()> {
         if self.renewals.is_empty() {
             return Ok(());
@@ -101,7 +102,7 @@ impl MapLedger {
             if self.lives(open.run)? {
                 return Err(is_at_it(id, open.run));
             }
-            // It keeps a number of its own: none is given twice.
+            // It gets a number of its own: none is assigned twice.
             let (number, at_us) = (open.number + 1, chrono::Utc::now().timestamp_micros());
             let what = REBUILD.to_owned();
             record.abandoned.extend(open.stems);

@@ -1,4 +1,4 @@
-//! What stands under the key of a run: its heartbeat, and what it says of itself.
+//! The value under the key of a run: its heartbeat, and what it reports of itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::sink::history::RunStatus;
 use crate::sink::progress::{LaneStatus, Progress};
 use crate::sink::{Counts, Ending};
 
-/// So many runs are kept, and looked at.
+/// How many runs are kept and read.
 pub(super) const KEPT: i64 = 60;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RunRecord {
-    /// By which a run knows its own record where the answer was lost.
+    /// Lets a run recognise its own record when the answer was lost.
     pub(super) nonce: u64,
     pub(super) beat: u64,
     pub(super) outcome: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct RunRecord {
     told: Told,
 }
 
-/// What a run says of itself. Times are microseconds since 1970, by its own clock.
+/// What a run reports of itself. Times are microseconds since 1970, by its own clock.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Told {
@@ -38,11 +38,11 @@ struct Told {
     /// Why it failed, if it did.
     reason: Option<String>,
     lanes: Lanes,
-    /// When a load before it last came to the end of its sources.
+    /// When a load before it last reached the end of its sources.
     success_us: Option<i64>,
 }
 
-/// How far the lanes of a run are, by their numbers.
+/// How far the lanes of a run are, by lane number.
 pub(super) type Lanes = BTreeMap<i32, Lane>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,13 +64,13 @@ impl RunRecord {
         RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None, told }
     }
 
-    /// Takes down how far it is.
+    /// Records how far it is.
     pub(super) fn tell(&mut self, lanes: &Lanes) {
         self.told.heard_us = now_us();
         self.told.lanes.clone_from(lanes);
     }
 
-    /// Takes down how it ended.
+    /// Records how it ended.
     pub(super) fn end(&mut self, ending: &Ending<'_>) {
         self.outcome = Some(ending.outcome.to_owned());
         self.exit_code = Some(ending.exit_code);
@@ -80,14 +80,14 @@ impl RunRecord {
         told.reason = ending.failure.map(str::to_owned);
     }
 
-    /// When a load last came to the end of its sources, as far as this one knows.
+    /// When a load last reached the end of its sources, as far as this run knows.
     pub(super) fn success_us(&self) -> Option<i64> {
         let is_success = self.told.command.starts_with("load") && matches!(self.exit_code, Some(0 | 3));
         if is_success { self.told.ended_us } else { self.told.success_us }
     }
 
-    /// The run for people. Whether one lives that has not ended is told by how long ago it was heard; that is as good
-    /// as the clocks of two machines, and whoever wants its sources asks its heart.
+    /// The run for people. Whether an unfinished run lives is judged by its last report, which is as good as
+    /// the clocks of two machines; a run that wants its sources checks its heart.
     pub(super) fn status(self, id: i64, lease: Duration) -> RunStatus {
         let RunRecord { outcome, exit_code, told, .. } = self;
         let heard = moment(told.heard_us);

@@ -1,7 +1,7 @@
-//! Runs, as a ledger in a store keeps them: each in a value of its own, which its heart moves.
+//! Runs, as a ledger in a store keeps them: each in a value of its own, which its heart updates.
 //!
-//! What a run says of itself besides is for people, and nothing is decided by it. It is written with what is
-//! written anyway: the beats, and the end. A fixed number of runs is kept.
+//! Everything else a run reports of itself is for people, and nothing is decided by it. It is written along
+//! with the beats and the end. A fixed number of runs is kept.
 
 use std::sync::{Arc, PoisonError};
 
@@ -20,14 +20,14 @@ use crate::sink::progress::Progress;
 /// The last runs, the newest first.
 #[derive(Debug, Default)]
 pub struct LastRuns {
-    /// They themselves.
+    /// The runs.
     pub runs: Vec<RunStatus>,
-    /// When a load last came to the end of its sources.
+    /// When a load last reached the end of its sources.
     pub last_success: Option<DateTime<Utc>>,
 }
 
 impl Heart {
-    /// Takes note of how far a lane is. The next beat says it.
+    /// Records how far a lane is. The next beat writes it.
     pub fn tell(&self, progress: &Progress) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.insert(progress.lane, Lane::of(progress));
@@ -35,7 +35,7 @@ impl Heart {
 }
 
 impl Keys {
-    /// When a load last came to the end of its sources, by what this run knows of it.
+    /// When a load last reached the end of its sources, by the record of this run.
     pub(super) fn success_before(&self, run: i64) -> Result<Option<i64>> {
         Ok(self.run_record(run)?.and_then(|record| record.success_us()))
     }
@@ -47,7 +47,7 @@ impl Keys {
 }
 
 impl MapLedger {
-    /// The last runs. Nothing is written.
+    /// The last runs. Writes nothing.
     pub fn runs(store: Arc<dyn Store>, settings: Settings) -> Result<LastRuns> {
         let lease = settings.lease;
         let keys = Keys { store, settings };

@@ -1,10 +1,10 @@
-//! Setbacks: what a destination has lost of what it acknowledged.
+//! Setbacks: acknowledged commits that a destination has lost.
 //!
-//! A standby that lags and takes over, or an older copy that is put back, has lost the last
-//! commits: rows, dead letters and checkpoints together, so that what is there is whole. Only the
-//! run that was told of these commits can know that they are missing. So it keeps in mind what it
-//! was told, looks at the checkpoints again after a lost connection and before it says that it is
-//! done, and finds out whether its sources are where they were, went back, or are another's now.
+//! A lagging standby that takes over, or a restored older copy, has lost the last commits: rows, dead letters
+//! and checkpoints together, so what is left is consistent. Only the run that received the acknowledgements
+//! can know that the commits are missing. So it remembers them and looks at the checkpoints again after a
+//! lost connection and before it reports success. That shows whether its sources are where they were, went
+//! back, or now belong to another run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::sink::claim::lost_ownership;
 use crate::sink::{Advance, Batch, Counts, Setback};
 use crate::split::Split;
 
-/// What a run was told is committed, by split.
+/// What was acknowledged to a run, by split.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sink) struct Acknowledged(BTreeMap<Split, Told>);
 
@@ -25,14 +25,14 @@ struct Told {
     position: u64,
     is_complete: bool,
     epoch: i64,
-    /// What the run counted,
+    /// What the run counted.
     counted: Counts,
-    /// and what the counters of the checkpoint are without it.
+    /// The counters of the checkpoint without it.
     others: Counts,
 }
 
 impl Acknowledged {
-    /// Takes note of a batch. `after` are the counters of the checkpoints from then on, per advance.
+    /// Records a batch. `after` are the counters of the checkpoints from then on, per advance.
     pub(in crate::sink) fn note(
         &mut self,
         batch: &Batch,
@@ -58,12 +58,12 @@ impl Acknowledged {
         told.counted.add(counts);
     }
 
-    /// The splits of which something was committed, in their order.
+    /// The splits of which something was committed, in order.
     pub(in crate::sink) fn splits(&self) -> impl Iterator<Item = Split> {
         self.0.keys().copied()
     }
 
-    /// Takes note of what others were told, of splits of their own.
+    /// Adds what was acknowledged to others, for splits of their own.
     pub(in crate::sink) fn add_all(&mut self, others: &Acknowledged) {
         for (split, told) in &others.0 {
             let known = self.0.entry(*split).or_insert(Told { counted: Counts::default(), ..*told });
@@ -72,7 +72,7 @@ impl Acknowledged {
         }
     }
 
-    /// Lets go of what went back: it is as if it had never been said.
+    /// Drops what went back, as if it had never been acknowledged.
     pub(in crate::sink) fn forget(&mut self, setbacks: &[Setback]) {
         for setback in setbacks {
             self.0.remove(&setback.split);
@@ -80,7 +80,7 @@ impl Acknowledged {
     }
 }
 
-/// What a checkpoint says when it is looked at again.
+/// What a checkpoint holds when it is read again.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sink) struct Found {
     pub(in crate::sink) epoch: i64,
@@ -93,18 +93,18 @@ pub(in crate::sink) struct Found {
 /// What a run sees when it looks again.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sink) struct Look {
-    /// The checkpoints of its job that are there.
+    /// The checkpoints of its job that exist.
     pub(in crate::sink) splits: HashMap<Split, Found>,
-    /// The id of the next source. One that is missing was made and then forgotten if its id is
-    /// lower, and else was never made.
+    /// The id of the next source. A missing source with a lower id was created and then forgotten; any other
+    /// was never created.
     pub(in crate::sink) next_id: i32,
-    /// Its own row is there.
+    /// Whether the run's own row exists.
     pub(in crate::sink) has_run: bool,
 }
 
 impl Look {
-    /// What is missing of what was acknowledged. Nothing at all is not the same as a run whose own
-    /// row is all that is missing.
+    /// What is missing of what was acknowledged. `None` means that nothing is; an empty list means that only
+    /// the run's own row is missing.
     pub(in crate::sink) fn setbacks(&self, acknowledged: &Acknowledged) -> Option<Vec<Setback>> {
         let setbacks = acknowledged.0.iter().filter_map(|(&split, told)| self.setback(split, told));
         let setbacks: Vec<Setback> = setbacks.collect();
@@ -115,9 +115,9 @@ impl Look {
         let position = match self.splits.get(&split) {
             None if split.source < self.next_id => return None,
             None => told.from,
-            // From before the run took it. After a rebuild that can be as far as now.
+            // It is from before the run took the split. After a rebuild it can be as far as now.
             Some(found) if found.epoch < told.epoch && found.position >= told.position => told.from,
-            // Whoever has gone on from the end of a source has a higher epoch.
+            // A run that has resumed from the end of a source has a higher epoch.
             Some(found) if found.position >= told.position => {
                 let is_open_again = told.is_complete && !found.is_complete && found.epoch <= told.epoch;
                 if !is_open_again {
@@ -140,7 +140,7 @@ impl Look {
         })
     }
 
-    /// Why the run may not go on with what it owns, if it may not.
+    /// Why the run may not continue with what it owns, if it may not.
     pub(in crate::sink) fn objection(
         &self,
         owned: &Holdings,
@@ -156,11 +156,11 @@ impl Look {
                 None if split.source < self.next_id => is_forgotten = true,
                 None => return Some(went_back()),
                 Some(found) if found.position < held.position => return Some(went_back()),
-                // Under whatever epoch: it is higher than we know where an answer was lost.
+                // Under any epoch: if an answer was lost, it is higher than this run knows.
                 Some(found) if found.owner == Some(run) => {}
-                // Its end was committed just now, and nobody was told.
+                // Its end was committed just now, and the acknowledgement was lost.
                 Some(found) if found.is_complete && found.epoch == held.epoch => {}
-                // Whoever takes a source raises the epoch, so that this is from before we did.
+                // Every take raises the epoch, so this is from before this run took it.
                 Some(found) if found.epoch < held.epoch => return Some(went_back()),
                 Some(_) => is_anothers = true,
             }
@@ -173,7 +173,7 @@ impl Look {
     }
 }
 
-/// What a run says that finds commits missing.
+/// The error of a run that finds commits missing.
 pub(in crate::sink) fn went_back() -> Error {
     ErrorKind::WentBack.into()
 }
@@ -202,7 +202,7 @@ mod tests {
         Counts { lines: inserted, records: inserted, inserted, ..Counts::default() }
     }
 
-    /// A run that went on from 100 to 300 in two batches of ten rows, where ten rows were before.
+    /// A run that resumed at 100 and reached 300 in two batches of ten rows, after ten rows by others.
     fn told(source: i32, is_complete: bool) -> Acknowledged {
         let mut acknowledged = Acknowledged::default();
         for (from, after) in [(100, 20), (200, 30)] {
@@ -242,17 +242,17 @@ mod tests {
         let (open, done) = (told(1, false), told(1, true));
         let at = |position, rows| look(Some(found(5, Some(RUN), position, rows)));
         assert_eq!(lost(&at(300, 30), &open), None);
-        // A batch of which nobody was told, and a source with which somebody has gone on.
+        // A batch whose acknowledgement was lost, and a source that another run has resumed.
         assert_eq!(lost(&at(400, 40), &open), None);
         assert_eq!(lost(&look(Some(found(6, Some(9), 300, 30))), &done), None);
         assert_eq!(lost(&at(200, 20), &open), Some(vec![(200, 10, 100)]));
         assert_eq!(lost(&at(300, 30), &done), Some(vec![(300, 0, 0)]), "its end alone");
         assert_eq!(lost(&at(100, 10), &done), Some(vec![(100, 20, 200)]));
-        // Further back than where the run began: that was another's.
+        // Further back than where the run began: that part was another run's.
         assert_eq!(lost(&at(50, 5), &done), Some(vec![(100, 20, 200)]));
-        // As it was before a rebuild, which was as far.
+        // As it was before a rebuild, which was just as far.
         assert_eq!(lost(&look(Some(found(4, None, 300, 30))), &done), Some(vec![(100, 20, 200)]));
-        // Never made, or made and forgotten.
+        // Never created, or created and forgotten.
         assert_eq!(lost(&Look { next_id: 1, ..look(None) }, &done), Some(vec![(100, 20, 200)]));
         assert_eq!(lost(&look(None), &done), None);
         assert_eq!(lost(&Look { has_run: false, ..at(300, 30) }, &open), Some(vec![]), "the run's own row");

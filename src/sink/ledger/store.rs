@@ -1,25 +1,25 @@
-//! Stores: keys to bytes, which change only as somebody expects them to be.
+//! Stores: maps from keys to bytes in which a value changes only if it is the expected one.
 //!
-//! That is all that a bucket, Redis and DynamoDB have in common, and enough to keep a ledger in.
+//! That is all that a bucket, Redis and DynamoDB have in common, and it is enough to keep a ledger in.
 
 use crate::error::Error;
 
-/// A store. What it has acknowledged is durable, and what it reads or lists is the newest.
+/// A store. Whatever it has acknowledged is durable, and it reads and lists the newest values.
 pub trait Store: Send + Sync {
-    /// Finds out whether it keeps its word, before it is relied on. What it gives are doubts, for a person.
+    /// Checks whether it keeps its word, before it is relied on. Returns doubts, for a person.
     fn check(&self) -> Result<Vec<String>, Failure> {
         Ok(Vec::new())
     }
 
-    /// What stands under a key.
+    /// The value under a key.
     fn get(&self, key: &str) -> Result<Option<Entry>, Failure>;
 
-    /// All keys that begin so, with what stands under them.
+    /// All keys with this prefix, with their values.
     fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>, Failure>;
 
-    /// Puts `value` under a key, or removes what stands there, if that is of the version that is
-    /// expected: none, if nothing is to be there. It is tried once: a second try would find what the first one has
-    /// done, and take it for another's.
+    /// Writes `value` under a key, or removes the present value, if that has the expected version: `None`
+    /// expects no value. Tried only once: a second try would find the effect of the first and take it for
+    /// another run's.
     fn compare_and_set(
         &self,
         key: &str,
@@ -28,19 +28,19 @@ pub trait Store: Send + Sync {
     ) -> Result<Swap, Failure>;
 }
 
-/// Which of all the values that a key had. Each is given once, also to a store that was put back to what it was: so it
-/// is drawn, and not counted.
+/// Identifies one of the values that a key has had. No version is ever used twice, even by a store that was
+/// restored to an older state; so versions are random, not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub String);
 
 impl Version {
-    /// One that no value has had.
+    /// A version that no value has had.
     pub fn fresh() -> Version {
         Version(format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)))
     }
 }
 
-/// What stands under a key.
+/// A value under a key.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its version.
@@ -49,25 +49,25 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
-/// What became of a compare-and-set.
+/// The outcome of a compare-and-set.
 #[derive(Clone, Debug)]
 pub enum Swap {
-    /// It was done, and this is the version now; none if the key was removed.
+    /// It took effect, with this version; `None` if the key was removed.
     Done(Option<Version>),
-    /// Something else stood there.
+    /// Another value was there.
     Refused,
 }
 
-/// Why there is no answer. Whether anything was done is unknown.
+/// Why there is no answer. Whether the operation took effect is unknown.
 #[derive(Debug)]
 pub enum Failure {
-    /// It may come back, and is asked again: what was wrong.
+    /// The store may come back and is asked again; says what was wrong.
     Away(String),
-    /// It will say the same however often it is asked.
+    /// The answer will be the same however often it is asked.
     Final(Error),
 }
 
-/// What no key that begins so comes behind, in the order of bytes.
+/// A bound in byte order that every key with this prefix comes before.
 pub fn behind(prefix: &str) -> String {
     let last = prefix
         .chars()

@@ -1,11 +1,11 @@
-//! Rollups: a metric per date, computed again for every date that a load touched.
+//! Rollups: a metric per date, recomputed for every date that a load touched.
 //!
-//! Each batch marks the dates that its rows are of, in its own transaction, so a date whose metric
-//! is stale is known whatever crashes. A marked date is computed and unmarked in one transaction,
-//! which locks the mark before it looks: a batch that comes meanwhile waits, and marks it again.
-//! So a date that is not marked has the metrics that computing it again would give.
+//! Each batch marks the dates of its rows in its own transaction, so a stale date is known after any crash. A
+//! marked date is computed and unmarked in one transaction, which locks the mark before it reads: a
+//! concurrent batch waits, and marks the date again. So the metrics of an unmarked date equal what computing
+//! them again would give.
 //!
-//! Here is what a job asks for, and the statements that any destination can take.
+//! This file holds a job's metrics; the statements that any destination accepts are beside it.
 
 mod ready;
 mod register;
@@ -31,16 +31,16 @@ use super::TableName;
 use crate::schema::Time;
 use crate::source::Hash16;
 
-/// Where a metric goes that names no table.
+/// The table of a metric that names none.
 pub const TABLE: &str = "daily_metrics";
 
-/// The columns that such a table has besides those that a metric is taken by.
+/// The columns that such a table has besides those that a metric is grouped by.
 pub const COLUMNS: [&str; 3] = ["date", "metric_id", "value"];
 
-/// What a job asks for.
+/// The metrics that a job asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Rollups {
-    /// When records happened, if the job says it.
+    /// The time of a record, if the job names it.
     pub time: Option<Time>,
     pub metrics: Arc<[Metric]>,
 }
@@ -51,9 +51,9 @@ pub struct Metric {
     /// Its name, unique within its table.
     pub name: String,
     pub of: Of,
-    /// The columns that it is taken by: one value for each group of them.
+    /// The columns it is grouped by, with one value per group.
     pub by: Vec<String>,
-    /// Where it goes, as the job names it.
+    /// Its table, as the job names it.
     pub table: TableName,
 }
 
@@ -65,19 +65,19 @@ pub enum Of {
 }
 
 impl Rollups {
-    /// The column that finds the rows of a day, where there are metrics of days.
+    /// The column that finds the rows of a day, if there are metrics of days.
     pub(in crate::sink) fn indexed(&self) -> Option<&str> {
         self.time.as_ref().map(|time| time.name.as_str()).filter(|_| !self.metrics.is_empty())
     }
 
-    /// Whether any metric is made of dead letters.
+    /// Whether any metric counts dead letters.
     pub(in crate::sink) fn counts_rejects(&self) -> bool {
         self.metrics.iter().any(|metric| metric.of == Of::Ready(Ready::Rejects))
     }
 }
 
 impl Metric {
-    /// What decides its values, as one hash.
+    /// A hash of everything that determines its values.
     pub fn hash(&self) -> Hash16 {
         let of = match &self.of {
             Of::Sql(sql) => format!("sql {}", sql.text()),
@@ -89,19 +89,19 @@ impl Metric {
     }
 }
 
-/// Which dates are meant to be computed.
+/// Which dates to compute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dates {
     /// Those that are marked.
     Marked,
-    /// All that have rows, or values, or a mark: also what no load has touched since.
+    /// All that have rows, values or a mark, including those that no load has touched since.
     All,
-    /// Those of them from one day on and before another.
+    /// Those of them from one day up to, but excluding, another.
     Within(Range<NaiveDate>),
 }
 
 impl Dates {
-    /// Whether a date is meant that has rows, or values, or a mark.
+    /// Whether a date with rows, values or a mark is selected.
     pub(in crate::sink) fn has(&self, date: NaiveDate) -> bool {
         match self {
             Dates::Marked | Dates::All => true,
@@ -110,20 +110,20 @@ impl Dates {
     }
 }
 
-/// What came of computing dates.
+/// The outcome of computing dates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RolledUp {
-    /// The dates whose metrics are as they should be.
+    /// The dates whose metrics are correct now.
     pub dates: Vec<NaiveDate>,
-    /// Those that keep what they had, and their marks.
+    /// Those that keep their old values and marks.
     pub failed: Vec<FailedMetric>,
 }
 
-/// What is wrong with a query that gives more than it should.
+/// The error of a query that returns more than it should.
 pub(in crate::sink) const SEVERAL_ROWS: &str =
     "its query gives several values of one group; without 'by' it gives one at most";
 
-/// After so many dates that failed, no more are tried.
+/// After this many failed dates, no more are tried.
 pub(in crate::sink) const FAILURES_MAX: usize = 20;
 
 /// A metric that could not be computed.
@@ -152,7 +152,7 @@ pub struct MetricDifference {
     pub computed: Value,
 }
 
-/// A value as a report has it: a number, unless that would lose digits.
+/// A value in a report: a number, unless that would lose digits.
 pub(in crate::sink) fn number(text: Option<String>) -> Value {
     let Some(text) = text else { return Value::Null };
     if let Ok(whole) = text.parse::<i64>() {
@@ -164,7 +164,7 @@ pub(in crate::sink) fn number(text: Option<String>) -> Value {
     }
 }
 
-/// What a comparison has found.
+/// The outcome of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckedRollups {
     /// How many dates were compared.

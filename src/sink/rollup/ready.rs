@@ -1,29 +1,29 @@
-//! Metrics for those who write no SQL.
+//! Metrics for jobs that write no SQL.
 
 use std::fmt;
 
 use crate::sink::key::quote;
 
-/// A metric that needs no SQL of the job's.
+/// A metric that needs no SQL from the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// How many rows there are.
+    /// The number of rows.
     Rows,
-    /// How many records of the date's sources are dead letters, and have not become rows since.
+    /// The number of records in the date's sources that are dead letters and have not become rows since.
     Rejects,
-    /// How many rows have a value in this column,
+    /// The number of rows with a value in this column.
     Count(String),
-    /// how many different ones there are,
+    /// The number of different values.
     Distinct(String),
-    /// what they are together,
+    /// The sum of the values.
     Sum(String),
-    /// the smallest
+    /// The smallest value.
     Min(String),
-    /// and the greatest.
+    /// The greatest value.
     Max(String),
 }
 
-/// Their forms, for a person who has written none of them.
+/// The forms, for a person who has written none of them.
 pub const FORMS: &str =
     "rows, rejects, count(COLUMN), distinct(COLUMN), sum(COLUMN), min(COLUMN) or max(COLUMN)";
 
@@ -50,7 +50,7 @@ impl Ready {
         }
     }
 
-    /// The column that it is about.
+    /// The column it is about.
     pub fn column(&self) -> Option<&str> {
         match self {
             Ready::Rows | Ready::Rejects => None,
@@ -67,7 +67,7 @@ impl Ready {
         matches!(self, Ready::Sum(_) | Ready::Min(_) | Ready::Max(_))
     }
 
-    /// What is selected for it from the rows of a day; nothing where it is not made of rows.
+    /// The expression selected for it from the rows of a day; `None` if it is not made from rows.
     pub(in crate::sink) fn selected(&self) -> Option<String> {
         Some(match self {
             Ready::Rows => "count(*)".to_owned(),
@@ -81,7 +81,7 @@ impl Ready {
     }
 }
 
-/// As a job says it.
+/// As a job writes it.
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {

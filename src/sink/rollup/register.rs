@@ -1,17 +1,17 @@
-//! Whose metrics a target has, and what a job has to take down before it loads.
+//! The owners of a target's metrics, and what a job must register before it loads.
 //!
-//! Every batch marks the days of its rows for each job that has metrics on the target, whether it is
-//! of that job or not. So all who write the target must mean the same days, and a metric is of one job.
+//! Every batch marks the days of its rows for each job that has metrics on the target, its own job or not. So
+//! all jobs that write the target must mean the same days, and each metric belongs to one job.
 
 use super::{Metric, Rollups};
 use crate::source::Hash16;
 
-/// What is taken down of a target.
+/// What is registered for a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sink) struct Known {
     /// There is a row for it.
     pub(in crate::sink) has_row: bool,
-    /// The column of times and the clock of its days; nothing where it has no metrics.
+    /// The column of times and the clock of its days; `None` if it has no metrics.
     pub(in crate::sink) days: Option<(String, String)>,
     /// Its metrics, and those of other targets in the same tables.
     pub(in crate::sink) metrics: Vec<KnownMetric>,
@@ -19,7 +19,7 @@ pub(in crate::sink) struct Known {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sink) struct KnownMetric {
-    /// The table of its values, by its full name.
+    /// The full name of the table of its values.
     pub(in crate::sink) table: String,
     pub(in crate::sink) name: String,
     pub(in crate::sink) target: String,
@@ -27,18 +27,18 @@ pub(in crate::sink) struct KnownMetric {
     pub(in crate::sink) hash: Vec<u8>,
 }
 
-/// Whose metrics are meant.
+/// The owner of metrics.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sink) struct Whose<'a> {
     pub(in crate::sink) job: &'a str,
-    /// By its full name.
+    /// Its full name.
     pub(in crate::sink) target: &'a str,
-    /// The table in which metrics are taken down, as a statement names it.
+    /// The table in which metrics are registered, as a statement names it.
     pub(in crate::sink) taken_down_in: &'static str,
 }
 
 impl Whose<'_> {
-    /// How a person takes the metrics away of a job that is no more, or has another name or table by now.
+    /// How to remove the metrics of a job that no longer exists, or now has another name or table.
     fn way_out(&self, other: &KnownMetric) -> String {
         let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
         format!(
@@ -50,18 +50,18 @@ impl Whose<'_> {
     }
 }
 
-/// What is to be changed.
+/// What to change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sink) struct Changes {
-    /// Metrics that the job has no more, by table and name.
+    /// Metrics that the job no longer has, by table and name.
     pub(in crate::sink) gone: Vec<(String, String)>,
-    /// Those that are new to it.
+    /// Metrics that are new to the job.
     pub(in crate::sink) new: Vec<(String, String, Hash16)>,
-    /// What the days of the target are from now on, if that is another.
+    /// The new days of the target, if they change.
     pub(in crate::sink) days: Option<Option<(String, String)>>,
-    /// Every day that has rows is to be computed: a metric is new, or days are others.
+    /// Every day with rows must be computed: a metric is new, or the days have changed.
     pub(in crate::sink) marks_all: bool,
-    /// Metrics that are made otherwise than what is stored was.
+    /// Metrics whose definition differs from that of their stored values.
     pub(in crate::sink) changed: Vec<(String, String, Hash16)>,
 }
 
@@ -71,7 +71,7 @@ impl Changes {
         self.gone.is_empty() && self.new.is_empty() && self.days.is_none()
     }
 
-    /// What a load tells of metrics that are made otherwise now.
+    /// A load's warnings about metrics that are defined differently now.
     pub(in crate::sink) fn warnings(&self) -> Vec<String> {
         let warn = |(table, name, _): &(String, String, Hash16)| {
             format!(
@@ -84,13 +84,13 @@ impl Changes {
 }
 
 impl Rollups {
-    /// The column of times and the clock of its days, as they are taken down.
+    /// The column of times and the clock of its days, as registered.
     pub(in crate::sink) fn days(&self) -> Option<(String, String)> {
         self.time.as_ref().map(|time| (time.name.clone(), time.clock.to_string()))
     }
 
-    /// What is to be changed for the job, or why it may not load. `table_of` gives the full name of
-    /// the table of a metric.
+    /// What to change for the job, or why it may not load. `table_of` returns the full name of a metric's
+    /// table.
     pub(in crate::sink) fn changes(
         &self,
         whose: Whose<'_>,
@@ -236,7 +236,7 @@ mod tests {
             );
         }
         assert!(changes(&rollups(&[], Some(0)), &others).expect("fits").is_empty());
-        // Whoever is alone may change them, and begins anew.
+        // A job that is alone may change the days, and starts over.
         let alone = changes(&rollups(&["n"], Some(3600)), &known(&[("a", "n")], Some("UTC"))).expect("fits");
         assert!(alone.marks_all && alone.days.is_some());
     }

@@ -1,47 +1,47 @@
-//! The SQL of a rollup as a person wrote it: where its days go, and what it must not ask.
+//! The SQL of a rollup as a person wrote it: where its days are inserted, and what it must not ask.
 //!
-//! It is read as far as that takes and no further: quotes and comments are told from the rest, and
-//! names from what they call. What the SQL means is for the destination to find out.
+//! It is scanned only as far as needed: quotes and comments are separated from the rest, and names from the
+//! functions they call. What the SQL means is left to the destination.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// SQL with the places of its day.
+/// SQL with the places for its day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sql {
-    /// As it was written, without a semicolon behind it.
+    /// As written, without a trailing semicolon.
     text: String,
-    /// What stands for the day, and whether it is the next one.
+    /// The placeholders of the day, and whether each is for the next day.
     places: Vec<(Range<usize>, bool)>,
 }
 
-/// A word of SQL.
+/// A token of SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
-    /// A name or a word of the language, in lower case.
+    /// A name or a keyword, in lower case.
     Name(String),
     /// A name in quotes.
     Quoted(String),
-    /// A text in quotes, as it stands between them.
+    /// A quoted text, without its quotes.
     Text(String),
-    /// `{date}`, or `{next_date}` where it is so.
+    /// `{date}`, or `{next_date}` if true.
     Day(bool),
     /// A parameter, as in `$1`.
     Parameter,
-    /// A brace that is none of these, with what follows it.
+    /// A brace that is neither, with what follows it.
     Brace(String),
-    /// Anything else, one character at a time, but for `::`.
+    /// Anything else, one character at a time, except `::`.
     Sign(&'static str),
 }
 
 const DATE: &str = "{date}";
 const NEXT_DATE: &str = "{next_date}";
 
-/// Words that ask the clock by themselves.
+/// Keywords that read the clock by themselves.
 const CLOCK_WORDS: [&str; 6] =
     ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "tablesample"];
 
-/// Functions that ask the clock or draw lots, and those whose answer is another each time.
+/// Functions that read the clock or are random, and those that answer differently each time.
 const CLOCK_FUNCTIONS: [&str; 26] = [
     "now",
     "clock_timestamp",
@@ -71,10 +71,10 @@ const CLOCK_FUNCTIONS: [&str; 26] = [
     "currval",
 ];
 
-/// Functions of SQLite that ask the clock where they are given no time.
+/// Functions of SQLite that read the clock if they are given no time.
 const CLOCK_IF_EMPTY: [&str; 5] = ["date", "time", "datetime", "julianday", "unixepoch"];
 
-/// Texts that are a time of the clock once they are read as one.
+/// Texts that mean the present time when read as a time.
 const CLOCK_TEXTS: [&str; 5] = ["now", "today", "yesterday", "tomorrow", "subsec"];
 
 /// Types and functions that read a text as a time.
@@ -102,8 +102,8 @@ const TIME_READERS: [&str; 20] = [
 ];
 
 impl Sql {
-    /// Reads SQL, or says why it can be no rollup's. With `allow_clock` it may ask what it likes. `time`
-    /// is the column of times, with which a text is compared as one.
+    /// Reads SQL, or says why it cannot be a rollup's. With `allow_clock` it may ask anything. `time` is the
+    /// column of times; a text that is compared with it is read as a time.
     pub fn read(text: &str, time: &str, allow_clock: bool) -> Result<Sql, String> {
         let mut tokens = tokens(text)?;
         let is_end = |token: &Token| *token == Token::Sign(";");
@@ -155,7 +155,7 @@ impl Sql {
         Ok(Sql { text: text[..end].trim_end().to_owned(), places })
     }
 
-    /// The SQL for a day, given how the destination writes its beginning and that of the next.
+    /// The SQL for a day, given the destination's literals for its beginning and that of the next.
     pub fn on(&self, date: &str, next_date: &str) -> String {
         let (mut sql, mut from) = (String::with_capacity(self.text.len() + 64), 0);
         for (place, is_next) in &self.places {
@@ -171,9 +171,9 @@ impl Sql {
     }
 }
 
-/// What of the clock or of chance is asked.
+/// What the SQL reads of the clock or of chance.
 fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
-    // What each bracket that is open belongs to.
+    // The owner of each open bracket.
     let mut callers: Vec<&str> = Vec::new();
     let name_at = |at: usize| match tokens.get(at) {
         Some(Token::Name(name) | Token::Quoted(name)) => Some(name.as_str()),
@@ -219,7 +219,7 @@ fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
     None
 }
 
-/// The words of SQL, with their places. Comments are left out.
+/// The tokens of SQL, with their places. Comments are left out.
 fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, String> {
     let (bytes, mut found, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
@@ -229,7 +229,7 @@ fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, String> {
             b'-' if rest.starts_with("--") => (None, rest.find('\n').unwrap_or(rest.len())),
             b'/' if rest.starts_with("/*") => (None, comment(rest)?),
             b'\'' => {
-                // A text of E'…' takes the meaning from what follows a backslash.
+                // In E'…' a backslash escapes the character after it.
                 let has_escapes = matches!(found.last(), Some((Token::Name(name), end)) if name == "e" && end_of(end) == at);
                 let (inside, length) = quoted(rest, '\'', has_escapes)?;
                 (Some(Token::Text(inside)), length)
@@ -275,7 +275,7 @@ fn is_of_name(ch: char) -> bool {
     ch.is_alphanumeric() || ch == '_' || ch == '$'
 }
 
-/// How long a comment is, which may have others in it.
+/// The length of a comment, which may have others nested in it.
 fn comment(text: &str) -> Result<usize, String> {
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
@@ -293,7 +293,7 @@ fn comment(text: &str) -> Result<usize, String> {
     Err("has a comment that does not end".to_owned())
 }
 
-/// What stands in quotes, and how long it is with them. A doubled quote is one.
+/// The content of quotes, and the length including them. A doubled quote stands for one.
 fn quoted(text: &str, quote: char, has_escapes: bool) -> Result<(String, usize), String> {
     let mut inside = String::new();
     let mut chars = text.char_indices().skip(1).peekable();
@@ -311,7 +311,7 @@ fn quoted(text: &str, quote: char, has_escapes: bool) -> Result<(String, usize),
     Err("has a quote that does not end".to_owned())
 }
 
-/// A text between two dollars with the same tag, or a parameter.
+/// A text between two dollar signs with the same tag, or a parameter.
 fn dollar(text: &str) -> Result<(Option<Token>, usize), String> {
     if text[1..].starts_with(|ch: char| ch.is_ascii_digit()) {
         let digits = text[1..].find(|ch: char| !ch.is_ascii_digit()).unwrap_or(text.len() - 1);

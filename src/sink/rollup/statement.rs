@@ -1,4 +1,4 @@
-//! The statements that compute a metric of a day: the same for every destination, but for a few words.
+//! The statements that compute a metric of a day: the same for every destination, apart from a few words.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -6,25 +6,25 @@ use super::{Metric, Of, Ready};
 use crate::schema::{Time, TimeKind};
 use crate::sink::key::quote;
 
-/// What a destination calls the things that a metric is made of.
+/// A destination's names for the parts of a metric.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sink) struct Place<'a> {
     /// The target, as a statement names it.
     pub(in crate::sink) target: &'a str,
     pub(in crate::sink) time: &'a Time,
-    /// Writes the moment at which a day begins, as a literal in the type of the column of times,
+    /// Writes the beginning of a day as a literal in the type of the column of times.
     pub(in crate::sink) moment: fn(TimeKind, NaiveDateTime) -> String,
-    /// and a date as one that equals what is stored.
+    /// Writes a date as a literal that equals the stored one.
     pub(in crate::sink) date: fn(NaiveDate) -> String,
-    /// Dead letters, and sources,
+    /// The table of dead letters.
     pub(in crate::sink) letters: &'a str,
     pub(in crate::sink) sources: &'a str,
-    /// of which job and target, as literals.
+    /// The job and the target, as literals.
     pub(in crate::sink) whose: &'a (String, String),
 }
 
 impl Place<'_> {
-    /// The beginnings of a day and of the next, as a statement has them.
+    /// The beginnings of a day and of the next, as literals.
     fn ends(&self, date: NaiveDate) -> (String, String) {
         let next = date.succ_opt().unwrap_or(date);
         (self.start(date), self.start(next))
@@ -34,19 +34,20 @@ impl Place<'_> {
         start(self.time, date, self.moment)
     }
 
-    /// Whether a row of the target is of the day.
+    /// Whether a row of the target belongs to the day.
     fn is_of(&self, date: NaiveDate) -> String {
         let ((start, end), time) = (self.ends(date), quote(&self.time.name));
         format!("{time} >= {start} AND {time} < {end}")
     }
 
-    /// Whether any is. A day without rows has no metrics: who loads it anew would not know of it.
+    /// Whether any row does. A day without rows has no metrics, because a load from scratch would not know of
+    /// it.
     fn has_rows(&self, date: NaiveDate) -> String {
         format!("EXISTS (SELECT 1 FROM {} WHERE {})", self.target, self.is_of(date))
     }
 
-    /// The query for the values of a metric on a day, as it is asked: with the columns that it is taken
-    /// by and the value, in any order.
+    /// The query for the values of a metric on a day, as the job asks it: the columns it is grouped by and
+    /// the value, in any order.
     pub(in crate::sink) fn asked(&self, metric: &Metric, date: NaiveDate) -> String {
         let ready = match &metric.of {
             Of::Sql(sql) => {
@@ -69,8 +70,8 @@ impl Place<'_> {
         format!("SELECT {columns}{selected} AS value FROM {} WHERE {}{group}", self.target, self.is_of(date))
     }
 
-    /// The same as what is to be stored: the columns that it is taken by under their names, each cast
-    /// to its type, then `value`.
+    /// The same in the form to be stored: the columns it is grouped by under their names, each cast to its
+    /// type, then `value`.
     pub(in crate::sink) fn computed(&self, metric: &Metric, shape: &Shape, date: NaiveDate) -> String {
         let value = quote(&shape.value);
         let cast = |from: &str, kind: &Option<String>| match kind {
@@ -95,8 +96,8 @@ impl Place<'_> {
 }
 
 impl Place<'_> {
-    /// The query for where a metric is stored otherwise than it would be computed: the columns that it is
-    /// taken by, what is stored and what is computed, as texts.
+    /// The query for where stored and computed values of a metric differ: the columns it is grouped by, the
+    /// stored value and the computed one, as texts.
     pub(in crate::sink) fn differences(
         &self,
         metric: &Metric,
@@ -139,7 +140,7 @@ impl Place<'_> {
     }
 }
 
-/// The beginning of a day, as a destination writes moments.
+/// The beginning of a day, as a destination writes times.
 pub(in crate::sink) fn start(
     time: &Time,
     date: NaiveDate,
@@ -154,14 +155,14 @@ pub(in crate::sink) fn start(
     moment(time.kind, start)
 }
 
-/// What the values of a metric look like where they are stored.
+/// The columns of a metric's values where they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sink) struct Shape {
     /// Their table, as a statement names it.
     pub(in crate::sink) table: String,
-    /// The columns that it is taken by, with their types where these are to be cast to.
+    /// The columns it is grouped by, with the types to cast them to, if any.
     pub(in crate::sink) by: Vec<(String, Option<String>)>,
-    /// What the query calls the value.
+    /// The query's name for the value.
     pub(in crate::sink) value: String,
     pub(in crate::sink) value_type: Option<String>,
 }
@@ -183,8 +184,8 @@ impl Shape {
         }
     }
 
-    /// Whether a stored value `t` and a computed one `c` are of one group. A null is a group of its own;
-    /// the first half is what a hash can be made of.
+    /// Whether a stored value `t` and a computed one `c` belong to the same group. A null is a group of its
+    /// own; the first half allows a hash join.
     pub(in crate::sink) fn is_same(&self) -> String {
         let columns = self.by.iter().map(|(name, _)| {
             let text = |alias: &str| format!("coalesce(CAST({alias}.{} AS text), '')", quote(name));
@@ -199,13 +200,13 @@ impl Shape {
         if columns.is_empty() { "true".to_owned() } else { columns.join(" AND ") }
     }
 
-    /// The statement that makes a missing table of values.
+    /// The statement that creates a missing table of values.
     pub(in crate::sink) fn create_sql(&self, table: &str, date_type: &str) -> String {
         let columns = self
             .by
             .iter()
             .map(|(name, kind)| format!("\n    {} {},", quote(name), kind.as_deref().unwrap_or_default()));
-        // A primary key would want a value in each of its columns.
+        // A primary key would require a value in each of its columns.
         let unique = if self.by.is_empty() { "PRIMARY KEY" } else { "UNIQUE" };
         let by: String = self.by.iter().map(|(name, _)| format!(", {}", quote(name))).collect();
         format!(
@@ -215,7 +216,7 @@ impl Shape {
         )
     }
 
-    /// The columns that it is taken by, as a list that goes on.
+    /// The columns it is grouped by, as a list to be continued.
     pub(in crate::sink) fn by_list(&self, alias: &str) -> String {
         self.by.iter().map(|(name, _)| format!("{alias}{}, ", quote(name))).collect()
     }

@@ -1,14 +1,14 @@
-//! The values of metrics as they are stored, for a picture: those of the last dates, and of the groups that weigh most.
+//! The stored values of metrics, for a picture: those of the last dates, and of the largest groups.
 
 use chrono::NaiveDate;
 
 use super::Metric;
 use crate::sink::key::quote;
 
-/// So many dates of a metric are looked at.
+/// How many dates of a metric are read.
 const DATES_MAX: usize = 366;
 
-/// So many groups of it.
+/// How many groups of a metric are read.
 const GROUPS_MAX: usize = 6;
 
 /// A metric of a job.
@@ -16,16 +16,16 @@ const GROUPS_MAX: usize = 6;
 pub struct StoredMetric {
     /// Its name.
     pub metric: String,
-    /// The columns that it is taken by.
+    /// The columns it is grouped by.
     pub by: Vec<String>,
-    /// The groups that weigh most, the heaviest first; one if it is taken by nothing.
+    /// The largest groups first; a metric without groups has one.
     pub groups: Vec<StoredGroup>,
 }
 
 /// The values of a group, by date.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredGroup {
-    /// What stands in the columns that the metric is taken by.
+    /// The values of the columns that the metric is grouped by.
     pub by: Vec<Option<String>>,
     /// The values, in the order of their dates.
     pub values: Vec<(NaiveDate, f64)>,
@@ -36,7 +36,7 @@ impl StoredMetric {
         StoredMetric { metric: metric.name.clone(), by: metric.by.clone(), groups: Vec::new() }
     }
 
-    /// Adds a value. Those of a group come one after the other.
+    /// Adds a value. The values of a group come one after the other.
     pub(in crate::sink) fn add(&mut self, by: Vec<Option<String>>, date: NaiveDate, value: f64) {
         match self.groups.last_mut().filter(|group| group.by == by) {
             Some(group) => group.values.push((date, value)),
@@ -45,8 +45,8 @@ impl StoredMetric {
     }
 }
 
-/// Asks a table for the values of a metric: the date as a text, the value, and the columns that it is taken
-/// by as texts; group by group. Its parameter, behind `mark`, is the name of the metric.
+/// The query for the values of a metric: the date as a text, the value, and the columns it is grouped by as
+/// texts, ordered by group. Its parameter, after `mark`, is the name of the metric.
 pub(in crate::sink) fn stored_sql(metric: &Metric, table: &str, mark: char) -> String {
     let names: Vec<String> = (0..metric.by.len()).map(|index| format!("b{index}")).collect();
     let listed = |before: &str| names.iter().map(|name| format!("{before}{name}")).collect::<String>();

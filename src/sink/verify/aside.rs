@@ -1,15 +1,15 @@
-//! Rows that hold other values than their record: where the key says nothing of places, another
-//! record of the same key may have given them these. They are looked for in a second reading.
+//! Rows that differ from their record where the key holds no place: another record with the same key may have
+//! produced them. A second reading looks for that record.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::kept::Place;
 
-/// So many keys are remembered at most.
+/// At most this many keys are remembered.
 const KEYS_MAX: usize = 1_000_000;
 
-/// By the hash of its key, a record whose row holds something else.
+/// Records whose row holds something else, by the hash of their key.
 #[derive(Debug, Default)]
 pub(super) struct Asides(HashMap<u128, Aside>);
 
@@ -17,11 +17,11 @@ pub(super) struct Asides(HashMap<u128, Aside>);
 pub(super) struct Aside {
     pub(super) place: Place,
     pub(super) line: u64,
-    /// The number of the first column that is different.
+    /// The index of the first column that differs.
     pub(super) column: usize,
-    /// The digests of what is expected, and of what is held.
+    /// The digests of the expected row and of the held one.
     pub(super) digests: (u128, u128),
-    /// A record has what the row holds.
+    /// A record with the content of the row was found.
     pub(super) is_settled: bool,
 }
 
@@ -43,13 +43,13 @@ impl Asides {
         }
     }
 
-    /// Whether a record of this key may have what a row holds. Where the destination equates keys,
-    /// its own does not say.
+    /// Whether a record with this key may match a row put aside. If the destination equates keys of different
+    /// bytes, any record may.
     pub(super) fn wants(&self, key: u128, equates: bool) -> bool {
         equates || self.0.get(&key).is_some_and(|aside| !aside.is_settled)
     }
 
-    /// Notes that a record has what the row of this key holds.
+    /// Notes that a record with this key matches the row.
     pub(super) fn note(&mut self, key: u128) {
         if let Some(aside) = self.0.get_mut(&key) {
             aside.is_settled = true;

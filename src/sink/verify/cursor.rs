@@ -1,5 +1,4 @@
-//! What a destination holds, one after the other in the order of places, and never much of it in
-//! memory.
+//! Reads what a destination holds in the order of places, with little of it in memory at a time.
 
 use std::collections::VecDeque;
 
@@ -32,7 +31,7 @@ impl RowCursor {
         Ok(place)
     }
 
-    /// Takes the next row, which was peeked at.
+    /// Takes the next row, after a peek.
     pub(super) fn take(&mut self) -> &[u8] {
         let row = self.next;
         self.last = Some(self.rows.ends[row].0);
@@ -52,7 +51,7 @@ pub(super) struct LetterCursor {
 }
 
 impl LetterCursor {
-    /// Those of some sources and, if asked for, of none.
+    /// The letters of some sources and, if asked for, those that belong to no source.
     pub(super) fn of(sources: Vec<i32>, reads_strays: bool) -> LetterCursor {
         let before_all = Place { source: i32::MIN, offset: i64::MIN };
         LetterCursor { sources, reads_strays, letters: VecDeque::new(), last: before_all, has_ended: false }
@@ -67,7 +66,7 @@ impl LetterCursor {
         Ok(self.letters.front().map(|letter| letter.place))
     }
 
-    /// Takes the next letter, which was peeked at.
+    /// Takes the next letter, after a peek.
     pub(super) fn take(&mut self) -> HeldLetter {
         let letter = self.letters.pop_front().expect("it was peeked at");
         self.last = letter.place;

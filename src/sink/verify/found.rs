@@ -1,10 +1,10 @@
 //! What a verification has found.
 //!
-//! These are parts of its report as they stand, so a field here is a field of an object there.
+//! These structs are parts of its report, so each field is a field of an object there.
 
 use serde::{Serialize, Serializer};
 
-/// What was found.
+/// The findings.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
     /// The sources that were read again, in the order of their ids.
@@ -13,17 +13,17 @@ pub struct Verified {
     pub differences: Differences,
     /// What could not be compared.
     pub not_verifiable: Vec<NotVerifiable>,
-    /// What is there to be loaded.
+    /// What has not been loaded yet.
     pub not_loaded: NotLoaded,
 }
 
 impl Verified {
-    /// Adds what was found of other sources.
+    /// Adds the findings about other sources.
     pub fn add(&mut self, other: Verified) {
         self.sources.extend(other.sources);
         self.differences.extend(other.differences);
         for not in other.not_verifiable {
-            // What is true of the table is said once.
+            // What applies to the whole table is reported once.
             if !self.not_verifiable.contains(&not) {
                 self.not_verifiable.push(not);
             }
@@ -82,7 +82,7 @@ pub struct InTable {
     pub digest: String,
 }
 
-/// Differences: how many there are of each kind, and the first of them.
+/// Differences: the number of each kind, and the first of them.
 #[derive(Clone, Debug, Default)]
 pub struct Differences {
     /// By kind.
@@ -142,7 +142,7 @@ pub struct Difference {
     pub column: Option<String>,
 }
 
-/// What is different.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DifferenceKind {
     /// A record has no row.
@@ -155,7 +155,7 @@ pub enum DifferenceKind {
     MissingLetter,
     /// A dead letter has no rejected record.
     ExtraLetter,
-    /// A dead letter holds other bytes than its record, or none of its bytes make its row.
+    /// A dead letter holds other bytes than its record, or none of its bytes produce its row.
     ChangedLetter,
 }
 
@@ -188,7 +188,7 @@ pub struct NotLoaded {
     pub bytes: u64,
 }
 
-/// So many differences are told one by one; the others are counted.
+/// At most this many differences are reported one by one; the others are counted.
 const FIRST_MAX: usize = 100;
 
 impl Differences {

@@ -1,5 +1,5 @@
-//! What a destination keeps, as it is held against the sources: rows in the form in which the
-//! encoder writes them, dead letters by their places.
+//! What a destination keeps, in the form in which it is compared with the sources: rows as the encoder writes
+//! them, dead letters by their places.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::sink::dead_letter::Evidence;
 use crate::source::{Hash16, Preamble};
 use crate::work::{Recipe, Work};
 
-/// Where a record stands, in the order in which rows and letters are read.
+/// The place of a record, in the order in which rows and letters are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sink) struct Place {
     pub(in crate::sink) source: i32,
-    /// As it is stored. What stands in a column of the user's can be negative.
+    /// As stored. A value in a user's own column can be negative.
     pub(in crate::sink) offset: i64,
 }
 
-/// Where no source of any job is remembered.
+/// A query for the ids of remembered sources when no job has any.
 pub(in crate::sink) const NO_SOURCES: &str = "SELECT 0 WHERE false";
 
-/// Whether a row is of one of these sources or, with a query for the ids of all that are remembered,
-/// of none: a condition on `id`, the column of the source's id.
+/// A condition on `id`, the column of the source's id: whether a row belongs to one of these sources or, with
+/// a query `all` for the ids of all remembered sources, to none of them.
 pub(in crate::sink) fn of_sources(id: &str, sources: &str, all: Option<&str>) -> String {
     match all {
         Some(all) => format!("({id} {sources} OR {id} NOT IN ({all}))"),
@@ -29,10 +29,10 @@ pub(in crate::sink) fn of_sources(id: &str, sources: &str, all: Option<&str>) ->
     }
 }
 
-/// Of the bytes of letters, so many are in memory at a time, or those of one letter.
+/// At most this many bytes of letters are in memory at a time, or those of one letter.
 pub(in crate::sink) const LETTER_BYTES: usize = 16 << 20;
 
-/// A destination that is looked at, all of it in one snapshot. Nothing is written.
+/// A destination read in one snapshot. Nothing is written.
 pub(in crate::sink) trait Kept: Send {
     /// What turns chunks into rows in the destination's own form.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
@@ -40,19 +40,19 @@ pub(in crate::sink) trait Kept: Send {
     /// What is remembered of the job's sources.
     fn remembered(&mut self) -> Result<Vec<Remembered>>;
 
-    /// Why the values of rows need not be those that were sent, if so.
+    /// Why stored values may differ from the ones that were sent, if so.
     fn changes_values(&self) -> Option<&str>;
 
-    /// Begins to read the rows of these sources and, if asked for, strays: those of ids that no source
-    /// of any job has. In the order of their places.
+    /// Begins to read the rows of these sources, in the order of their places, and strays if asked for: rows
+    /// with an id that no source of any job has.
     fn begin(&mut self, sources: &[i32], reads_strays: bool) -> Result<()>;
 
-    /// Gives more rows; none at the end.
+    /// Returns more rows; none at the end.
     fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;
 
-    /// The letters of these sources behind a place and, if asked for, the job's strays: those of ids that
-    /// no source of any job has. In order, up to a number and some bytes; none at the end. Those that are
-    /// superseded are left out.
+    /// The letters of these sources after a place, and the job's strays if asked for: letters with an id that
+    /// no source of any job has. In order, limited in number and bytes; none at the end. Superseded letters
+    /// are left out.
     fn letters_behind(
         &mut self,
         sources: &[i32],
@@ -60,23 +60,23 @@ pub(in crate::sink) trait Kept: Send {
         behind: Place,
     ) -> Result<Vec<HeldLetter>>;
 
-    /// The rows that have the keys of these, in their order.
+    /// The rows that have the keys of the given rows, in the same order.
     fn find(&mut self, rows: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>>;
 
     /// A hash of the key of a row.
     fn key_hash(&self, row: &[u8]) -> u128;
 
-    /// Whether keys of different bytes can be one key.
+    /// Whether keys with different bytes can be equal.
     fn equates_keys(&self) -> bool;
 
-    /// Of each pair, the number of the first column in which the row that is held is not what the
-    /// column makes of the value that is expected.
+    /// For each pair, the index of the first column in which the held row differs from what the column makes
+    /// of the expected value.
     fn differing(&mut self, pairs: Vec<Pair>) -> Result<(Vec<Pair>, Vec<Option<usize>>)>;
 
     /// The name of a column.
     fn column(&self, number: usize) -> &str;
 
-    /// A row without the id of its source, which is another in another database.
+    /// A row without the id of its source, which differs from database to database.
     fn without_source<'r>(&self, row: &'r [u8]) -> (&'r [u8], &'r [u8]);
 }
 
@@ -84,7 +84,7 @@ pub(in crate::sink) trait Kept: Send {
 #[derive(Debug, Default)]
 pub(in crate::sink) struct HeldRows {
     pub(in crate::sink) bytes: Vec<u8>,
-    /// The place of each, and where it ends in the bytes.
+    /// The place of each row, and where it ends in the bytes.
     pub(in crate::sink) ends: Vec<(Place, usize)>,
 }
 
@@ -101,15 +101,15 @@ pub(in crate::sink) struct HeldLetter {
     pub(in crate::sink) place: Place,
     pub(in crate::sink) line: u64,
     pub(in crate::sink) state: LetterState,
-    /// The destination refused the record, and not the rules.
+    /// The destination refused the record, not the rules.
     pub(in crate::sink) is_of_server: bool,
-    /// By which rules it was last tried, if that is known: else by those of its source.
+    /// The rules under which it was last tried, if known; otherwise those of its source apply.
     pub(in crate::sink) rules: Option<Hash16>,
-    /// The record, unless it was too long,
+    /// The record, unless it was too long.
     pub(in crate::sink) raw: Option<Vec<u8>>,
-    /// or else its BLAKE3.
+    /// Its BLAKE3, if it was too long.
     pub(in crate::sink) raw_hash: Option<Vec<u8>>,
-    /// The record as a person has mended it, and what stands before it then.
+    /// The record as a person has mended it, and what precedes it then.
     pub(in crate::sink) fixed: Option<Vec<u8>>,
     pub(in crate::sink) preamble: Preamble,
 }
@@ -127,7 +127,7 @@ impl HeldLetter {
         }
     }
 
-    /// Whether it was last tried by other rules than these.
+    /// Whether it was last tried under other rules than these.
     pub(super) fn is_by_other_rules(&self, rules: Hash16) -> bool {
         self.rules.is_some_and(|of_letter| of_letter != rules)
     }
@@ -150,7 +150,7 @@ impl LetterState {
     }
 }
 
-/// The row of a record as the encoder has it, and as it is held, where their bytes differ.
+/// The row of a record from the encoder, and the held row, where their bytes differ.
 #[derive(Debug)]
 pub(in crate::sink) struct Pair {
     pub(in crate::sink) place: Place,

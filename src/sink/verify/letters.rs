@@ -1,5 +1,5 @@
-//! The dead letters beside the records: each is held against the bytes of its record, and says whether
-//! there is to be a row, and made of which bytes.
+//! The dead letters beside the records: each is compared with the bytes of its record, and determines whether
+//! there must be a row, and from which bytes.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::{DifferenceKind, Expected, KEYS_MAX, Keyed, Met, Verifier, source};
 use crate::error::Result;
 
 impl<K: Kept> Verifier<K> {
-    /// The letter of a record; those before it have none.
+    /// The letter of a record; the letters before it have no record.
     pub(super) fn letter_at(&mut self, place: Place) -> Result<Option<HeldLetter>> {
         while let Some(at) = self.letters.peek(&mut self.kept)?.filter(|at| *at <= place) {
             let letter = self.letters.take();
@@ -21,7 +21,7 @@ impl<K: Kept> Verifier<K> {
         Ok(None)
     }
 
-    /// The letters behind the last record.
+    /// The letters after the last record.
     pub(super) fn letters_left(&mut self) -> Result<()> {
         while self.letters.peek(&mut self.kept)?.is_some() {
             let letter = self.letters.take();
@@ -49,7 +49,7 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    /// What there has to be in the place of a record that has a letter.
+    /// What must be in the place of a record that has a letter.
     pub(super) fn beside<'b>(&mut self, met: &Met<'b>, letter: &HeldLetter) -> Result<Expected<'b>> {
         let (place, line) = (met.place(), Some(met.line));
         let is_replayed = letter.state == LetterState::Replayed;
@@ -74,7 +74,7 @@ impl<K: Kept> Verifier<K> {
                     Some(_) => self.mended.row(letter).map(Cow::Owned),
                     None => met.row.map(Cow::Borrowed),
                 };
-                // No bytes that the letter holds can have become the row that it speaks of.
+                // None of the bytes that the letter holds can have become the row it claims.
                 is_changed |= row.is_none();
                 row.map_or(Expected::AnyRow, Expected::Row)
             }
@@ -86,7 +86,7 @@ impl<K: Kept> Verifier<K> {
         Ok(expected)
     }
 
-    /// Looks for what rows hold among mended bytes, which stand in no file.
+    /// Searches the mended bytes, which are in no file, for what the rows hold.
     pub(super) fn look_among_mended(&mut self) -> Result<()> {
         let mut asked: Vec<Keyed<'_>> = Vec::new();
         while self.letters.peek(&mut self.kept)?.is_some() {

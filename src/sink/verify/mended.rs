@@ -1,5 +1,5 @@
-//! Rows of mended bytes: what a person has put in the place of a record becomes the row that a replay
-//! makes of it, by the rules of the job and with the encoder of the destination.
+//! Rows of mended bytes: a replay makes them from what a person put in place of a record, by the rules of the
+//! job and with the encoder of the destination.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,12 +23,13 @@ impl Mended {
             work: kept.work(recipe.clone()),
             worker: Worker::default(),
             record_bytes_max: recipe.record_bytes_max,
-            // Nothing of it is read: the bytes are those of the letter.
+            // Nothing is read from it: the bytes come from the letter.
             source: Arc::new(Source::was_read(Path::new(""))),
         }
     }
 
-    /// The row that the mended bytes of a letter are. None if they are not one record that the rules let pass.
+    /// The row made from the mended bytes of a letter. `None` if they are not exactly one record that the
+    /// rules accept.
     pub(super) fn row(&mut self, letter: &HeldLetter) -> Option<Vec<u8>> {
         let chunk =
             Chunk::of_record(unsigned(letter.place.offset), letter.fixed.clone()?, self.record_bytes_max);

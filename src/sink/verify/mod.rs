@@ -1,9 +1,9 @@
-//! Verifying: what the sources hold, held against what a destination keeps.
+//! Verification: compares the sources with what a destination keeps.
 //!
-//! The sources are read again up to their checkpoints, by the planner and the workers of a load, and
-//! here, where a load would commit, their records are compared: with the rows and the dead letters
-//! of their places, which come from the destination in the same order, or with the rows of their
-//! keys. No counter of ours is believed, and nothing is written.
+//! The planner and the workers of a load read the sources again up to their checkpoints. Where a load would
+//! commit, this module compares the records with the rows and the dead letters of their places, which come
+//! from the destination in the same order, or with the rows of their keys. No stored counter is trusted, and
+//! nothing is written.
 
 mod aside;
 mod cursor;
@@ -41,35 +41,35 @@ use crate::source::{Hash16, Known, Recognised, recognise};
 use crate::span::Span;
 use crate::work::{Parcel, Recipe, Work};
 
-/// A destination that is open to be compared with the sources.
+/// A destination that is open for comparison with the sources.
 pub trait Verify: Sink {
     /// The names under which the sources were last seen.
     fn names(&mut self) -> Result<Vec<String>>;
 
-    /// The sources were read, but for these. Whether all is to be read once more.
+    /// Ends a reading of the sources; `unread` could not be read. Returns whether all must be read once more.
     fn end_reading(&mut self, unread: &[Unread]) -> Result<bool>;
 
-    /// What was found.
+    /// The findings.
     fn found(&mut self) -> Verified;
 }
 
-/// What is to be verified, and how records become rows.
+/// What to verify, and how records become rows.
 #[derive(Clone)]
 pub struct Verifying {
     /// How the files, and the bytes that people have mended, are read.
     pub recipe: Recipe,
-    /// The names of the sources that are meant, where not all are: the others are not missed.
+    /// The names of the selected sources, if not all are: the others do not count as missing.
     pub only: Option<BTreeSet<String>>,
     /// The job has other sources, which are not verified here.
     pub is_part: bool,
-    /// Rows and letters under ids that no source has are looked for.
+    /// Looks for rows and letters under ids that no source has.
     pub reads_strays: bool,
 }
 
-/// What is held against each other in one go.
+/// How many bytes of pairs are compared in one go.
 const PAIR_BYTES_MAX: usize = 8 << 20;
 
-/// So many keys are asked for in one go.
+/// How many keys are looked up in one go.
 const KEYS_MAX: usize = 5_000;
 
 /// Compares the sources with what is kept.
@@ -80,35 +80,35 @@ pub(super) struct Verifier<K> {
     is_by_place: bool,
     is_by_content: bool,
     data_date: Option<NaiveDate>,
-    /// Those of the job, by which the sources are read.
+    /// The rules of the job, by which the sources are read.
     rules: Hash16,
     remembered: Option<Vec<Remembered>>,
-    /// Those that are read, by their ids.
+    /// The sources that are read, by id.
     sources: BTreeMap<i32, Read>,
-    /// Those that are not, by their names, and why if that is known.
+    /// The sources that are not read, by name, and why if known.
     absent: Vec<(String, Option<String>)>,
     rows: RowCursor,
     letters: LetterCursor,
     pairs: Vec<Pair>,
     pair_bytes: usize,
-    /// Rows that hold what another record of their key may have.
+    /// Rows that may hold the values of another record with their key.
     asides: Asides,
-    /// All was read, and it is looked only for what those hold.
+    /// Everything was read; this reading only looks for the records of rows put aside.
     is_second: bool,
     differences: Differences,
     not_verifiable: Vec<NotVerifiable>,
     not_loaded: NotLoaded,
 }
 
-/// What there has to be in the place of a record.
+/// What must be in the place of a record.
 enum Expected<'r> {
     Row(Cow<'r, [u8]>),
-    /// A row that was made by other rules, or of bytes that are not known.
+    /// A row made under other rules, or from unknown bytes.
     AnyRow,
     NoRow,
 }
 
-/// A record of a file, as it is met.
+/// A record of a file, as it is read.
 struct Met<'b> {
     parcel: &'b Parcel,
     span: Span,
@@ -132,7 +132,7 @@ impl<'b> Met<'b> {
     }
 }
 
-/// A row that is to be found by its key.
+/// A row to be found by its key.
 struct Keyed<'b> {
     place: Place,
     line: u64,
@@ -175,14 +175,14 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    /// The source of a place, which is read.
+    /// The source of a place, which is being read.
     fn read(&mut self, place: Place) -> &mut Read {
         self.sources.get_mut(&place.source).expect("a source that is read")
     }
 
-    /// Takes a record: the dead letters and the rows before it have no record, and it should have
-    /// what its rules make of it, or of the mended bytes of its letter. Gives the row that is to be
-    /// found by its key.
+    /// Takes a record. The dead letters and rows before it have no record. The record should have the row
+    /// that its rules make of it, or of the mended bytes of its letter. Returns the row to be found by its
+    /// key, if any.
     fn record<'b>(&mut self, met: &Met<'b>) -> Result<Option<Keyed<'b>>> {
         let (place, line) = (met.place(), met.line);
         let read = self.read(place);
@@ -208,12 +208,12 @@ impl<K: Kept> Verifier<K> {
         match (expected, self.is_by_place) {
             (expected, true) => self.row_of(place, line, &expected).map(|()| None),
             (Expected::Row(row), false) => Ok(Some(Keyed { place, line, row })),
-            // Which row it is, the place does not say.
+            // The place does not tell which row it is.
             (Expected::AnyRow | Expected::NoRow, false) => Ok(None),
         }
     }
 
-    /// Compares the row of a record with the one that is held at its place.
+    /// Compares the row of a record with the one held at its place.
     fn row_of(&mut self, place: Place, line: u64, expected: &Expected<'_>) -> Result<()> {
         self.pass_rows_before(Some(place))?;
         let held = match self.rows.peek(&mut self.kept)? {
@@ -249,7 +249,7 @@ impl<K: Kept> Verifier<K> {
         Ok(())
     }
 
-    /// Passes over the rows before a place, or all that are left. None of them has a record.
+    /// Passes over the rows before a place, or over all that are left. None of them has a record.
     fn pass_rows_before(&mut self, place: Option<Place>) -> Result<()> {
         while let Some(at) = self.rows.peek(&mut self.kept)? {
             if place.is_some_and(|place| at >= place) {
@@ -278,7 +278,7 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    /// Finds out which pairs differ in more than their bytes.
+    /// Determines which pairs differ in more than their bytes.
     fn settle(&mut self) -> Result<()> {
         if self.pairs.is_empty() {
             return Ok(());
@@ -294,7 +294,7 @@ impl<K: Kept> Verifier<K> {
         Ok(())
     }
 
-    /// A row that holds what it should.
+    /// A row with the expected values.
     fn same(&mut self, pair: &Pair) {
         if self.is_second {
             return self.asides.note(self.kept.key_hash(&pair.held));
@@ -303,7 +303,7 @@ impl<K: Kept> Verifier<K> {
         self.read(pair.place).agrees(digest);
     }
 
-    /// A row that holds something else.
+    /// A row with other values.
     fn changed(&mut self, pair: &Pair, column: usize) {
         if self.is_second {
             return;
@@ -313,7 +313,7 @@ impl<K: Kept> Verifier<K> {
         let aside = Aside { place, line, column, digests: (expects, holds), is_settled: false };
         match self.is_by_place {
             true => self.differs(&aside),
-            // Another record of its key may have it.
+            // Another record with its key may have produced it.
             false => {
                 let has_room = self.asides.put(self.kept.key_hash(held), aside);
                 self.read(place).is_beyond_aside |= !has_room;
@@ -321,7 +321,7 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    /// A row that holds what no record has.
+    /// A row with values that no record has.
     fn differs(&mut self, aside: &Aside) {
         let &Aside { place, line, column, digests: (expected, held), .. } = aside;
         let column = self.kept.column(column).to_owned();
@@ -340,7 +340,7 @@ impl<K: Kept> Verifier<K> {
             for (&Keyed { place, line, ref row }, held) in asked.iter().zip(found) {
                 match held {
                     None if self.is_second => {}
-                    // Whatever was loaded later, it left a row of the key.
+                    // Any later load still left a row with the key.
                     None => {
                         let digest = digest(self.kept.without_source(row));
                         let read = self.read(place);
@@ -362,7 +362,7 @@ impl<K: Kept> Verifier<K> {
         self.settle()
     }
 
-    /// All records of a batch in the order of the file.
+    /// All records of a batch, in file order.
     fn records(&mut self, batch: &Batch) -> Result<()> {
         let mut row = 0;
         let mut asked = Vec::new();
@@ -404,7 +404,7 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    /// In the second reading, a row that may have what one of its key holds.
+    /// In the second reading: a row that may match one put aside under its key.
     fn wanted<'b>(&self, met: &Met<'b>) -> Option<Keyed<'b>> {
         let row = met.row?;
         let is_wanted = self.asides.wants(self.kept.key_hash(row), self.kept.equates_keys());
@@ -413,7 +413,7 @@ impl<K: Kept> Verifier<K> {
 }
 
 impl<K: Kept> Verifier<K> {
-    /// What is left in the table has no record, and what was not read is told.
+    /// Counts what is left in the table as having no record, and reports what was not read.
     fn end_first_reading(&mut self, unread: &[Unread]) -> Result<()> {
         self.letters_left()?;
         if self.is_by_place {
@@ -441,7 +441,7 @@ impl<K: Kept> Sink for Verifier<K> {
         self.kept.work(recipe)
     }
 
-    /// Says who the files are. Whatever they are, what was loaded of them is read again.
+    /// Identifies the files. Whatever they are, everything loaded from them is read again.
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let is_second = self.is_second;
         self.rules = asked.rules_hash;
@@ -546,7 +546,7 @@ impl<K: Kept> Verify for Verifier<K> {
             }
         }
         let is_whole = self.not_verifiable.is_empty() && unread.is_empty() && !self.of.is_part;
-        // By the same rules, equal content is an equal row, whoever else has it.
+        // Under the same rules equal content makes an equal row, whichever source has it.
         let has_old_rules = self.sources.values().any(Read::has_other_rules);
         let is_certain = is_whole || self.is_by_content && !has_old_rules;
         for aside in std::mem::take(&mut self.asides).in_order() {

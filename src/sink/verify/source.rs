@@ -1,4 +1,4 @@
-//! A source that is read again: how far it is to be, and what was found so far.
+//! A source that is read again: how far to read, and what was found so far.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,17 @@ use crate::sink::{Remembered, Task};
 use crate::source::{Hash16, Preamble, Start, hash16};
 use crate::split::Split;
 
-/// Why a source is not read that no file is.
+/// Why a source without a file is not read.
 pub(super) const GONE: &str =
     "no file is this source any more; put it back under its name, or name where it is now";
 
-/// Why a source is not read whose file is another.
+/// Why a source whose file has changed is not read.
 pub(super) const CHANGED: &str =
     "the file of this name does not hold what was loaded (truncated, rewritten or replaced?)";
 
 const OTHER_RULES: &str = "it was loaded under other rules (format, fields, key) than those of the job now; verify it with the job as it was";
 
-/// What is to be read of a source, all of it below its checkpoints; or why nothing can be.
+/// What to read of a source, all of it below its checkpoints; or why nothing can be read.
 pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'static str> {
     let mut tasks = Vec::new();
     let (mut before, mut preamble) = (0, &Preamble::default());
@@ -54,11 +54,11 @@ pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'s
 /// A file that could not be read, or not to its end.
 #[derive(Clone, Debug)]
 pub struct Unread {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The name under which it would be remembered.
     pub name: String,
-    /// What stands in the way.
+    /// The reason.
     pub why: String,
 }
 
@@ -76,11 +76,11 @@ pub(super) struct Read {
     file_digest: u128,
     table_digest: u128,
     pub(super) differences: u64,
-    /// Rows that hold other values, which a source that was not read may have given them.
+    /// Rows with other values, which may come from a source that was not read.
     pub(super) unsettled: u64,
-    /// Rows of letters that were replayed by other rules.
+    /// Rows of letters that were replayed under other rules.
     pub(super) by_other_rules: u64,
-    /// More rows hold other values than can be remembered.
+    /// More rows have other values than can be remembered.
     pub(super) is_beyond_aside: bool,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Read {
 #[derive(Debug)]
 struct Reach {
     split: Split,
-    /// What stands before was loaded by other rules.
+    /// Everything before this offset was loaded under other rules.
     since: u64,
     position: u64,
     end: u64,
@@ -121,21 +121,21 @@ impl Read {
         }
     }
 
-    /// Takes note of how far a split was read.
+    /// Records how far a split was read.
     pub(super) fn reach(&mut self, split: Split, position: u64) {
         if let Some(reach) = self.splits.iter_mut().find(|reach| reach.split == split) {
             reach.position = reach.position.max(position);
         }
     }
 
-    /// Whether what stands at a place was loaded by the rules by which it is read.
+    /// Whether the record at a place was loaded under the rules it is read by.
     pub(super) fn concerns(&self, place: Place) -> bool {
         let offset = unsigned(place.offset);
         self.splits.iter().all(|reach| !(reach.split.start..reach.since).contains(&offset))
     }
 
-    /// Whether it is known that no record stands at a place: where the file could not be read, there
-    /// may be one.
+    /// Whether it is known that there is no record at a place: where the file could not be read, there may be
+    /// one.
     pub(super) fn has_read(&self, place: Place) -> bool {
         let offset = unsigned(place.offset);
         let is_unread = |reach: &Reach| (reach.position..reach.end).contains(&offset);
@@ -148,13 +148,13 @@ impl Read {
         Difference { source: self.name.clone(), ..of_nobody(kind, place, line) }
     }
 
-    /// Counts a row that holds something else in a column.
+    /// Counts a row with another value in a column.
     pub(super) fn changed(&mut self, place: Place, line: u64, column: &str) -> Difference {
         let difference = self.difference(DifferenceKind::ChangedValue, place, Some(line));
         Difference { column: Some(column.to_owned()), ..difference }
     }
 
-    /// A row that is in the table as the file has it.
+    /// A row that is in the table as in the file.
     pub(super) fn agrees(&mut self, digest: u128) {
         self.expects(digest);
         self.holds(digest);
@@ -170,7 +170,7 @@ impl Read {
         self.table_digest = self.table_digest.wrapping_add(digest);
     }
 
-    /// Why it was not read to its checkpoint, if it was not.
+    /// Why it was not read up to its checkpoint, if it was not.
     pub(super) fn objection(&self, failed: &[Unread]) -> Option<NotVerifiable> {
         let reach = self.splits.iter().find(|reach| reach.position < reach.end)?;
         let why = failed.iter().find(|unread| unread.path == self.path).map(|unread| unread.why.as_str());
@@ -179,7 +179,7 @@ impl Read {
         Some(NotVerifiable { source: self.name.clone(), why })
     }
 
-    /// What of it was loaded by other rules, if anything.
+    /// What part of it was loaded under other rules, if any.
     pub(super) fn before_rules(&self) -> Option<NotVerifiable> {
         let reach = self.splits.iter().find(|reach| reach.since > reach.split.start)?;
         let why = format!("what stands before byte {} was loaded under other rules", reach.since);
@@ -191,7 +191,7 @@ impl Read {
         self.by_other_rules > 0 || self.before_rules().is_some()
     }
 
-    /// What of it became rows by other rules, if anything.
+    /// How many of its rows were replayed under other rules, if any.
     pub(super) fn replayed_otherwise(&self) -> Option<NotVerifiable> {
         let why = match self.by_other_rules {
             0 => return None,
@@ -205,7 +205,7 @@ impl Read {
         Some(NotVerifiable { source: self.name.clone(), why })
     }
 
-    /// What is left open of it after all was read.
+    /// What is left in doubt after everything was read.
     pub(super) fn doubt(&self) -> Option<NotVerifiable> {
         let why = match (self.is_beyond_aside, self.unsettled) {
             (true, _) => {
@@ -236,7 +236,7 @@ impl Read {
     }
 }
 
-/// What stands under the id of a source that nobody remembers.
+/// A row or letter under the id of a source that is not remembered.
 pub(super) fn of_nobody(kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
     Difference {
         source: String::new(),
