@@ -1,7 +1,7 @@
-//! The checkpoints, looked at again: after a lost connection, and before a run says that it is done.
+//! Reads the checkpoints again: after a lost connection, and before a run reports success.
 //!
-//! A server that comes back need not be the one that was there: a standby that lagged may have
-//! taken over, or an older copy of it. What it says under the locks of the rows is what counts.
+//! A server that comes back may not be the one from before: a lagging standby or an older copy may have taken
+//! its place. What it says under the locks of the rows is what counts.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::sink::claim::{signed, unsigned};
 use crate::sink::ledger::{Acknowledged, Found, Holdings, Look};
 use crate::split::Split;
 
-/// Splits, as the arrays that statements take.
+/// Splits, as array parameters of statements.
 pub(super) struct Splits {
     pub(super) ids: Vec<i32>,
     pub(super) starts: Vec<i64>,
 }
 
 impl Splits {
-    /// All that a run has to do with, each once.
+    /// All splits that a run owns or had acknowledged, each once.
     pub(super) fn of(owned: &Holdings, acknowledged: &Acknowledged) -> Splits {
         let splits = owned.iter().map(|(split, _)| split).chain(acknowledged.splits());
         let splits: BTreeSet<Split> = splits.collect();
@@ -35,8 +35,8 @@ impl Splits {
     }
 }
 
-/// Locks the checkpoints of these splits, as far as they are there, in the order of their key. Whoever
-/// was moving one has then done so or has not.
+/// Locks the existing checkpoints of these splits, in the order of their key. Once locked, any concurrent
+/// move has either committed or not.
 pub(super) fn lock(client: &mut Client, splits: &Splits) -> Result<(), Trouble> {
     let locked = client.ask(
         "SELECT FROM unnest($1::int[], $2::bigint[]) m (id, start)
@@ -48,8 +48,8 @@ pub(super) fn lock(client: &mut Client, splits: &Splits) -> Result<(), Trouble> 
     Ok(())
 }
 
-/// What the checkpoints of these splits say. A statement of its own, so that it reads what was
-/// committed while the locks were waited for.
+/// Reads the checkpoints of these splits. This is a statement of its own, so that it sees what was committed
+/// while it waited for the locks.
 pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) -> Result<Look, Trouble> {
     let whole = client.ask_one(
         "SELECT next_source_id, EXISTS (SELECT FROM logmill.runs r WHERE r.id = $1
@@ -59,7 +59,7 @@ pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) ->
     );
     let whole = at(Step::Claim, whole)?;
     let mut look = Look { next_id: whole.get(0), has_run: whole.get(1), ..Look::default() };
-    // An id that was lost with its source can be that of another job's by now.
+    // The id of a lost source may by now belong to another job.
     let rows = client.ask(
         "SELECT c.source_id, c.split_start, c.epoch, c.owner_run, c.position, c.complete,
                 c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
@@ -82,7 +82,7 @@ pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) ->
     Ok(look)
 }
 
-/// The same in a transaction that has begun, and keeps the locks.
+/// The same in a transaction that has begun and keeps the locks.
 pub(super) fn look_under_lock(
     client: &mut Client,
     constants: &Constants,
@@ -94,7 +94,7 @@ pub(super) fn look_under_lock(
     look(client, &constants.scope.job, run, &splits)
 }
 
-/// What the checkpoints of all that was acknowledged say, in a transaction of its own.
+/// Reads the checkpoints of everything acknowledged, in a transaction of its own.
 pub(super) fn look_again(
     link: &mut Link,
     constants: &Constants,

@@ -1,11 +1,11 @@
 //! A batch that is taken apart: the server tries one row after the other by itself.
 //!
-//! To find a refused row by sending less costs some messages, which is little among many rows that
-//! pass, and too much where nearly none does: a partition that is missing, a row that a foreign key
-//! points to. Then the rows are staged as they are, without the target's lengths, domains and CHECKs,
-//! and a function on the server does with each what a merge would, in a subtransaction of its own. It
-//! comes back with the rows that were refused, and why. The function is temporary and goes with the
-//! connection; where the role may not make one, pieces are sent as before.
+//! Finding a refused row by sending less takes a few messages. That is cheap when most rows pass, and too
+//! expensive when almost none does: a partition is missing, or a row that a foreign key refers to. In that
+//! case the rows are staged as they are, without the target's lengths, domains and CHECKs, and a function on
+//! the server does with each what a merge would, in a subtransaction of its own. It returns the refused rows,
+//! and why. The function is temporary and ends with the connection; if the role may not create one, pieces
+//! are sent as before.
 
 use postgres::SimpleQueryMessage;
 
@@ -25,31 +25,31 @@ use crate::sink::{Key, OnConflict};
 /// The name of the temporary table, and of the function.
 const APART: &str = "logmill_apart";
 
-/// So many rows are tried in one statement: a sign of life now and then.
+/// How many rows one statement tries, so that there is a sign of life now and then.
 pub(super) const ROWS_MAX: usize = 10_000;
 
-/// What takes a batch apart.
+/// The statements that take a batch apart.
 #[derive(Debug)]
 pub(super) struct Apart {
     make_sql: String,
     pub(super) copy_sql: String,
-    /// The dates of the rows whose place those of the batch take.
+    /// The dates of the rows that those of the batch replace.
     pub(super) replaced_sql: Option<String>,
 }
 
-/// What became of a run of rows, up to one that the server refused in a way of which the function
-/// knows nothing.
+/// The outcome of a run of rows, up to one that the server refused in a way that the function does not
+/// handle.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
-    /// The number of the last row that was tried; they begin with one.
+    /// The number of the last row that was tried, counted from one.
     pub(super) last: usize,
     pub(super) inserted: i64,
     pub(super) updated: i64,
     pub(super) unchanged: i64,
     pub(super) superseded: i64,
-    /// Neither refused nor there afterwards.
+    /// Neither refused nor present afterwards.
     pub(super) swallowed: i64,
-    /// The rows that were refused, by their numbers.
+    /// The refused rows, by number.
     pub(super) refused: Vec<(usize, Refusal)>,
 }
 
@@ -86,14 +86,14 @@ impl Apart {
         }
     }
 
-    /// Makes the table and the function, in a transaction that looks names up on `path`.
+    /// Creates the table and the function, in a transaction that resolves names on `path`.
     pub(super) fn make(&self, link: &mut Link, path: &str) -> Result<(), Trouble> {
         let sql =
             format!("SET LOCAL search_path = {OUR_PATH}; {}; SET LOCAL search_path = {path}", self.make_sql);
         at(Step::Begin, link.client.batch_execute(&sql))
     }
 
-    /// Tries the rows of these numbers, in order.
+    /// Tries the rows with these numbers, in order.
     pub(super) fn run(&self, link: &mut Link, first: usize, last: usize) -> Result<Tried, Trouble> {
         let sql = format!("SELECT * FROM pg_temp.{APART}({first}, {last})");
         let answer = at(Step::Merge, link.client.simple_query(&sql))?;
@@ -129,9 +129,8 @@ fn no_answer() -> Trouble {
     Trouble::Ours(Error::broken("the server took a batch apart and did not say what became of it"))
 }
 
-/// The function. Every row passes the stage, whose CHECKs judge it whatever becomes of it then. It
-/// stops behind a refusal that is of none of the usual classes: what that means is
-/// not decided here.
+/// The function. Every row passes through the stage, whose CHECKs judge it whatever happens to it later. The
+/// function stops after a refusal outside the usual classes; the caller decides what that means.
 fn body(words: &Words<'_>, table: &str, is_position: bool) -> String {
     let (join, new_row, names) = (words.join(), words.new_row(), words.names());
     let staged = words.list(words.columns, |column| format!("s.{}", quote(&column.name)));

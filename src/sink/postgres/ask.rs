@@ -1,14 +1,13 @@
-//! Questions in one round trip: the types of their parameters are told, and not asked for first.
+//! Queries in one round trip: the types of their parameters are given instead of asked for first.
 //!
-//! The driver's plain way is to have a statement prepared, which tells the types, and to run it then. That
-//! is worth while for what is asked often. What is asked once, before the first row or after the last, would
-//! only wait twice.
+//! The driver usually prepares a statement, which returns the types, and then runs it. That pays off for
+//! frequent queries. A query that runs once, before the first row or after the last, would only wait twice.
 
 use chrono::NaiveDate;
 use postgres::types::{ToSql, Type};
 use postgres::{Error, GenericClient, Row};
 
-/// A value of which the server's type is known.
+/// A value whose server type is known.
 pub(super) trait Typed: ToSql + Sync {
     /// The type.
     fn type_of(&self) -> Type;
@@ -17,7 +16,7 @@ pub(super) trait Typed: ToSql + Sync {
     fn value(&self) -> &(dyn ToSql + Sync);
 }
 
-/// Which Rust types are which of the server's, each by itself and where it can be null.
+/// Maps Rust types to the server's, each as itself and as nullable.
 macro_rules! typed {
     ($($rust:ty => $type:ident),* $(,)?) => {$(
         impl Typed for $rust {
@@ -63,7 +62,7 @@ typed! {
     Vec<Vec<u8>> => BYTEA_ARRAY,
 }
 
-/// What a client is asked in one round trip.
+/// Queries that a client can make in one round trip.
 pub(super) trait Ask: GenericClient {
     /// The rows of an answer.
     fn ask(&mut self, sql: &str, values: &[&dyn Typed]) -> Result<Vec<Row>, Error> {
@@ -80,7 +79,7 @@ pub(super) trait Ask: GenericClient {
         self.query_typed_opt(sql, &with_types(values))
     }
 
-    /// How many rows a statement has written.
+    /// The number of rows that a statement has written.
     fn tell(&mut self, sql: &str, values: &[&dyn Typed]) -> Result<u64, Error> {
         self.execute_typed(sql, &with_types(values))
     }

@@ -15,7 +15,7 @@ use crate::sink::claim::Scope;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::Settings;
 
-/// How they stand, and what is remembered of their sources.
+/// The states of the days, and what is remembered of their sources.
 pub(super) fn calendar(server: &Arc<Server>, settings: &Settings) -> Result<Calendar> {
     let session = Session::visit(server, settings.timeouts)?;
     let settings = settings.clone();

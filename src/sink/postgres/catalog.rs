@@ -1,4 +1,4 @@
-//! The catalog: what the server says of a table, its columns and the index of its key.
+//! The catalog: the server's description of a table, its columns and the index of its key.
 
 use std::collections::HashMap;
 
@@ -17,22 +17,22 @@ pub(super) struct Target {
     pub(super) oid: u32,
     pub(super) schema: String,
     pub(super) name: String,
-    /// Its columns, those that are dropped left out.
+    /// Its columns, without dropped ones.
     pub(super) columns: Vec<TargetColumn>,
-    /// What must stay as it is while rows are encoded for it.
+    /// What must not change while rows are encoded for it.
     pub(super) signature: Signature,
-    /// `r` for a table, `p` for a partitioned one; anything else cannot be loaded.
+    /// `r` for a table, `p` for a partitioned one; no other kind can be loaded.
     pub(super) kind: char,
-    /// The columns by which it is partitioned; `None` where that is an expression. Parts that
-    /// are partitioned again bring theirs along.
+    /// The columns it is partitioned by; `None` for an expression. Includes the columns of partitions that
+    /// are partitioned again.
     pub(super) partition_columns: Vec<Option<String>>,
-    /// The user has triggers that fire for rows.
+    /// It has user triggers that fire for rows.
     pub(super) has_row_triggers: bool,
     /// It has a foreign key to itself.
     pub(super) refers_to_itself: bool,
 }
 
-/// By what the sources of the table that a job names are remembered; also where it is gone.
+/// The name under which the sources of the job's table are remembered, even if the table is gone.
 pub(super) fn remembered(
     client: &mut Client,
     schemas: &[String],
@@ -64,13 +64,13 @@ pub(super) struct TargetColumn {
     pub(super) not_null: bool,
     /// Its type is a domain.
     pub(super) is_domain: bool,
-    /// And takes no null.
+    /// The domain does not accept nulls.
     pub(super) domain_not_null: bool,
     pub(super) has_default: bool,
-    /// Written by the server always: generated, or an identity that takes no values.
+    /// Always written by the server: generated, or an identity that accepts no values.
     pub(super) is_generated: bool,
-    /// Texts of different bytes can be equal in it: by its collation, or but for blanks at the
-    /// end.
+    /// Texts with different bytes can be equal in it: by its collation, or because trailing blanks do not
+    /// count.
     pub(super) equates_texts: bool,
     /// The type below all domains.
     pub(super) base_oid: u32,
@@ -85,17 +85,17 @@ impl TargetColumn {
         self.base_oid == oid::BPCHAR
     }
 
-    /// It rounds stamps and times to fewer than six digits.
+    /// It rounds timestamps and times to fewer than six digits.
     pub(super) fn rounds(&self) -> bool {
         matches!(self.base_oid, oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::TIME) && self.base_modifier >= 0
     }
 
-    /// Values of different bytes can be one value in it.
+    /// Values with different bytes can be equal in it.
     pub(super) fn equates(&self) -> bool {
         self.equates_texts || self.rounds()
     }
 
-    /// Its stamps are instants.
+    /// Its timestamps are instants.
     pub(super) fn has_zone(&self) -> bool {
         self.base_oid == oid::TIMESTAMPTZ
     }
@@ -107,13 +107,13 @@ impl Target {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
     }
 
-    /// By what its sources are remembered.
+    /// The name under which its sources are remembered.
     pub(super) fn remembered(&self) -> String {
         TableName { schema: Some(self.schema.clone()), name: self.name.clone() }.remembered()
     }
 
-    /// The columns by which two rows are the same: those of the key, and on a partitioned
-    /// target those of the partitions, without which no index can be unique.
+    /// The columns that make two rows the same: those of the key, and on a partitioned target also those of
+    /// the partitions, without which no index can be unique.
     pub(super) fn identity(&self, key: &Key) -> Vec<String> {
         let mut columns: Vec<String> = key.columns().into_iter().map(str::to_owned).collect();
         if !columns.is_empty() {
@@ -130,15 +130,15 @@ impl Target {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Finds the table that a job names: in the schema that it names, or in the first of `schemas`
-    /// that has one of that name. `None` if there is none.
+    /// Finds the table that a job names: in its schema, or in the first of `schemas` that has a table of that
+    /// name. `None` if there is none.
     pub(super) fn find(
         client: &mut impl GenericClient,
         schemas: &[String],
         table: &TableName,
     ) -> Result<Option<Target>, Trouble> {
         let named = table.schema.as_ref().map(std::slice::from_ref);
-        // The signature comes before the columns: what changes in between is found by the first batch.
+        // The signature is read before the columns: the first batch detects any change in between.
         let sql = format!(
             "WITH RECURSIVE target (oid) AS (
                  SELECT c.oid FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
@@ -178,8 +178,8 @@ impl Target {
     }
 }
 
-/// What a table is, as far as rows that are encoded for it depend on that. A table that was renamed
-/// away and made anew has other columns in the same places, and is found by its name all the same.
+/// The properties of a table that its encoded rows depend on. A table that was renamed and created anew has
+/// other columns in the same positions, but is found by the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     oid: String,
@@ -195,8 +195,8 @@ const SIGNATURE: &str = "c.oid::text, c.relpersistence::text,
      (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
       WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready)";
 
-/// Asks for the signature of the table that has this name now; asked again, under a lock, in every
-/// batch. The answer is four texts.
+/// Selects the signature of the table that now has this name; repeated under a lock in every batch. The
+/// answer is four texts.
 pub(super) fn signature_sql(schema: &str, name: &str) -> String {
     format!(
         "SELECT {SIGNATURE}
@@ -211,13 +211,13 @@ impl Signature {
     /// How many texts an answer has.
     pub(super) const TEXTS: usize = 4;
 
-    /// The signature that begins with the column `first` of a row.
+    /// The signature that starts at column `first` of a row.
     fn of(row: &Row, first: usize) -> Signature {
         let text = |index: usize| row.get::<_, Option<String>>(first + index).unwrap_or_default();
         Signature { oid: text(0), persistence: text(1), columns: text(2), indexes: text(3) }
     }
 
-    /// What is different in the table that an answer describes: `None` where all is as it was.
+    /// What differs in the table that an answer describes; `None` if nothing has changed.
     pub(super) fn difference(
         &self,
         now: Option<&SimpleQueryRow>,
@@ -311,11 +311,11 @@ pub(super) mod oid {
     pub(in super::super) const JSONB: u32 = 3802;
 }
 
-/// What `fit` needs to know of the server besides the table.
+/// What `fit` needs to know about the server besides the table.
 #[derive(Debug, Default)]
 pub(super) struct Types {
     pub(super) labels: HashMap<u32, Vec<String>>,
-    /// The types of the items of arrays, each as if it were a column of no modifier.
+    /// The item types of arrays, each as if it were a column without a modifier.
     pub(super) items: HashMap<u32, TargetColumn>,
 }
 
@@ -365,15 +365,15 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
 /// The unique index of a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyIndex {
-    /// Which it is; none where there is no key.
+    /// Its id; `None` if there is no key.
     pub(super) oid: Option<u32>,
-    /// It and, on a partitioned target, its parts.
+    /// The index and, on a partitioned target, its parts.
     pub(super) names: Vec<IndexName>,
     /// How it compares the columns of the key: each with its operator.
     pub(super) equals: Vec<(String, Operator)>,
 }
 
-/// Finds the unique index that the key needs, or what stands in the way of using one.
+/// Finds the unique index that the key needs, or the reason why none can be used.
 pub(super) fn find_key_index(
     client: &mut impl GenericClient,
     target: &Target,

@@ -1,4 +1,4 @@
-//! The target held against the job, before the first row: every finding is told at once.
+//! Compares the target with the job before the first row, and reports all findings at once.
 
 use postgres::{Client, GenericClient, Row};
 
@@ -14,7 +14,7 @@ use crate::error::ErrorKind;
 use crate::sink::Key;
 use crate::sink::key::quote;
 
-/// Compares the target with the job. Every finding is told at once.
+/// Compares the target with the job. All findings are reported at once.
 pub(super) fn compare(
     client: &mut Client,
     target: &Target,
@@ -43,7 +43,7 @@ pub(super) fn compare(
     if target.partition_columns.contains(&None) {
         findings.push(format!("{name} is partitioned by an expression; partition it by columns"));
     }
-    // A column that is missing from the target too was told already.
+    // A column that is missing from the target as well has already been reported.
     let is_written = |column: &String| columns.is_empty() || columns.iter().any(|it| it.name == *column);
     for column in target.identity(&settings.key).iter().filter(|column| !is_written(column)) {
         findings.push(format!(
@@ -53,7 +53,7 @@ pub(super) fn compare(
     let lacks_key_columns = target.identity(&settings.key).iter().any(|name| target.column(name).is_none());
     let key_index = match catalog::find_key_index(client, target, &settings.key)? {
         Ok(index) => index,
-        // That was told already.
+        // Already reported.
         Err(_) if lacks_key_columns => KeyIndex::default(),
         Err(missing) => {
             findings.push(missing);
@@ -64,7 +64,7 @@ pub(super) fn compare(
     if findings.is_empty() { Ok((columns, key_index)) } else { Err(unfit(findings)) }
 }
 
-/// What is true of the table whatever is in its columns, and what the role may do with it.
+/// Checks what holds for the table whatever its columns are, and what the role may do with it.
 fn look_at_table(
     client: &mut Client,
     target: &Target,
@@ -145,7 +145,7 @@ fn look_at_rights(
         ("INSERT", 3, true),
         ("SELECT", 4, settings.key != Key::None),
         ("UPDATE", 5, settings.changes_rows()),
-        // A rerun by other rules moves rows to other partitions.
+        // A rerun under other rules moves rows to other partitions.
         ("DELETE", 6, settings.is_rebuild || settings.key == Key::Position && target.kind == 'p'),
     ];
     for (right, index, is_needed) in rights {
@@ -161,7 +161,7 @@ fn look_at_rights(
             quote(&role)
         ));
     }
-    // Rows that meet others wait in a temporary table, and so do the letters of a rebuild.
+    // Rows that may meet others wait in a temporary table, and so do the letters of a rebuild.
     if !row.get::<_, bool>(8) && (settings.key != Key::None || must_stage || settings.is_rebuild) {
         findings.push(format!(
             "role {role} may not make temporary tables (GRANT TEMPORARY ON DATABASE {} TO {})",

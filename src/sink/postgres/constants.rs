@@ -15,36 +15,37 @@ use crate::source::Hash16;
 #[derive(Debug)]
 pub(super) struct Constants {
     pub(super) scope: Scope,
-    /// Those of the run: a letter says under which rules it was refused.
+    /// The hash of the run's rules: a letter records under which rules it was refused.
     pub(super) rules_hash: Hash16,
     pub(super) target: Target,
     pub(super) key: Key,
-    /// By what a rebuild knows the rows that it takes away.
+    /// How a rebuild identifies the rows it removes.
     pub(super) provenance: Option<Provenance>,
     /// The unique index of the key.
     pub(super) key_index: KeyIndex,
-    /// Where the statements that write the target look names up.
+    /// The search path for statements that write the target.
     pub(super) target_path: String,
-    /// BEGIN with all our settings.
+    /// BEGIN with all settings.
     pub(super) begin_sql: String,
-    /// The lock on the target, and a look at its columns.
+    /// Locks the target and reads its columns.
     pub(super) look_sql: String,
     pub(super) copy_sql: String,
-    /// Rows can only go by the stage: a column is staged as text and cast.
+    /// Rows can only go through the stage: a column is staged as text and cast.
     pub(super) must_stage: bool,
-    /// What is staged is inserted or updated in one statement: others write the same keys, or a trigger does.
+    /// Staged rows are inserted or updated in one statement, because others write the same keys, or a trigger
+    /// does.
     pub(super) upserts: bool,
     pub(super) merge: Merge,
     pub(super) marks: Marks,
     pub(super) apart: Apart,
     /// The same for the letters of a rebuild.
     pub(super) of_letters: Option<(Merge, Apart)>,
-    /// A longer record is kept by hash and place when it is refused.
+    /// A refused record longer than this is kept by hash and place.
     pub(super) raw_max: usize,
     pub(super) columns: Vec<Column>,
-    /// The numbers of those that make the key.
+    /// The indexes of the key's columns.
     pub(super) key_columns: Vec<usize>,
-    /// Keys of different bytes can be equal to the server.
+    /// The server can consider keys with different bytes equal.
     pub(super) server_equates_keys: bool,
 }
 
@@ -60,7 +61,7 @@ impl Constants {
     /// The hash of a row's key, from its encoded bytes.
     pub(super) fn key_hash(&self, tuple: &[u8]) -> u128 {
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
-        // Two bytes for the number of fields; then each field's length and bytes.
+        // Two bytes for the number of fields; then the length and bytes of each.
         let mut at = 2;
         let mut column = 0;
         while at + 4 <= tuple.len() {
@@ -82,7 +83,7 @@ pub(super) fn copy_sql(target: &Target, columns: &[Column]) -> String {
     format!("COPY {} ({}) FROM STDIN BINARY", target.quoted(), names.join(", "))
 }
 
-/// Whether any column can only be written by the stage.
+/// Whether a column can only be written through the stage.
 pub(super) fn must_stage(columns: &[Column]) -> bool {
     columns.iter().any(|column| column.wire == Wire::Cast)
 }

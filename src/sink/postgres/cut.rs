@@ -1,4 +1,4 @@
-//! Cuts in PostgreSQL: the checkpoint of a split, made those of its parts.
+//! Cuts in PostgreSQL: the checkpoint of a split becomes the checkpoints of its parts.
 
 use std::collections::HashMap;
 
@@ -15,15 +15,15 @@ use crate::sink::ledger::Holdings;
 use crate::source::hash16;
 use crate::split::Split;
 
-/// Ends splits of this run at their first places. Nobody else may have them, and nothing behind the
-/// places may be loaded.
+/// Ends splits of this run at their first places. No other run may own them, and nothing after the places may
+/// be loaded.
 const END_SQL: &str = "UPDATE logmill.checkpoints c SET split_end = n.place
      FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) n (id, start, epoch, place)
      WHERE c.source_id = n.id AND c.split_start = n.start AND c.epoch = n.epoch AND c.owner_run = $5
        AND NOT c.complete AND c.position < n.place";
 
-/// Makes the parts. Where they are there, the answer to an earlier try was lost: they were made by
-/// this run, and nothing of them is loaded.
+/// Creates the parts. If they exist already, the answer to an earlier attempt was lost: this run created
+/// them, and nothing of them is loaded.
 const MAKE_SQL: &str = "INSERT INTO logmill.checkpoints AS c
          (source_id, split_start, split_end, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
      SELECT n.id, n.start, n.ends, n.start, $5, 1, $6, $7, to_timestamp(0) + $8::bigint * interval '1 microsecond',
@@ -35,7 +35,7 @@ const MAKE_SQL: &str = "INSERT INTO logmill.checkpoints AS c
          WHERE c.owner_run = EXCLUDED.owner_run AND c.position = c.split_start
      RETURNING source_id, split_start, epoch";
 
-/// Cuts splits in one transaction, and gives what the run holds then. It can be done twice.
+/// Cuts splits in one transaction, and returns what the run holds then. Safe to repeat.
 pub(super) fn cut(
     link: &mut Link,
     constants: &Constants,

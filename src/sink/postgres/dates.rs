@@ -20,7 +20,7 @@ use crate::source::Hash16;
 
 const DATES: &str = "logmill.dates";
 
-/// What `end_sql` is about.
+/// The tables of `end_sql`.
 const TABLES: Tables<'static> = Tables {
     dates: DATES,
     sources: "logmill.sources",
@@ -28,26 +28,26 @@ const TABLES: Tables<'static> = Tables {
     dead_letters: "logmill.dead_letters",
 };
 
-/// Takes down that a run has begun to load its day, if it has one.
+/// Records that a run has begun to load its day, if it has one.
 pub(super) fn begin(client: &mut Client, scope: &Scope) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     at(Step::Claim, client.tell(&begin_sql(DATES), &[job, target, date]))?;
     Ok(())
 }
 
-/// Takes down how the day of a run stands at its end, if it has one.
+/// Records the state of a run's day at its end, if it has one.
 pub(super) fn end(client: &mut Client, scope: &Scope, failure: Option<&str>) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     at(Step::Claim, client.tell(&end_sql(&TABLES, "date"), &[job, target, date, &failure]))?;
     Ok(())
 }
 
-/// Forgets the days of which all sources are about to be forgotten.
+/// Forgets the days whose sources are all about to be forgotten.
 pub(super) fn forget(client: &mut Client, job: &str, sources: &[i32]) -> Result<(), postgres::Error> {
     client.tell(&forget_sql(&TABLES, "= ANY($2)"), &[&job, &sources]).map(drop)
 }
 
-/// How the days of a job in a table stand.
+/// The states of a job's days in a table.
 pub(super) fn statuses(
     client: &mut impl GenericClient,
     (job, target): (&str, &str),
@@ -70,7 +70,7 @@ pub(super) fn statuses(
     Ok(stored.filter_map(Stored::status).collect())
 }
 
-/// Takes down that there is no file of these days.
+/// Records that these days have no file.
 pub(super) fn note_absent(server: &Arc<Server>, settings: &Settings, dates: &[NaiveDate]) -> Result<()> {
     let session = Session::visit(server, settings.timeouts)?;
     let (settings, dates) = (settings.clone(), dates.to_vec());

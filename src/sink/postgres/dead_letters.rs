@@ -42,7 +42,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// A tuple up to the generation, which is its last.
+/// A tuple without its last field, the generation.
 fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
     tuple.clear();
@@ -63,7 +63,7 @@ fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
         }
     }
     put(tuple, letter.stage.as_str().as_bytes());
-    // The version of jsonb's wire form, then the text.
+    // The version byte of jsonb's wire format, then the text.
     let length = u32::try_from(letter.reasons.len() + 1).expect("reasons are bounded");
     tuple.extend_from_slice(&length.to_be_bytes());
     tuple.push(1);
@@ -76,7 +76,8 @@ fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
     put(tuple, &letter.attempts.to_be_bytes());
 }
 
-/// Supersedes the letter of a record that is read again, and says how often that was tried. Nothing if there is none.
+/// Supersedes the letter of a record that is read again, and returns how often it was tried; `None` if there
+/// is no letter.
 pub(super) fn supersede(link: &mut Link, source_id: i32, offset: u64) -> Result<Option<i32>, Trouble> {
     let superseded = link.client.query_opt(
         "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()

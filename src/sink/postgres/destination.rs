@@ -22,7 +22,7 @@ use crate::sink::{Asked, Sink};
 
 struct PostgresDestination {
     server: Arc<Server>,
-    /// The connection string for people, without its password.
+    /// The connection string for display, without its password.
     shown: String,
     settings: Settings,
     spares: Spares,
@@ -30,7 +30,7 @@ struct PostgresDestination {
     leaves: bool,
 }
 
-/// Whether `text` is a URL of PostgreSQL's or one of libpq's connection strings.
+/// Whether `text` is a PostgreSQL URL or a libpq connection string.
 pub(in crate::sink) fn is_named(text: &str) -> bool {
     match is_connection_string(text) {
         true => true,
@@ -38,7 +38,7 @@ pub(in crate::sink) fn is_named(text: &str) -> bool {
     }
 }
 
-/// Whether `text` begins as libpq's connection strings do: `name = value`.
+/// Whether `text` begins like a libpq connection string: `name = value`.
 pub(super) fn is_connection_string(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, _)| {
         let name = name.trim();
@@ -59,7 +59,7 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
     }))
 }
 
-/// What lineage calls a table.
+/// The name of a table in lineage.
 pub(super) fn dataset(server: &Server, table: &str) -> Dataset {
     let (host, database) = server.place();
     Dataset { namespace: format!("postgres://{host}"), name: format!("{database}.{table}") }

@@ -1,4 +1,4 @@
-//! Discarding in PostgreSQL: open dead letters that nobody wants, and nothing else.
+//! Discarding in PostgreSQL: marks open dead letters as unwanted, and changes nothing else.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::error::Result;
 use crate::sink::TableName;
 use crate::sink::history::Filter;
 
-/// Marks the open dead letters that the filter means, all in one transaction, and says how many
-/// they were.
+/// Marks the open dead letters that match the filter, all in one transaction, and returns how many there
+/// were.
 pub(super) fn discard(
     server: &Arc<Server>,
     table: &TableName,
@@ -43,11 +43,11 @@ fn discard_all(
     let (sources, _) = tables::of_version(version);
     let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
     let client = &mut link.client;
-    // To be closed without a COMMIT is to be rolled back.
+    // Closing without a COMMIT rolls back.
     at(Step::Discard, client.batch_execute(&begin_sql(timeouts)))?;
     let parameters: Vec<&(dyn ToSql + Sync)> =
         meant(filter, &target).into_iter().chain([&note as _]).collect();
-    // A load may supersede one meanwhile: the state is looked at again under the row's lock.
+    // A concurrent load may supersede one: its state is checked again under the row's lock.
     let discarded = client.execute(
         &format!(
             "UPDATE logmill.dead_letters l

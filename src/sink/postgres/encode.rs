@@ -1,11 +1,11 @@
-//! COPY BINARY: rows in PostgreSQL's own wire form, made in the workers.
+//! COPY BINARY: rows in PostgreSQL's own wire format, encoded in the workers.
 //!
-//! Binary is 1.5 times as fast for the server as text and five times as cheap to make, and
-//! it leaves nothing to the server's reading of text: no `\.`, no words for times, no zone
-//! of the session. The price is that the form must be that of the column's type exactly,
-//! which is why the target is compared before every batch.
+//! Binary is 1.5 times as fast for the server as text and five times as cheap to produce, and it leaves
+//! nothing to the server's parsing of text: no `\.`, no words for times, no session time zone. The price is
+//! that the format must exactly match the column's type, which is why the target is compared before every
+//! batch.
 //!
-//! What a column cannot hold is refused here, in the worker, so that it costs no batch.
+//! The worker refuses values that a column cannot hold, so that they do not cost a batch.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use crate::sink::constant::hash_key;
 use crate::sink::key::{Origin, record_hash};
 use crate::work::{Encoder, Place};
 
-/// What the wire form of jsonb begins with.
+/// The first byte of jsonb's wire format.
 const JSONB_VERSION: u8 = 1;
 
 /// Encodes rows as COPY BINARY tuples.
@@ -30,7 +30,7 @@ const JSONB_VERSION: u8 = 1;
 pub struct CopyEncoder {
     columns: Vec<Column>,
     demands: Demands,
-    /// What the job gives to the hash of a record.
+    /// The job's contribution to the hash of a record.
     hash_key: Option<[u8; 32]>,
 }
 
@@ -39,7 +39,7 @@ impl CopyEncoder {
         CopyEncoder { columns, demands, hash_key }
     }
 
-    /// The same with these in the constant columns, or every reason why they do not fit.
+    /// The same with these constant columns, or every reason why they do not fit.
     pub(super) fn with(&self, constants: &[Constant]) -> Result<CopyEncoder, Vec<String>> {
         let mut encoder = CopyEncoder { hash_key: hash_key(constants), ..self.clone() };
         let unfit = encoder.columns.iter_mut().filter_map(|column| column.fill(constants).err());
@@ -75,7 +75,7 @@ impl Encoder for CopyEncoder {
     }
 }
 
-/// Appends a field whose length is known when it is written.
+/// Appends a field whose length is known only once it is written.
 fn put_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unfit>) -> Result<(), Unfit> {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -103,7 +103,7 @@ fn not_storable(why: &'static str) -> Unfit {
 }
 
 impl Column {
-    /// Makes what goes into every row, if it is one of these columns, or says why the value does not fit.
+    /// Encodes the value of every row, if this is one of these columns, or says why the value does not fit.
     pub(super) fn fill(&mut self, constants: &[Constant]) -> Result<(), String> {
         let Origin::Constant(index) = self.origin else { return Ok(()) };
         match self.bytes_of(&constants[index]) {
@@ -126,8 +126,8 @@ impl Column {
         Ok(bytes)
     }
 
-    /// Appends a value, which is looked at where it stands: to copy what was just written in small
-    /// pieces means to wait for them.
+    /// Appends a value, which is read in place: copying what was just written in small pieces stalls on those
+    /// writes.
     #[inline]
     fn put(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         if let Value::Null = value {
@@ -137,7 +137,7 @@ impl Column {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());
         }
-        // What most values of a log are is not looked for among all others.
+        // The most common kind of log value skips the search among all the others.
         if let (Wire::Text { chars_max: None }, Value::Text(text)) = (&self.wire, value) {
             put_text(text, out);
             return Ok(());

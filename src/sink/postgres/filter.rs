@@ -1,10 +1,10 @@
-//! Which dead letters a filter means.
+//! Which dead letters match a filter.
 
 use postgres::types::ToSql;
 
 use crate::sink::history::{Filter, of_target};
 
-/// Whether a filter means the dead letter `d` of the source `s`.
+/// The condition that the dead letter `d` of the source `s` matches a filter.
 pub(super) fn is_meant(sources: &str) -> String {
     format!(
         "d.job = $1 AND (cardinality($2::bigint[]) = 0 OR d.id = ANY($2)) AND ($3::text IS NULL OR d.state = $3)
@@ -17,7 +17,7 @@ pub(super) fn is_meant(sources: &str) -> String {
     )
 }
 
-/// The parameters of that question.
+/// The parameters of that condition.
 pub(super) fn meant<'a>(filter: &'a Filter, target: &'a String) -> [&'a (dyn ToSql + Sync); 8] {
     let Filter { job, ids, state, code, field, source, since, has_raw: _ } = filter;
     [job, ids, state, code, field, source, since, target]

@@ -1,8 +1,7 @@
-//! How the fields of a job fit the columns of a target: one that is there, or one to be made.
+//! How the fields of a job fit the columns of a target: an existing one, or one to be created.
 //!
-//! Everything that can be known before the first row is found here and told at once, with
-//! the name of each column, what it is and what it should be. What remains are the rows'
-//! own faults.
+//! Everything that can be known before the first row is found here and reported at once, with the name of
+//! each column, what it is and what it should be. Only the faults of single rows remain.
 
 use std::fmt::Write as _;
 
@@ -16,7 +15,7 @@ use crate::schema::{Bounds, Decimal, Float, Kind, Text, Timestamp, Zone};
 use crate::sink::TableName;
 use crate::sink::key::{Origin, columns_into, columns_of, quote};
 
-/// The statement that makes a missing target.
+/// The statement that creates a missing target.
 pub(super) fn create_table(table: &TableName, settings: &Settings) -> String {
     let Settings { schema, constants, key, .. } = settings;
     let mut sql = format!("CREATE TABLE {} (", table.quoted());
@@ -40,14 +39,14 @@ pub(super) fn create_table(table: &TableName, settings: &Settings) -> String {
         let _ = write!(sql, "\n    PRIMARY KEY ({})", key_columns.join(", "));
     }
     sql.push_str("\n)");
-    // Small, and enough to find the rows of a day where they came in the order of time.
+    // Small, and enough to find the rows of a day if they arrived in order of time.
     if let Some(time) = settings.rollups.indexed() {
         let _ = write!(sql, ";\nCREATE INDEX ON {} USING brin ({})", table.quoted(), quote(time));
     }
     sql
 }
 
-/// The type of a new column whose values are not those of the job.
+/// The type of a new column whose values logmill writes itself.
 fn type_of_ours(origin: Origin) -> &'static str {
     match origin {
         Origin::SourceId => "integer",
@@ -80,14 +79,14 @@ fn sql_type(kind: &Kind) -> String {
     }
 }
 
-/// The columns that the job writes into a target that is there.
+/// The columns that the job writes into an existing target.
 fn columns_of_job(target: &Target, settings: &Settings) -> Vec<(String, Origin)> {
     let Settings { schema, constants, key, is_rebuild, .. } = settings;
     columns_into((schema, constants, key), *is_rebuild, |name| target.column(name).is_some())
 }
 
-/// The statements that add the columns that a target lacks, each with the name of its column. None is run
-/// by us. A new column takes nulls: there may be rows.
+/// The statements that add the columns a target lacks, each with the name of its column. logmill itself runs
+/// none of them. A new column accepts nulls, because there may be rows.
 pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
     let Settings { schema, constants, .. } = settings;
     let columns = columns_of_job(target, settings).into_iter();
@@ -103,7 +102,7 @@ pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(Stri
     missing.collect()
 }
 
-/// How each column is written, or every reason why that cannot be.
+/// How each column is written, or every reason why it cannot be.
 pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result<Vec<Column>, Vec<String>> {
     let Settings { schema, constants, .. } = settings;
     let missing = missing_columns(target, settings);
@@ -164,7 +163,7 @@ pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result
     if findings.is_empty() { Ok(written) } else { Err(findings) }
 }
 
-/// A column of the target that is written so.
+/// A column of the target that is written this way.
 fn fitted(target: &Target, column: &TargetColumn, origin: Origin, wire: Wire, kind: Option<Kind>) -> Column {
     Column {
         name: column.name.clone(),
@@ -176,14 +175,13 @@ fn fitted(target: &Target, column: &TargetColumn, origin: Origin, wire: Wire, ki
         base_type: column.base_type.clone(),
         equates_texts: column.equates_texts,
         is_domain: column.is_domain,
-        // A trigger can put something in the place of a null, but not before the
-        // value has passed its domain.
+        // A trigger can replace a null, but only after the value has passed its domain.
         not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
         constant: NULL.to_vec(),
     }
 }
 
-/// What a constant is read as for a column that is there.
+/// The kind that a constant is read as for an existing column.
 fn kind_of(column: &TargetColumn) -> Kind {
     match column.base_oid {
         oid::INT2 | oid::INT4 | oid::INT8 => Kind::Int(Bounds::default()),
@@ -243,7 +241,7 @@ fn wire_of(kind: &Kind, column: &TargetColumn, types: &Types) -> Result<Wire, &'
             }
             let item = types.items.get(&column.item_oid).filter(|_| list.items.kind.is_scalar());
             let Some(item) = item else { return Err("jsonb, json or an array") };
-            // The modifier of an array's column is that of its items.
+            // The modifier of an array column is that of its items.
             let item = TargetColumn { base_modifier: column.base_modifier, ..item.clone() };
             match wire_of(&list.items.kind, &item, types) {
                 Ok(Wire::Cast) | Err(_) => Err("jsonb, json or an array of the items' type"),
@@ -261,9 +259,9 @@ fn json_wire(column: &TargetColumn) -> Option<Wire> {
     }
 }
 
-/// How a text is written. A type that has a field of its own takes no text: what the server
-/// makes of one is not what we promise (it rounds, and knows words like `now`). Others are
-/// cast, but for those that would cut a text off without a word.
+/// How a text is written. A type that has its own kind of field accepts no text: the server's conversion is
+/// not what logmill promises (it rounds, and knows words like `now`). Other types are cast, except those that
+/// would silently truncate a text.
 fn text_wire(column: &TargetColumn, types: &Types) -> Result<Wire, &'static str> {
     let chars_max = usize::try_from(column.base_modifier - 4).ok();
     match column.base_oid {
@@ -282,7 +280,7 @@ fn text_wire(column: &TargetColumn, types: &Types) -> Result<Wire, &'static str>
     }
 }
 
-/// Whether an error says that a table of that name was made by somebody else just now.
+/// Whether an error says that another session has just created a table of that name.
 pub(super) fn exists_already(code: &SqlState) -> bool {
     *code == SqlState::DUPLICATE_TABLE
         || *code == SqlState::DUPLICATE_OBJECT

@@ -1,4 +1,4 @@
-//! What a load into PostgreSQL would find and make, and the rights that it would lack.
+//! What a load into PostgreSQL would find and create, and the rights it would lack.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
 use crate::sink::{Asked, Key, TableName};
 
-/// What a load of these files would find and make. Nothing is written.
+/// What a load of these files would find and create. Writes nothing.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
@@ -54,13 +54,12 @@ pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked)
     Ok(forecast)
 }
 
-/// Notes the findings of a step that a load would not pass.
+/// Collects the findings of a step that would stop a load.
 fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
     forecast.pass(step.map_err(Trouble::into_error)).map_err(Trouble::Ours)
 }
 
-/// What the server says, whose sources are asked for, and in which version of our tables, if they
-/// are there.
+/// Reads the server, for the sources asked about, in the given version of logmill's tables, if they exist.
 fn look(
     link: &mut Link,
     server: &Server,
@@ -141,13 +140,13 @@ fn has_index(client: &mut Client, target: &Target, column: &str) -> Result<bool,
     Ok(at(Step::Look, row)?.get(0))
 }
 
-/// Who we are, and what we may make.
+/// The role, and what it may create.
 struct Role {
     name: String,
     database: String,
-    /// Where a missing target would be made, if there is a place.
+    /// Where a missing target would be created, if there is a place.
     place: Option<TableName>,
-    /// Its schema, and whether there is one of that name.
+    /// The schema of that place, and whether it exists.
     schema: String,
     has_schema: bool,
     may_make_target: bool,
@@ -209,8 +208,8 @@ impl Role {
     }
 }
 
-/// What the target can refuse of the records, as far as it is known before: by the `limits` of its
-/// columns, and by what the server holds them to.
+/// What the target can refuse of the records, as far as it is known in advance: by the `limits` of its
+/// columns, and by the constraints that the server enforces.
 fn look_at_refusals(
     client: &mut Client,
     target: &Target,
@@ -256,7 +255,7 @@ fn look_at_refusals(
     Ok(())
 }
 
-/// Rights without which a load begins, and may not end.
+/// Rights that a load can begin without, but may need before it ends.
 fn look_at_rarer_rights(
     client: &mut Client,
     target: &Target,
@@ -279,10 +278,10 @@ fn look_at_rarer_rights(
     Ok(())
 }
 
-/// The statements for somebody who may run them.
+/// The statements for another user to run, who has the rights.
 fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
     let (name, schema) = (quote(&role.name), quote(&role.schema));
-    // Whoever runs it may do more than the role, and have anything on his path.
+    // Whoever runs it may have more rights than the role, and any search path.
     let mut sql = format!("SET search_path = {OUR_PATH};\n\n{}\n\n", TABLES_SQL.trim_end());
     let table = match target {
         Some(target) => {

@@ -1,4 +1,4 @@
-//! Forgetting in PostgreSQL: sources out of the memory of a job, and their rows where that is asked.
+//! Forgetting in PostgreSQL: removes sources from a job's memory, and their rows if asked to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::sink::findings::{no_places, rows_not_there};
 use crate::sink::history::Forgotten;
 use crate::sink::key::SOURCE_ID;
 
-/// How many rows are of these sources, which are to be deleted or not.
+/// How many rows belong to these sources, whether or not they are to be deleted.
 pub(super) fn rows_of(
     server: &Arc<Server>,
     settings: &Settings,
@@ -50,13 +50,13 @@ pub(super) fn rows_of(
     counted.map_err(Trouble::into_error)
 }
 
-/// To go through a table takes as long as it takes.
+/// Scanning a table takes as long as it takes.
 fn patient(timeouts: Timeouts) -> Timeouts {
     Timeouts { statement: Duration::ZERO, ..timeouts }
 }
 
-/// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
-/// kept with their dead letters, which become superseded.
+/// Forgets sources of a job: all of them, or none if a living run holds one. Their description is kept with
+/// their dead letters, which become superseded.
 pub(super) fn forget(
     server: &Arc<Server>,
     settings: &Settings,
@@ -80,11 +80,11 @@ fn forget_all(
     let job = &settings.job;
     let Some(version) = tables::version(client)? else { return Ok(Forgotten::default()) };
     tables::check_version(version)?;
-    // To be closed without a COMMIT is to be rolled back.
+    // Closing without a COMMIT rolls back.
     at(Step::Forget, client.batch_execute(&begin_sql(patient(settings.timeouts))))?;
-    // The lock on ids: no run claims meanwhile.
+    // The lock on ids: no run can claim meanwhile.
     at(Step::Forget, client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]))?;
-    // A start that we may not see counts as alive.
+    // If the start time is hidden from this role, the owner counts as alive.
     let held = client.query_opt(
         "SELECT s.name, coalesce(c.owner_run, 0), c.owner_pid
          FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
@@ -98,9 +98,9 @@ fn forget_all(
         let then = ", so nothing was forgotten; wait for it, or end it";
         return Err(Trouble::Ours(ErrorKind::Held { source_name: name, holder, then }.into()));
     }
-    // Before the rows: a replay that is under way has locked its letters, and is waited for here, so that
-    // the rows that it adds are seen; and one that comes later finds here that it is none of its business.
-    // A letter whose row is gone stands for nothing any more, whatever became of it.
+    // Before the rows: a replay in progress has locked its letters, and this waits for it, so that it sees
+    // the rows the replay adds; a later replay finds here that its letters have changed. A letter whose row
+    // is gone no longer stands for anything, whatever became of it.
     let state = if deletes_rows { "d.state <> 'superseded'" } else { "d.state = 'open'" };
     let superseded = client.execute(
         &format!(
@@ -140,7 +140,7 @@ fn forget_all(
     Ok(Forgotten { sources: deleted, rows, dead_letters })
 }
 
-/// Deletes what is remembered of sources, and counts them.
+/// Deletes the records of sources, and returns how many.
 fn delete(client: &mut Client, job: &str, sources: &[i32]) -> Result<u64, postgres::Error> {
     let deleted = client.query_one(
         "WITH source AS (DELETE FROM logmill.sources WHERE job = $1 AND id = ANY($2) RETURNING id),
@@ -152,8 +152,8 @@ fn delete(client: &mut Client, job: &str, sources: &[i32]) -> Result<u64, postgr
     Ok(unsigned(deleted?.get(0)))
 }
 
-/// The dates whose metrics change when sources are forgotten, and what marks them; nothing where the
-/// target has no metrics.
+/// The dates whose metrics change when sources are forgotten, and what marks them; `None` if the target has
+/// no metrics.
 fn touched_days(
     client: &mut Client,
     schemas: &[String],
@@ -180,7 +180,7 @@ fn touched_days(
     Ok(Some((marks, days)))
 }
 
-/// Deletes the rows of sources, and counts them.
+/// Deletes the rows of sources, and returns how many.
 fn delete_rows(
     client: &mut Client,
     schemas: &[String],
@@ -206,7 +206,7 @@ fn delete_rows(
         }
         deleted => deleted?,
     };
-    // A trigger can keep a row, without a word.
+    // A trigger can silently keep a row.
     let left =
         client.query_one(&format!("SELECT EXISTS (SELECT FROM {table} WHERE {of_sources})"), &[&sources]);
     if at(Step::Forget, left)?.get(0) {

@@ -1,22 +1,22 @@
-//! The frame of a batch: the transaction that it is, or its place in the one that a rebuild is.
+//! The frame of a batch: its own transaction, or its place in that of a rebuild.
 
 use super::constants::Constants;
 use super::link::{Link, OUR_PATH};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 
-/// How what a batch writes is begun and ended.
+/// How the writes of a batch are begun and ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A transaction of its own.
     Transaction,
-    /// A savepoint in a transaction that is larger.
+    /// A savepoint in a larger transaction.
     Savepoint,
 }
 
 impl Frame {
-    /// What begins a batch, up to the look at the target. A transaction begins with it; a savepoint is
-    /// there, and what the batch before has set is set back.
+    /// What begins a batch, up to reading the target. A transaction begins with it; a savepoint exists
+    /// already, and the settings of the previous batch are reset.
     pub(super) fn begin_sql(self, constants: &Constants) -> String {
         match self {
             Frame::Transaction => format!("{}; {}", constants.begin_sql, constants.look_sql),
@@ -29,7 +29,7 @@ impl Frame {
         }
     }
 
-    /// What ends it, in one message with the last that it writes. A savepoint is released behind it.
+    /// What ends a batch, in one message with its last write. A savepoint is released after it.
     pub(super) fn end_sql(self) -> &'static str {
         match self {
             Frame::Transaction => "COMMIT",
@@ -37,8 +37,8 @@ impl Frame {
         }
     }
 
-    /// Does `work` in it. After an error nothing of it is there, and the connection can be used again;
-    /// where that fails too, its next use says so.
+    /// Runs `work` in it. After an error nothing of it remains, and the connection is usable again; if that
+    /// fails too, the next use reports it.
     pub(super) fn hold<T>(
         self,
         link: &mut Link,

@@ -31,18 +31,18 @@ use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
 use crate::source::Hash16;
 
-/// A PostgreSQL database that is only looked at.
+/// A PostgreSQL database that is only read.
 pub(super) struct PostgresHistory {
     session: Session,
     table: TableName,
     rules_hash: Hash16,
 }
 
-/// Whoever reads may take his time; a lock on our tables is none of his making.
+/// A reader may take a long time; it does not cause the locks it waits for.
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
 
 impl PostgresHistory {
-    /// Connects, to ask about what jobs have loaded into a table.
+    /// Connects, to ask what jobs have loaded into a table.
     pub(super) fn open(
         server: &Arc<Server>,
         table: &TableName,
@@ -52,15 +52,15 @@ impl PostgresHistory {
     }
 }
 
-/// What is read, and of which table.
+/// What to read, and about which table.
 struct Place {
-    /// By what its sources are remembered.
+    /// The name under which its sources are remembered.
     target: String,
     version: i32,
     tables: Tables,
 }
 
-/// Does `look` in one snapshot. `None` if nothing of ours is there.
+/// Runs `look` in one snapshot. `None` if logmill has no tables there.
 fn in_snapshot<T>(
     link: &mut Link,
     table: &TableName,
@@ -155,8 +155,8 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
     Ok(status)
 }
 
-/// What the server says of the connections that own splits of a job, each with the run that it is of. Of others
-/// a role without pg_read_all_stats sees no more than that they are there.
+/// The server's report on the connections that own splits of a job, each with its run. Without
+/// pg_read_all_stats, a role only sees that the connections of others exist.
 fn activities(
     transaction: &mut Transaction<'_>,
     tables: &Tables,
@@ -183,7 +183,7 @@ fn activity(row: &Row) -> (i64, Activity) {
         (None, ..) => "unknown",
         (Some("active"), Some("Lock"), _) => "lock",
         (Some("active"), Some("IPC"), Some("SyncRep")) => "standby",
-        // It is in a COPY, and waits for rows.
+        // It is in a COPY and waits for rows.
         (Some("active"), Some("Client"), _) => "client",
         (Some("active"), None, _) => "working",
         (Some("active"), Some(_), _) => "server",
@@ -199,7 +199,7 @@ fn activity(row: &Row) -> (i64, Activity) {
     (row.get(0), activity)
 }
 
-/// A lane, with the run that it is of.
+/// A lane, with the run it belongs to.
 fn lane_status(row: &Row) -> (i64, LaneStatus) {
     let lane = LaneStatus {
         lane: row.get(1),

@@ -1,17 +1,16 @@
-//! Numbers within `jsonb`: they are of type `numeric` there, which has limits that JSON has not.
+//! Numbers within `jsonb`: PostgreSQL stores them as `numeric`, which has limits that JSON has not.
 //!
-//! A number that is too large for it is infinite to everybody else too and was refused before;
-//! one with too many places after the point, as `1e-20000`, is an ordinary zero until the
-//! server stores it with all of them.
+//! A number that is too large for it is infinite for any other program too and was refused earlier; one with
+//! too many decimal places, such as `1e-20000`, is an ordinary zero until the server stores all of them.
 
 use super::numeric::FRACTION_DIGITS_MAX;
 
-/// Whether all numbers in a JSON text can be held. (`0e9999999999`, which no program writes, is
-/// left to the server: it does not read such an exponent.)
+/// Whether all numbers in a JSON text can be stored. (`0e9999999999`, which no program writes, is left to the
+/// server, which does not read such an exponent.)
 #[inline]
 pub(in crate::sink) fn holds(json: &[u8]) -> bool {
-    // Without thousands of digits it takes a negative exponent of four or more. Nearly nothing
-    // even looks like one, and a `-` is rarer than an `e`.
+    // Without thousands of digits it takes a negative exponent of at least four digits. Almost nothing even
+    // looks like one, and a `-` is rarer than an `e`.
     let is_suspect = json.len() > FRACTION_DIGITS_MAX
         || memchr::memchr_iter(b'-', json).any(|at| {
             matches!(json[..at], [.., b'0'..=b'9', b'e' | b'E']) && count_digits(&json[at + 1..]) >= 4
@@ -26,7 +25,7 @@ fn all_numbers_fit(json: &[u8]) -> bool {
         at += match byte {
             b'"' => match string_length(&json[at..]) {
                 Some(length) => length,
-                // Not JSON, and so not ours to judge.
+                // Not JSON, and so not judged here.
                 None => return true,
             },
             b'0'..=b'9' => {
@@ -49,7 +48,7 @@ fn string_length(json: &[u8]) -> Option<usize> {
         at += memchr::memchr2(b'"', b'\\', &json[at..])?;
         match json[at] {
             b'"' => return Some(at + 1),
-            // Whatever is escaped ends nothing.
+            // An escaped character does not end the string.
             _ => at += 2,
         }
         if at >= json.len() {

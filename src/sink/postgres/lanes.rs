@@ -1,8 +1,8 @@
-//! Lanes: connections that write side by side for one run.
+//! Lanes: connections that write concurrently for one run.
 //!
-//! A run claims as one. Then it gives splits over to its lanes: each takes them under its own backend, as after
-//! a lost connection, so that the fence knows which lane may move which checkpoint. What a lane was told
-//! is committed it leaves behind for the sink that it is one of, which looks at all of it at the end.
+//! A run claims as one. Then it gives splits to its lanes: each takes them under its own backend, as after a
+//! lost connection, so that the fence knows which lane may move which checkpoint. At its end a lane hands the
+//! commits acknowledged to it over to its run's sink, which checks all of them at the end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,15 +18,15 @@ use crate::outage::Outage;
 use crate::sink::ledger::Acknowledged;
 use crate::split::Split;
 
-/// What a run was told is committed.
+/// What was acknowledged to a run as committed.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) acknowledged: Arc<Acknowledged>,
-    /// The first and the last row of each source, by their offsets.
+    /// The first and the last row of each source, by offset.
     pub(super) written: BTreeMap<i32, (u64, u64)>,
 }
 
-/// What the lanes of a run have left behind.
+/// What the lanes of a run have handed over.
 pub(super) type Left = Arc<Mutex<Vec<Told>>>;
 
 impl Told {
@@ -40,8 +40,8 @@ impl Told {
 }
 
 impl Postgres {
-    /// Opens connections for so many lanes, or for as many as there is room for. This one is that of
-    /// the first.
+    /// Opens connections for this many lanes, or for as many as there is room for. The first lane uses this
+    /// sink's own connection.
     pub(super) fn open_connections(&mut self, lanes: usize) -> Result<usize> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
@@ -62,7 +62,7 @@ impl Postgres {
         Ok(self.ready.len() + 1)
     }
 
-    /// A lane to which these splits go over.
+    /// A lane that takes over these splits.
     pub(super) fn lane_of(&mut self, splits: &[Split]) -> Result<Postgres> {
         let session = self.ready.pop().ok_or_else(|| Error::broken("a lane without a connection"))?;
         let owned = self.owned.give(splits);
@@ -87,7 +87,7 @@ impl Postgres {
         Ok(lane)
     }
 
-    /// Takes what was given over to it. It was this run's before, and the other connection lives.
+    /// Takes over what the lane was given. It was this run's before, and the other connection is still open.
     fn adopt(&mut self) -> Result<()> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
@@ -115,20 +115,20 @@ impl Postgres {
         }
     }
 
-    /// Leaves what it was told for the sink that it is a lane of.
+    /// Hands over what was acknowledged to this lane to the sink it belongs to.
     pub(super) fn leave_told(&mut self) {
         let told = std::mem::take(&mut self.told);
         self.told_by_lanes.lock().unwrap_or_else(PoisonError::into_inner).push(told);
     }
 
-    /// Takes what its lanes have left.
+    /// Takes what its lanes have handed over.
     pub(super) fn take_left(&mut self) {
         let left = std::mem::take(&mut *self.told_by_lanes.lock().unwrap_or_else(PoisonError::into_inner));
         left.iter().for_each(|told| self.told.add_all(told));
     }
 }
 
-/// Whether a server, or a pool, refuses a connection because it has no more of them.
+/// Whether a server, or a pool, refuses a connection because it has none left.
 fn is_for_want_of_room(code: &str) -> bool {
     code.starts_with("53")
 }

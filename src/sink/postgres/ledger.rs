@@ -1,7 +1,7 @@
 //! The ledger in PostgreSQL: how far each source is, moved in the transaction of its rows.
 //!
-//! A batch begins with the fence, in the message of its BEGIN, and ends with the move of its checkpoints, in that
-//! of its COMMIT. Both compare on the server, so they hold even for messages that no client waits for.
+//! A batch begins with the fence, in the message of its BEGIN, and ends with the move of its checkpoints, in
+//! that of its COMMIT. Both compare on the server, so they hold even for messages that no client waits for.
 
 use std::fmt::{Display, Write as _};
 
@@ -20,7 +20,7 @@ use crate::sink::progress::Progress;
 use crate::sink::{Advance, Batch, Counts, Ending};
 use crate::source::{Preamble, hash16};
 
-/// A run, by its row. The id alone is not enough: a server that has lost the row gives it again.
+/// A run, identified by its row. The id alone is not enough: a server that has lost the row assigns it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) id: i64,
@@ -46,7 +46,7 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Tro
     Ok(Run { id: run.get(0), start_us: run.get(1) })
 }
 
-/// What gives back all that a run holds.
+/// Releases all that a run holds.
 pub(super) fn release_sql(run: Run) -> String {
     format!(
         "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
@@ -55,7 +55,7 @@ pub(super) fn release_sql(run: Run) -> String {
     )
 }
 
-/// How a run ended, and COMMIT.
+/// Records how a run ended, and commits.
 pub(super) fn close_sql(run: Run, ending: &Ending<'_>) -> String {
     let text = |text: &str| format!("'{}'", text.replace('\0', "").replace('\'', "''"));
     let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
@@ -75,9 +75,9 @@ pub(super) fn close_sql(run: Run, ending: &Ending<'_>) -> String {
     )
 }
 
-/// What locks the sources that have several splits, and of which the batch completes one. Of
-/// the last two splits that are open, the later one then sees the other complete, and knows that
-/// it completes the source. It goes with the message that begins.
+/// Locks the sources with several splits of which the batch completes one. Of the last two open splits, the
+/// later one then sees the other complete, and knows that it completes the source. Sent with the message that
+/// begins the batch.
 pub(super) fn lock_sources_sql(batch: &Batch, owned: &Holdings) -> String {
     let mut sql = String::new();
     for advance in &batch.advances {
@@ -92,7 +92,7 @@ pub(super) fn lock_sources_sql(batch: &Batch, owned: &Holdings) -> String {
     sql
 }
 
-/// Locks the checkpoints, and raises where one is not as we believe.
+/// Locks the checkpoints, and raises an error if one is not in the expected state.
 const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
          SELECT c.source_id, c.split_start, c.position, c.epoch, c.owner_pid,
                 c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
@@ -110,17 +110,18 @@ const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
      LEFT JOIN locked l ON l.source_id = n.id AND l.split_start = n.start
      ORDER BY n.place";
 
-/// The columns of an answer of the fence.
+/// The number of columns in an answer of the fence.
 const FENCE_COLUMNS: usize = 10;
 
-/// By what name it is prepared. A pool may give us a session in which another version of ours has prepared its own.
+/// The name it is prepared under. A pool may hand out a session in which another version of logmill has
+/// prepared its own.
 fn fence_name() -> String {
     format!("logmill_fence_{}", hex(&hash16(FENCE_SQL.as_bytes()).0[..8]))
 }
 
-/// Prepares the fence for a connection, by a name, so that it can go in one message with what begins a
-/// batch and is planned once all the same. Not within a transaction: where the pool's session has it already, an
-/// error says so.
+/// Prepares the fence for a connection under a name, so that it can be part of the message that begins a
+/// batch and is still planned only once. Not within a transaction: if the pool's session has it already, that
+/// is an error.
 pub(super) fn prepare_fence(link: &mut Link) -> Result<(), Trouble> {
     if link.has_fence {
         return Ok(());
@@ -135,10 +136,10 @@ pub(super) fn prepare_fence(link: &mut Link) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Locks the checkpoints of the batch, in the order of their key, and compares them. A
-/// zombie, a twin or a late message finds out here that it is none of its business, before
-/// it has written anything; and the comparison fails *on the server*, so that it holds even
-/// for messages that nobody waits for any more. It goes with the message that begins.
+/// Locks the checkpoints of the batch, in the order of their key, and compares them. A zombie, a twin or a
+/// late message detects here that it has lost ownership, before it has written anything. The comparison fails
+/// *on the server*, so it holds even for messages that no client waits for any more. Sent with the message
+/// that begins the batch.
 pub(super) fn fence_sql(batch: &Batch, owned: &Holdings) -> String {
     let advances = &batch.advances;
     let holds = |advance: &Advance| owned.get(advance.split);
@@ -153,7 +154,7 @@ pub(super) fn fence_sql(batch: &Batch, owned: &Holdings) -> String {
     )
 }
 
-/// An array, as a literal.
+/// An array literal.
 fn array<T: Display>(values: impl Iterator<Item = T>) -> String {
     let mut literal = String::from("'{");
     for (index, value) in values.enumerate() {
@@ -164,7 +165,7 @@ fn array<T: Display>(values: impl Iterator<Item = T>) -> String {
     literal
 }
 
-/// What the fence has said, per advance; nothing where that is no answer of a fence.
+/// The fence's answer, per advance; `None` if this is not an answer of the fence.
 pub(super) fn stored(said: &[SimpleQueryMessage], batch: &Batch) -> Option<Vec<Stored>> {
     let rows = said.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) if row.len() == FENCE_COLUMNS => Some(row),
@@ -190,7 +191,7 @@ fn stored_of(row: &SimpleQueryRow) -> Option<Stored> {
     Some(Stored { has_open_siblings: row.get(1)? == "t", counts: Counts::stored(counts) })
 }
 
-/// The counters of a checkpoint, which begin with this column of a row.
+/// The counters of a checkpoint, from this column of a row on.
 pub(super) fn counts(row: &Row, first: usize) -> Counts {
     Counts::stored(Counts {
         lines: row.get(first),
@@ -205,8 +206,8 @@ pub(super) fn counts(row: &Row, first: usize) -> Counts {
     })
 }
 
-/// The checkpoints and what ends the batch, as one message. On a transaction that has failed, the
-/// first statement fails too: a lone COMMIT would be answered without an error.
+/// The move of the checkpoints and the end of the batch, as one message. On a failed transaction the first
+/// statement fails too; a lone COMMIT would be answered without an error.
 pub(super) fn end_sql(
     batch: &Batch,
     owned: &Holdings,
@@ -272,8 +273,7 @@ pub(super) fn end_sql(
     sql
 }
 
-/// What a source's own row says of its end: once it is reached, and once it no longer is
-/// where it was.
+/// Updates the end in a source's own row: when it is reached, and when it is no longer where it was.
 fn write_ends(sql: &mut String, advances: &[Advance]) {
     let mut ends = advances.iter().filter(|advance| advance.has_news_of_the_end()).peekable();
     if ends.peek().is_none() {
@@ -303,7 +303,7 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
     );
 }
 
-/// How far the lane is, for people. A lane has a row to itself, and waits for no other.
+/// How far the lane is, for people. A lane has its own row, and waits for no other lane.
 fn write_progress(sql: &mut String, progress: &Progress, refused: usize) {
     let Progress { run, lane, records, bytes, bytes_total, records_per_second, bytes_per_second, .. } =
         progress;

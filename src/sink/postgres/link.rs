@@ -1,4 +1,4 @@
-//! The connection, with what is remembered from one transaction on it to the next.
+//! The connection, with what is remembered on it from one transaction to the next.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::verdict::Step;
 use crate::sink::destination::Timeouts;
 use crate::sink::key::quote;
 
-/// What `pg_stat_activity` calls us.
+/// The name shown in `pg_stat_activity`.
 pub(super) const APPLICATION_NAME: &str = "logmill";
 
-/// A backend process. The pid alone is not enough: pids come back.
+/// A backend process. The pid alone is not enough: pids are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Backend {
     pub(super) pid: i32,
-    /// When it began, in microseconds since 1970.
+    /// When it started, in microseconds since 1970.
     pub(super) start_us: i64,
 }
 
@@ -26,24 +26,23 @@ pub(super) struct Backend {
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) pulse: Arc<Pulse>,
-    /// The schemas on the path of its role, which it has left.
+    /// The schemas on its role's search path, which the session has left.
     pub(super) schemas: Vec<String>,
     /// Statements that are prepared on this connection.
     pub(super) statements: Statements,
-    /// The fence is prepared, which is the same for all targets.
+    /// The fence is prepared; it is the same for all targets.
     pub(super) has_fence: bool,
     pub(super) staging: Staging,
 }
 
 impl Link {
-    /// For another load, whose target may be another by now.
+    /// Resets it for another load, whose target may be different.
     pub(super) fn forget(&mut self) {
         (self.statements, self.staging) = (Statements::default(), Staging::default());
     }
 }
 
-/// A statement that is prepared once per connection: each round trip is a time in which the
-/// server has nothing to do.
+/// A statement that is prepared once per connection: during each round trip the server is idle.
 pub(super) fn prepared(
     client: &mut Client,
     slot: &mut Option<Statement>,
@@ -64,18 +63,18 @@ pub(super) struct Statements {
     pub(super) copy_dead_letters: Option<Statement>,
 }
 
-/// The path of everything that is ours: what the server itself has, and then, so that nothing is
-/// looked for there first, what is temporary. Operators, functions and types of these names that
-/// somebody else has made are not even seen.
+/// The search path for logmill's own statements: the server's built-ins, and then, so that it is not searched
+/// first, the temporary schema. Operators, functions and types with these names that other users have created
+/// are not visible.
 pub(super) const OUR_PATH: &str = "pg_catalog, pg_temp";
 
-/// Takes a session off the path of its role, and says which schemas were on it. Nothing else is
-/// asked of a session before.
+/// Removes the role's search path from a session, and returns the schemas that were on it. This is the first
+/// statement of every session.
 pub(super) fn leave_path(client: &mut Client) -> Result<Vec<String>, postgres::Error> {
     Ok(leave_path_and(client, "")?.0)
 }
 
-/// The same with more statements in one message, and what they have said.
+/// The same with more statements in one message, and their answers.
 pub(super) fn leave_path_and(
     client: &mut Client,
     then: &str,
@@ -91,8 +90,8 @@ pub(super) fn leave_path_and(
     Ok((schemas.into_iter().filter(|schema| !schema.starts_with("pg_")).collect(), said))
 }
 
-/// The path of the statements that write the target: its triggers, its defaults and what these
-/// call find what their author meant. Nothing of ours is looked up on it.
+/// The search path for statements that write the target: its triggers, its defaults and what these call
+/// resolve names as their author intended. logmill's own names are not resolved on it.
 pub(super) fn path_of_target(schema: &str, schemas: &[String]) -> String {
     let others = schemas.iter().map(String::as_str).filter(|other| *other != schema);
     let schemas: Vec<String> = std::iter::once(schema).chain(others).map(quote).collect();

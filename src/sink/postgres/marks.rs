@@ -1,10 +1,10 @@
 //! The marks of a batch: the dates whose metrics it makes stale, in its own transaction.
 //!
-//! Before its rows a batch takes a share in the row of its target in `rollups`, and in the one without
-//! a name first: whoever takes down the first metric of a target locks the one, whoever takes down
-//! another the other, so that no batch is under way that would not mark for it. The marks come last,
-//! in the order of their dates, and each is locked and raised even where it is there already: whoever
-//! computes its date then has either seen the rows of the batch or comes again.
+//! Before its rows a batch takes a share lock on the row without a name in `rollups`, then on the row of its
+//! target. Registering the first metric of a target locks the former, registering another the latter, so that
+//! no batch is in progress that would not mark for it. The marks come last, in the order of their dates, and
+//! each is locked and raised even if it exists already: the computation of its date has then either seen the
+//! rows of the batch or runs again.
 
 use std::collections::BTreeSet;
 
@@ -21,18 +21,18 @@ use crate::schema::{Time, TimeKind};
 use crate::sink::key::quote;
 use crate::sink::rollup::{Dates, Rollups, start};
 
-/// What marks the dates of rows of a target.
+/// The statements that mark the dates of a target's rows.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
-    /// When records happened, if the job says it,
+    /// The time of a record, if the job names it.
     time: Option<Time>,
-    /// and as it is taken down.
+    /// The same, as registered.
     days: Option<(String, String)>,
     /// The target, as a literal.
     target: String,
     /// Dead letters are counted, by the data dates of their sources.
     counts_rejects: bool,
-    /// Takes a share in what stands for its rollups, and says what its days are.
+    /// Takes a share lock on the target's row of rollups, and returns how its days are defined.
     pub(super) lock_sql: String,
 }
 
@@ -51,8 +51,8 @@ impl Marks {
         }
     }
 
-    /// Whether the dates of a batch are to be marked, by what `lock_sql` has said. A metric may have been
-    /// taken down since the run began, by the days of another clock.
+    /// Whether the dates of a batch must be marked, by the answer to `lock_sql`. A metric may have been
+    /// registered since the run began, with days by another clock.
     pub(super) fn are_wanted(&self, said: &[SimpleQueryMessage]) -> Result<bool, Trouble> {
         let is_own =
             |row: &&SimpleQueryRow| row.columns().first().is_some_and(|column| column.name() == "time");
@@ -80,8 +80,8 @@ impl Marks {
         }
     }
 
-    /// The query for the dates of rows that the rows of a stage take the place of. `joined` says which
-    /// are those. A row that stays on its date is marked with its successor.
+    /// The query for the dates of rows that the rows of a stage replace. `joined` is the condition that pairs
+    /// them. A row that keeps its date is marked with its successor.
     pub(super) fn replaced_sql(&self, table: &str, stage: &str, joined: &str) -> Option<String> {
         let time = self.time.as_ref()?;
         let name = quote(&time.name);
@@ -93,7 +93,7 @@ impl Marks {
         ))
     }
 
-    /// The dates of the rows of the target that a condition on `t` means.
+    /// The dates of the target's rows that satisfy a condition on `t`.
     pub(super) fn days_where(
         &self,
         client: &mut Client,
@@ -109,7 +109,7 @@ impl Marks {
         self.days_of(client, &sql)
     }
 
-    /// The data dates of sources whose letters are counted. Letters are counted by their own job alone.
+    /// The data dates of sources whose letters are counted. Only their own job counts letters.
     pub(super) fn days_of_letters(
         &self,
         client: &mut Client,
@@ -123,7 +123,7 @@ impl Marks {
         Ok(at(Step::Marks, client.query(sql, &[&sources]))?.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Which rows `t` are on dates that are meant.
+    /// The condition that rows `t` are on the selected dates.
     pub(super) fn are_on(&self, dates: &Dates) -> String {
         match (&self.time, dates) {
             (Some(time), Dates::Within(range)) => {
@@ -135,13 +135,13 @@ impl Marks {
         }
     }
 
-    /// The dates that a query gives.
+    /// The dates that a query returns.
     pub(super) fn days_of(&self, client: &mut Client, sql: &str) -> Result<BTreeSet<NaiveDate>, Trouble> {
         let mut days = BTreeSet::new();
         for message in at(Step::Marks, client.simple_query(sql))? {
             let SimpleQueryMessage::Row(row) = message else { continue };
             let number = row.get(0).and_then(|text| text.parse().ok());
-            // In a row of somebody else the year may be of more digits than a record can have.
+            // In another program's row the year can have more digits than a record's can.
             let Some(date) = number.and_then(NaiveDate::from_num_days_from_ce_opt) else { continue };
             match &self.time {
                 Some(time) => days.extend(time.days_of(date)),
@@ -158,7 +158,7 @@ impl Marks {
         Ok(())
     }
 
-    /// The same for those of the jobs that a condition on `m` means.
+    /// The same for the jobs that satisfy a condition on `m`.
     pub(super) fn write_for(
         &self,
         client: &mut Client,
@@ -183,8 +183,8 @@ impl Marks {
     }
 }
 
-/// The date of a row `t`, counted from the first of our era: of an instant that of UTC, which is more
-/// than one on another clock.
+/// The date of a row `t`, as a number of days of our era. For an instant it is the UTC date, which can be two
+/// dates by another clock.
 fn date_of(time: &Time) -> String {
     let name = quote(&time.name);
     let date = match time.kind {
@@ -198,8 +198,8 @@ fn is_on_a_day(time: &Time) -> String {
     format!("pg_catalog.isfinite(t.{})", quote(&time.name))
 }
 
-/// A date as the server reads it, with what follows it: no year has a sign, and before our era there
-/// is no year 0.
+/// A date as the server reads it, with what follows it: no year has a sign, and there is no year 0 before our
+/// era.
 fn written(date: NaiveDate, rest: &str) -> String {
     let (year, era) = match date.year() {
         year @ 1.. => (year, ""),
@@ -208,7 +208,7 @@ fn written(date: NaiveDate, rest: &str) -> String {
     format!("{year:04}{}{rest}{era}", date.format("-%m-%d"))
 }
 
-/// A moment in the type of the column of times.
+/// A point in time, in the type of the column of times.
 pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
     let text = |zone: &str| written(at.date(), &format!("{}{zone}", at.format("T%H:%M:%S")));
     match kind {
@@ -223,7 +223,7 @@ pub(super) fn day(date: NaiveDate) -> String {
     format!("CAST('{}' AS pg_catalog.date)", written(date, ""))
 }
 
-/// Why nothing can be computed: the job does not say when a record happened.
+/// Why nothing can be computed: the job does not name the time of a record.
 pub(super) fn no_time() -> Trouble {
     Trouble::Ours(Error::broken("a job with rollups says when its records happened"))
 }

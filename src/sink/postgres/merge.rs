@@ -1,14 +1,14 @@
 //! The merge: rows that wait in a temporary table become rows of the target.
 //!
-//! Two statements do it, an UPDATE of what is there and differs, and an INSERT of what is not.
-//! That is as fast as `ON CONFLICT DO UPDATE`, counts exactly, and writes no WAL for rows that
-//! are equal. Which comes first is asked of a few rows: where nothing changed, one comparison
-//! is all there is to do; where everything did, the UPDATE alone says so.
+//! Two statements do it, an UPDATE of what exists and differs, and an INSERT of what does not exist. That is
+//! as fast as `ON CONFLICT DO UPDATE`, counts exactly, and writes no WAL for equal rows. A sample of a few
+//! rows decides which comes first: if nothing changed, one comparison is all there is to do; if everything
+//! did, the UPDATE alone shows it.
 //!
-//! Every join probes the target's key index once per row of the stage, as `ON CONFLICT` does.
-//! The planner is not asked: it knows nothing of the stage, and would read the whole target
-//! to hash it (measured: twice the time at 300,000 rows, and worse with each one more). And it
-//! is asked anew each time: a plan that is kept was made for a target that was small then.
+//! Every join probes the target's key index once per row of the stage, as `ON CONFLICT` does. The planner
+//! does not choose: it knows nothing about the stage, and would read the whole target to hash it (measured:
+//! twice the time at 300,000 rows, and worse with every further row). And each statement is planned anew: a
+//! cached plan would stem from when the target was small.
 
 use std::collections::HashMap;
 
@@ -30,27 +30,27 @@ use crate::sink::key::quote;
 use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Counts, Key, OnConflict};
 
-/// What the statements of a merge need, for its transaction.
+/// Settings for the statements of a merge, for its transaction.
 pub(super) const MERGE_SETTINGS_SQL: &str =
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
 
-/// Removing what moved looks at a range of every partition, and needs no order of rows.
+/// Removing moved rows scans a range of every partition, and needs no order of rows.
 const BY_RANGE_SQL: &str = "SET LOCAL enable_hashjoin = on";
 const BY_KEY_SQL: &str = "SET LOCAL enable_hashjoin = off";
 
-/// So many rows are asked whether they differ from what is there.
+/// How many rows are sampled for differences from the existing ones.
 const SAMPLE_ROWS: i64 = 64;
 
-/// What a stage is asked to become, besides the rows that are in it.
+/// What to make of a stage, besides its rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Staged {
-    /// How many rows it holds.
+    /// The number of its rows.
     pub(super) rows: i64,
     /// Two of them may have the same key.
     pub(super) may_repeat_keys: bool,
     /// Insert or update in one statement.
     pub(super) upsert: bool,
-    /// The source of all rows, and the first and last of their offsets.
+    /// The source of all rows, and their first and last offsets.
     pub(super) range: (i32, u64, u64),
 }
 
@@ -61,31 +61,31 @@ pub(super) struct Merge {
     pub(super) copy_sql: String,
     /// Drops all but one row of each key from the stage.
     pub(super) dedupe_sql: Option<String>,
-    /// Removes rows that stand at a position of the stage in another partition: other rules
-    /// have given the record another date.
+    /// Removes rows that are at a position of the stage but in another partition: other rules have given the
+    /// record another date.
     pub(super) remove_moved_sql: Option<String>,
-    /// Asks whether one of them is there with another day, where rows name their day.
+    /// Asks whether one of them exists with another day, if rows name their day.
     pub(super) of_another_day_sql: Option<String>,
-    /// How many rows of the stage are there already, are equal, would win.
+    /// How many rows of the stage exist already, are equal, would win.
     pub(super) compare_sql: Option<String>,
-    /// The same of its first rows.
+    /// The same for its first rows.
     sample_sql: Option<String>,
-    /// The same by source, where the stage knows the source of a row.
+    /// The same by source, if the stage knows the source of a row.
     compare_sources_sql: Option<String>,
     pub(super) update_sql: Option<String>,
-    /// Inserts all, where none is there.
+    /// Inserts all rows, if none exists.
     pub(super) insert_sql: String,
-    /// Inserts those that are not there.
+    /// Inserts the rows that do not exist.
     pub(super) insert_absent_sql: Option<String>,
-    /// The dates of the rows whose place those of the stage take.
+    /// The dates of the rows that those of the stage replace.
     pub(super) replaced_sql: Option<String>,
-    /// Inserts or updates in one statement: for targets whose triggers write too, and where
-    /// somebody else writes the same keys.
+    /// Inserts or updates in one statement: for targets whose triggers write too, and where other sessions
+    /// write the same keys.
     pub(super) upsert_sql: Option<String>,
 }
 
 impl Merge {
-    /// Moves what is staged into the target, and counts what became of it.
+    /// Moves the staged rows into the target, and counts the outcomes.
     pub(super) fn run(&self, link: &mut Link, staged: Staged) -> Result<Counts, Trouble> {
         let mut counts = Counts::default();
         let Some(compare_sql) = &self.compare_sql else {
@@ -107,7 +107,7 @@ impl Merge {
         if changed.sum() != unique && !staged.upsert {
             return Err(Trouble::Server(Box::new(Refusal::raced())));
         }
-        // A row that went to another partition was not new.
+        // A row that moved to another partition was not new.
         counts.inserted = changed.inserted - moved;
         counts.updated = changed.updated + moved;
         counts.unchanged = changed.unchanged;
@@ -115,7 +115,7 @@ impl Merge {
         Ok(counts)
     }
 
-    /// Whether a row that is staged has the key of one of another day.
+    /// Whether a staged row has the key of a row of another day.
     pub(super) fn meets_another_day(&self, link: &mut Link) -> Result<bool, Trouble> {
         let Some(sql) = &self.of_another_day_sql else { return Ok(false) };
         Ok(numbers(ask(link, sql)?)?.iter().any(|[met, ..]| *met > 0))
@@ -126,7 +126,7 @@ impl Merge {
         self.compare_sources_sql.is_some()
     }
 
-    /// The same for so many rows each of several sources.
+    /// The same for several sources, with this many rows each.
     pub(super) fn run_all(&self, link: &mut Link, sources: &[(i32, i64)]) -> Result<Vec<Counts>, Trouble> {
         let sql = self.compare_sources_sql.as_ref().expect("asked for where sources are told");
         let found = compare_sources(link, sql)?;
@@ -154,7 +154,7 @@ impl Merge {
         Ok(counts.collect())
     }
 
-    /// Whether rows that are there differ, by a sample. Of few rows it would be all.
+    /// Whether existing rows differ, judged by a sample. For few rows the sample would be all of them.
     fn is_changing(&self, link: &mut Link, unique: i64) -> Result<bool, Trouble> {
         match &self.sample_sql {
             Some(sql) if unique > SAMPLE_ROWS => Ok(compare(link, sql)?.wins > 0),
@@ -162,7 +162,7 @@ impl Merge {
         }
     }
 
-    /// For rows of which most differ: if all of them were updated, there is no more to ask.
+    /// For rows that mostly differ: if all of them were updated, nothing else needs to be asked.
     fn change_first(
         &self,
         link: &mut Link,
@@ -176,19 +176,19 @@ impl Merge {
         if updated + inserted == unique {
             return Ok(Changed { inserted, updated, ..Changed::default() });
         }
-        // What was written just now is equal now.
+        // Rows that were just written are equal now.
         let found = compare(link, compare_sql)?;
         let lost = found.existing - found.equal - found.wins;
         Ok(Changed { inserted, updated, unchanged: found.equal - updated - inserted, lost })
     }
 
-    /// For rows of which most are equal: the comparison is all there is to do.
+    /// For rows that are mostly equal: the comparison is all there is to do.
     fn compare_first(&self, link: &mut Link, compare_sql: &str, unique: i64) -> Result<Changed, Trouble> {
         let found = compare(link, compare_sql)?;
         self.change_found(link, &found, unique)
     }
 
-    /// Writes what a comparison has found to be written.
+    /// Writes what a comparison has found.
     fn change_found(&self, link: &mut Link, found: &Standing, unique: i64) -> Result<Changed, Trouble> {
         let mut changed = found.to_be();
         if found.wins > 0 {
@@ -219,32 +219,32 @@ impl Merge {
     }
 }
 
-/// How the rows of a stage stand to those of the target.
+/// How the rows of a stage compare with those of the target.
 #[derive(Clone, Copy, Default)]
 struct Standing {
-    /// Have their key there.
+    /// Their key exists there.
     existing: i64,
-    /// Are the same there.
+    /// They are the same there.
     equal: i64,
-    /// Are to take the place of what is there.
+    /// They are to replace the existing rows.
     wins: i64,
 }
 
 impl Standing {
-    /// What will have come of them when those that win have won and the others are in.
+    /// The outcome once the winning rows and the new ones are written.
     fn to_be(self) -> Changed {
         let lost = self.existing - self.equal - self.wins;
         Changed { unchanged: self.equal, lost, ..Changed::default() }
     }
 }
 
-/// What came of the rows of a stage.
+/// The outcome of the rows of a stage.
 #[derive(Default)]
 struct Changed {
     inserted: i64,
     updated: i64,
     unchanged: i64,
-    /// Have their key there, with a row that is better.
+    /// Their key exists with a better row.
     lost: i64,
 }
 
@@ -270,7 +270,7 @@ fn compare_sources(link: &mut Link, sql: &str) -> Result<HashMap<i32, Standing>,
     found.collect()
 }
 
-/// The rows of an answer, which are up to four numbers each.
+/// The rows of an answer, with up to four numbers each.
 fn numbers(answer: Vec<SimpleQueryMessage>) -> Result<Vec<[i64; 4]>, Trouble> {
     let rows = answer.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -290,16 +290,16 @@ fn no_numbers() -> Trouble {
     Trouble::Ours(Error::broken("the server answered a count without a number"))
 }
 
-/// By the simple protocol, which asks and answers in one round trip.
+/// Uses the simple protocol, which takes one round trip.
 fn ask(link: &mut Link, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
     let answer = at(Step::Merge, link.client.simple_query(sql))?;
     link.pulse.beat();
     Ok(answer)
 }
 
-/// Inserts or updates, and counts again by key what came of it. A trigger may have made of a
-/// row what is there already, and then nothing was written; or it has left the row out, and
-/// then its key is still not there, and the sum says so.
+/// Inserts or updates, and counts the outcome again by key. A trigger may have changed a row into what exists
+/// already, so that nothing was written; or it has suppressed the row, so that its key is still missing, and
+/// the sum shows it.
 fn upsert(link: &mut Link, upsert_sql: &str, compare_sql: &str) -> Result<Changed, Trouble> {
     let before = compare(link, compare_sql)?;
     let affected = execute(link, upsert_sql)?;
@@ -378,7 +378,7 @@ impl Merge {
             copy_sql: format!("COPY pg_temp.{STAGE} ({names}) FROM STDIN BINARY"),
             dedupe_sql: has_key.then(|| {
                 format!(
-                    // By where they lie, which needs no join: those of whole stages are turned off.
+                    // By physical location, which needs no join: joins of whole stages are turned off.
                     "DELETE FROM pg_temp.{STAGE} d WHERE d.ctid = ANY (ARRAY(
                          SELECT l.lies FROM (
                              SELECT s.ctid AS lies, pg_catalog.row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
@@ -410,7 +410,7 @@ impl Merge {
             insert_sql: insert(""),
             insert_absent_sql: has_key
                 .then(|| format!("{} WHERE NOT EXISTS (SELECT FROM {table} t WHERE {join})", insert(""))),
-            // In one order, whoever writes them: who waits for a key has none that is waited for.
+            // Always in the same order: a session that waits for a key holds none that others wait for.
             upsert_sql: has_key
                 .then(|| format!("{} ORDER BY {new_keys} {}", insert(" AS t"), words.instead())),
         }

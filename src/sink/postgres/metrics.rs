@@ -1,4 +1,4 @@
-//! Whose metrics a target has: what a job takes down before it loads.
+//! The owners of a target's metrics, and what a job registers before it loads.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -21,13 +21,13 @@ use crate::sink::destination::Timeouts;
 use crate::sink::key::quote;
 use crate::sink::rollup::{Changes, Dates, Known, KnownMetric, Metric, Whose};
 
-/// The full name of the table of a metric: in the schema of its target, unless it names another.
+/// The full name of a metric's table: in the schema of its target, unless it names another.
 pub(super) fn table_of(metric: &Metric, target: &Target) -> TableName {
     let schema = metric.table.schema.clone().unwrap_or_else(|| target.schema.clone());
     TableName { schema: Some(schema), name: metric.table.name.clone() }
 }
 
-/// The table of a metric, if it is there.
+/// The table of a metric, if it exists.
 pub(super) fn found_table(
     client: &mut Client,
     metric: &Metric,
@@ -36,7 +36,7 @@ pub(super) fn found_table(
     Target::find(client, &[], &table_of(metric, target))
 }
 
-/// The dates of which the metrics of the job have values.
+/// The dates for which the job's metrics have values.
 fn stored_dates(
     client: &mut Client,
     settings: &Settings,
@@ -49,14 +49,13 @@ fn stored_dates(
         let Some(table) = table.filter(is_ours) else { continue };
         let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = $1", table.quoted());
         let stored = at(Step::RollUp, client.ask(&sql, &[&metric.name]))?;
-        // In a table of somebody else it may be of another type.
+        // In another program's table it may have another type.
         dates.extend(stored.iter().filter_map(|row| row.try_get::<_, NaiveDate>(0).ok()));
     }
     Ok(dates)
 }
 
-/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
-/// counted.
+/// The selected ones among the dates that have rows, values or a mark, or rejects if these are counted.
 pub(super) fn known_dates(
     client: &mut Client,
     settings: &Settings,
@@ -77,7 +76,7 @@ pub(super) fn known_dates(
     Ok(dates)
 }
 
-/// What is taken down of a target, and of others in the tables of these metrics.
+/// What is registered for a target, and for others in the tables of these metrics.
 fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Known, Trouble> {
     let remembered = target.remembered();
     let row = client.ask_opt("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]);
@@ -100,7 +99,7 @@ fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Kn
     Ok(Known { has_row: row.is_some(), days, metrics: metrics.collect() })
 }
 
-/// What the job would have to take down, or why it may not load.
+/// What the job would have to register, or why it may not load.
 fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
     let (job, remembered) = (&settings.job, target.remembered());
     let table_of = |metric: &Metric| table_of(metric, target).remembered();
@@ -113,8 +112,8 @@ fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Change
     }
 }
 
-/// What is wrong with a column of times that rounds: the last moments of a day would be rows of the
-/// next, and the day of the record is marked.
+/// Rejects a column of times that rounds: the last moments of a day would become rows of the next, while the
+/// record's own day is marked.
 fn rounded(settings: &Settings, target: &Target) -> Option<String> {
     let column = target.column(&settings.rollups.time.as_ref()?.name).filter(|column| column.rounds())?;
     Some(format!(
@@ -129,13 +128,13 @@ fn rounded(settings: &Settings, target: &Target) -> Option<String> {
     ))
 }
 
-/// What is wrong with the rollups of the job, if anything is. Nothing is written.
+/// Rejects faulty rollups of the job. Writes nothing.
 pub(super) fn compare(client: &mut Client, settings: &Settings, target: &Target) -> Result<Changes, Trouble> {
     let known = known(client, settings, target)?;
     changes(settings, target, &known)
 }
 
-/// Takes down the metrics of the job, and gives what is to be told.
+/// Registers the metrics of the job, and returns what to report.
 pub(super) fn register(
     client: &mut Client,
     settings: &Settings,
@@ -149,7 +148,7 @@ pub(super) fn register(
     }
     let remembered = literal(&target.remembered());
     if !now.has_row {
-        // No batch is under way any more then that has not seen this row.
+        // After this, no batch is in progress that has not seen this row.
         begin_alone(client, settings, target, "SELECT FROM logmill.rollups WHERE target = '' FOR UPDATE")?;
         let sql = format!(
             "INSERT INTO logmill.rollups (target) VALUES ({remembered}) ON CONFLICT DO NOTHING;
@@ -174,11 +173,11 @@ pub(super) fn register(
     Ok(wanted.warnings())
 }
 
-/// A batch that is under way has ended sooner.
+/// A batch in progress ends sooner than this.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Begins a transaction with the lock in which whoever writes the target has a share. A rebuild has it as long as its
-/// files take to be read, so who waits for that is told what for, and how long at most.
+/// Begins a transaction with the lock that all writers of the target share. A rebuild holds it as long as it
+/// takes to read its files, so anyone who waits for that is told why, and how long at most.
 fn begin_alone(client: &mut Client, settings: &Settings, target: &Target, lock: &str) -> Result<(), Trouble> {
     let begin = |timeout: Duration| begin_sql(Timeouts { lock: timeout, ..settings.timeouts });
     let quick = at(Step::Prepare, client.batch_execute(&format!("{}; {lock}", begin(QUIET))));
@@ -222,7 +221,7 @@ fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Cha
         let sql = "UPDATE logmill.rollups SET time = $2, zone = $3 WHERE target = $1";
         at(Step::Prepare, client.tell(sql, &[&remembered, &time, &zone]))?;
         if days.is_none() {
-            // Nobody would compute them.
+            // No job would compute them.
             let sql = "DELETE FROM logmill.dirty_dates WHERE target = $1";
             at(Step::Prepare, client.tell(sql, &[&remembered]))?;
         }
@@ -230,8 +229,7 @@ fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Cha
     Ok(())
 }
 
-/// Takes down how metrics are made now that were made otherwise. In a transaction in which all their
-/// dates are marked.
+/// Registers the new definitions of changed metrics, in a transaction that marks all their dates.
 pub(super) fn take_down(client: &mut Client, changes: &Changes) -> Result<(), Trouble> {
     for (table, name, hash) in &changes.changed {
         let sql = "UPDATE logmill.metrics SET sql_hash = $3 WHERE rollup_table = $1 AND metric = $2";

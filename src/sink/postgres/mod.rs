@@ -1,8 +1,8 @@
-//! PostgreSQL: the promises kept by one local transaction per batch.
+//! PostgreSQL: the promises, kept by one local transaction per batch.
 //!
-//! No two-phase commit, no superuser, no extension, no session-level lock. This file holds
-//! the loop around the transaction: what is tried again, and how. The transaction itself is in `transaction`; what
-//! follows a lost connection, and how the outcome of a lost COMMIT is found out, in `recover`.
+//! No two-phase commit, no superuser, no extension, no session-level lock. This file holds the loop around
+//! the transaction: what is retried, and how. The transaction itself is in `transaction`; `recover` handles
+//! lost connections, and finds out the outcome of a lost COMMIT.
 
 mod again;
 mod apart;
@@ -110,29 +110,28 @@ pub struct Postgres {
     server: Arc<Server>,
     settings: Settings,
     session: Session,
-    /// Where the connection is left for the next load, if there is to be one.
+    /// Where the connection is left for the next load, if there is one.
     spares: Option<Spares>,
     constants: Arc<Constants>,
     encoder: Arc<CopyEncoder>,
     run: Run,
     owned: Holdings,
     strategy: Strategy,
-    /// The rebuild that is under way: all batches are in its transaction.
+    /// The rebuild in progress: all batches are in its transaction.
     rebuild: Option<Rebuilding>,
-    /// Its day, or what it is about, was not rebuilt: it stands as it did.
+    /// A rebuild was abandoned: its day or its sources are as they were.
     is_as_it_was: bool,
-    /// The backend of a connection that was lost and may still hold locks.
+    /// The backend of a lost connection, which may still hold locks.
     left: Option<Backend>,
     told: Told,
-    /// What its lanes were told, or, if it is one, those beside it.
+    /// What was acknowledged to its lanes or, for a lane, to those beside it.
     told_by_lanes: Left,
     /// Connections for lanes.
     ready: Vec<Session>,
 }
 
 impl Postgres {
-    /// Connects, prepares everything up to the first row, and opens the run's row. An outage is
-    /// waited out.
+    /// Connects, prepares everything up to the first row, and opens the run's row. Waits out an outage.
     pub fn open(server: Arc<Server>, settings: Settings) -> Result<Postgres> {
         Postgres::open_with(server, settings, None)
     }
@@ -162,7 +161,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
+    /// `left` is the backend of an earlier attempt, and then of this one, which may still hold locks.
     fn try_open(
         server: &Arc<Server>,
         settings: &Settings,
@@ -206,14 +205,14 @@ impl Postgres {
         })
     }
 
-    /// What turns rows into the bytes of COPY: for a benchmark of it.
+    /// The encoder from rows to the bytes of COPY, for its benchmark.
     #[doc(hidden)]
     pub fn encoder(&self) -> Arc<CopyEncoder> {
         Arc::clone(&self.encoder)
     }
 
-    /// Does `work` on the session's thread. After an error the transaction is rolled back, or what this
-    /// work did in that of a rebuild.
+    /// Runs `work` on the session's thread. After an error the transaction is rolled back, or in a rebuild
+    /// what this work did in its transaction.
     fn run<T: Send + 'static>(
         &self,
         step: Step,
@@ -223,13 +222,13 @@ impl Postgres {
         self.session.run(step, move |link| frame.hold(link, work))
     }
 
-    /// Where what is written has its place.
+    /// The frame for what is written.
     fn frame(&self) -> Frame {
         if self.rebuild.is_some() { Frame::Savepoint } else { Frame::Transaction }
     }
 
-    /// Does `work`, which can be done twice, over and over until it succeeds or waiting is no
-    /// use; on a new connection if the old one is lost.
+    /// Runs `work`, which is safe to repeat, until it succeeds or waiting is pointless; on a new connection
+    /// if the old one is lost.
     fn persist<T: Send + 'static>(
         &mut self,
         retry_for: Duration,
@@ -271,9 +270,8 @@ impl Sink for Postgres {
         let mut old = self.left.take();
         self.told.written.clear();
         if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
-            // To recognise an archive can mean to inflate it. What is found is kept with the
-            // candidates, so it is done here once, and neither while we hold the lock nor where
-            // silence is taken for a dead line.
+            // Recognising an archive can mean inflating it. The result is kept with the candidates, so it is
+            // done here once: neither while the lock is held nor where silence is taken for a dead line.
             let remembered = self.remember(Whose::Own)?;
             if let Ok(decisions) = decide(asked, &remembered)
                 && asks_for_others(asked, &decisions)
@@ -363,8 +361,8 @@ impl Sink for Postgres {
         manner.keeps_other_days = self.rebuild.is_some();
         let frame = self.frame();
         loop {
-            // What the transaction found out is put here before COMMIT is sent, so that it is
-            // known even if the answer is not.
+            // The outcome found in the transaction is stored here before COMMIT is sent, so that it is known
+            // even if the answer is lost.
             let found = Arc::new(Mutex::new(None));
             let (constants, for_thread, owned, found_there) =
                 (Arc::clone(&self.constants), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
@@ -468,7 +466,7 @@ impl Sink for Postgres {
         self.take_left();
         let table = self.constants.target.quoted();
         let is_gone = match self.constants.key {
-            // The right to read the table was not asked for.
+            // The run did not ask for the right to read the table.
             Key::None => return Ok(Vec::new()),
             Key::Position => {
                 let gone = |place: &str| {
@@ -522,7 +520,7 @@ impl Sink for Postgres {
                 let mut shapes = shapes.lock().unwrap_or_else(PoisonError::into_inner);
                 let computed = rollup::compute(link, &constants.begin_sql, job, date, &mut shapes);
                 if computed.is_err() {
-                    // Whether a table that was made for them is there, is not known.
+                    // Whether a table that was created for them exists is unknown.
                     shapes.clear();
                 }
                 computed
@@ -576,13 +574,13 @@ impl Postgres {
         })
     }
 
-    /// Takes away from a holder what it holds.
+    /// Takes from a holder what it holds.
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
         let (constants, holder) = (Arc::clone(&self.constants), holder.clone());
         self.run(Step::Claim, move |link| ownership::take_over(link, &constants, &holder))
     }
 
-    /// Takes note of a batch that is committed.
+    /// Records that a batch is committed.
     fn committed(&mut self, batch: &Batch, found: &Mutex<Option<Done>>) -> Committed {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
@@ -600,7 +598,7 @@ impl Postgres {
         acknowledged.note(batch, &committed.counts, &after, &self.owned);
         for advance in &batch.advances {
             match advance.completes {
-                // It is nobody's now, and no reconnect takes it again.
+                // The split has no owner now, and no reconnect takes it again.
                 true => self.owned.forget(advance.split),
                 false => {
                     let holding = self.owned.get(advance.split);

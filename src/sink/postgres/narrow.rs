@@ -1,16 +1,16 @@
-//! Columns that are narrower than their fields: what is good by the schema, and not for the target.
+//! Columns that are narrower than their fields: values that the schema accepts and the target refuses.
 //!
-//! Each of these is refused record by record, where the row is encoded. A plan tells of them before.
+//! Each such value is refused per record, when the row is encoded. A plan reports them in advance.
 
 use super::numeric::Limits;
 use super::wire::{Column, Wire};
 use crate::schema::{Bounds, Decimal, Enum, Kind, Schema, Text, Values};
 use crate::sink::key::Origin;
 
-/// No more labels of an enum than this are listed.
+/// At most this many labels of an enum are listed.
 const LABELS_MAX: usize = 8;
 
-/// What the columns take, where that is less than their fields can be.
+/// What the columns accept, where that is less than their fields can hold.
 pub(super) fn narrower(columns: &[Column], schema: &Schema) -> Vec<String> {
     let mut found = Vec::new();
     for column in columns {
@@ -30,7 +30,7 @@ pub(super) fn narrower(columns: &[Column], schema: &Schema) -> Vec<String> {
     found
 }
 
-/// The labels of an enum, of which the values of a field can be none.
+/// The labels of an enum, if a field's values may be none of them.
 fn labels(wire: &Wire, kind: &Kind) -> Option<String> {
     match (wire, kind) {
         (Wire::Label(labels), kind) if is_narrower(wire, kind) => {
@@ -43,7 +43,7 @@ fn labels(wire: &Wire, kind: &Kind) -> Option<String> {
     }
 }
 
-/// Whether there are values of a field that have no such form.
+/// Whether some values of a field do not have this form.
 fn is_narrower(wire: &Wire, kind: &Kind) -> bool {
     match (wire, kind) {
         (Wire::Text { chars_max: Some(max) }, Kind::Text(Text { max_length, .. })) => {
@@ -74,7 +74,7 @@ fn is_within(bounds: &Bounds<i128>, least: i128, most: i128) -> bool {
     from && to
 }
 
-/// Digits before the point, if there can be some.
+/// Digits before the point, if any are possible.
 fn whole_digits(limits: Limits) -> Option<u32> {
     u32::try_from(i64::from(limits.precision) - i64::from(limits.scale)).ok()
 }

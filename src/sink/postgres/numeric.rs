@@ -1,21 +1,20 @@
 //! `numeric` on the wire: digits in groups of four, exact at any length.
 //!
-//! The server rounds what does not fit the scale of a column (1.005 becomes 1.01), and so
-//! would store something else without a word. Here it is refused instead.
+//! The server rounds what does not fit the scale of a column (1.005 becomes 1.01), and so would silently
+//! store another value. Such a value is refused here instead.
 
 /// The limits of `numeric(precision, scale)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub(super) precision: u32,
-    /// Can be negative, and greater than the precision, since PostgreSQL 15.
+    /// Can be negative, or greater than the precision, since PostgreSQL 15.
     pub(super) scale: i32,
 }
 
 impl Limits {
     /// The limits in a type modifier, if it has one.
     pub(super) fn of_modifier(typmod: i32) -> Option<Limits> {
-        // As numeric.c packs it: precision in the upper half, scale in the lower 11 bits,
-        // with a sign.
+        // As numeric.c packs it: precision in the upper half, scale in the lower 11 bits, with a sign.
         let packed = typmod.checked_sub(4).filter(|&packed| packed >= 0)?;
         let scale = packed & 0x7ff;
         Some(Limits {
@@ -29,8 +28,8 @@ impl Limits {
 const WHOLE_DIGITS_MAX: usize = 131_072;
 pub(super) const FRACTION_DIGITS_MAX: usize = 16_383;
 
-/// Appends the wire form of `text`, which is digits with at most one point and a sign, or
-/// `NaN`. An error says why the column cannot hold it.
+/// Appends the wire form of `text`, which is digits with at most one point and a sign, or `NaN`. The error
+/// says why the column cannot hold it.
 pub(super) fn put(text: &str, limits: Option<Limits>, out: &mut Vec<u8>) -> Result<(), &'static str> {
     const NEGATIVE: u16 = 0x4000;
     const NAN: u16 = 0xc000;
@@ -52,7 +51,7 @@ pub(super) fn put(text: &str, limits: Option<Limits>, out: &mut Vec<u8>) -> Resu
     if let Some(limits) = limits {
         check(whole, fraction, limits)?;
     }
-    // Zeros at the end are kept in the display scale, not in the digits.
+    // Trailing zeros are kept in the display scale, not in the digits.
     let shown = match limits {
         Some(limits) => fraction.len().min(usize::try_from(limits.scale.max(0)).expect("not negative")),
         None => fraction.len(),
@@ -65,7 +64,7 @@ pub(super) fn put(text: &str, limits: Option<Limits>, out: &mut Vec<u8>) -> Resu
     put_header(0, 0, sign, dscale, out);
     let whole_groups = whole.len().div_ceil(4);
     let at = |index: usize| -> u16 {
-        // Digits by their place in groups: leading zeros before the whole part.
+        // Digits by their position in groups: leading zeros before the whole part.
         let lead = whole_groups * 4 - whole.len();
         let digit = match index.checked_sub(lead) {
             None => b'0',
@@ -88,7 +87,7 @@ pub(super) fn put(text: &str, limits: Option<Limits>, out: &mut Vec<u8>) -> Resu
         }
     }
     let Some(first) = first else {
-        // Zero has no digits, and no sign.
+        // Zero has no digits and no sign.
         out.truncate(groups_start - 8);
         put_header(0, 0, 0, dscale, out);
         return Ok(());
@@ -121,7 +120,7 @@ fn check(whole: &[u8], fraction: &[u8], limits: Limits) -> Result<(), &'static s
     {
         return Err("a number with more digits after the point than the column keeps");
     }
-    // Digits before the point; of a number below one, less than none for each zero.
+    // Digits before the point; for a number below one, minus one for each leading zero.
     let lead = fraction[..significant].iter().take_while(|&&digit| digit == b'0').count();
     let before_point = match whole.len() {
         0 if significant == 0 => return Ok(()),
@@ -187,7 +186,7 @@ mod tests {
         assert!(put(&"9".repeat(131_072), None, &mut Vec::new()).is_ok());
     }
 
-    /// The number on the wire, in units of its last digit but a few: times `10^60`.
+    /// The number on the wire, times `10^60`.
     fn value(text: &str) -> BigInt {
         let (digits, weight, sign, _) = wire(text);
         let groups = digits.iter().enumerate().map(|(index, &group)| {

@@ -1,4 +1,4 @@
-//! The dead letters that are open: of which splits, and why.
+//! The open dead letters: in which splits, and why.
 
 use postgres::types::ToSql;
 use postgres::{GenericClient, Row};
@@ -10,7 +10,7 @@ use crate::sink::claim::unsigned;
 use crate::sink::history::{FirstLetter, Line, ReasonCount, place_of_split};
 use crate::split::Split;
 
-/// How the splits of sources stand.
+/// The states of the splits of sources.
 pub(super) fn standing(client: &mut impl GenericClient, sources: &[i32]) -> Result<Vec<Standing>, Trouble> {
     let rows = client.query(
         "SELECT c.source_id, c.split_start, c.inserted + c.updated + c.unchanged + c.superseded + c.rejected,
@@ -31,8 +31,8 @@ pub(super) fn standing(client: &mut impl GenericClient, sources: &[i32]) -> Resu
     Ok(at(Step::Look, rows)?.iter().map(standing).collect())
 }
 
-/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits. The
-/// first of them is so by its place: splits that are loaded beside each other give ids in any order.
+/// Why the dead letters `d` that satisfy `whose` are open. `checkpoints` are those of their splits. The first
+/// letter is determined by place, because splits that load concurrently assign ids in any order.
 pub(super) fn reasons(
     client: &mut impl GenericClient,
     checkpoints: &str,

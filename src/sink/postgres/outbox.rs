@@ -25,14 +25,14 @@ use crate::sink::outbox::{Delivered, IS_DUE, Outbox, Outgoing, PAGE_BYTES, PAGE_
 pub(super) struct PostgresOutbox {
     session: Session,
     settings: Settings,
-    /// By what the sources of the table are remembered.
+    /// The name under which the sources of the table are remembered.
     target: String,
-    /// Nothing of ours is there yet.
+    /// logmill has no tables there yet.
     is_new: bool,
 }
 
 impl PostgresOutbox {
-    /// Connects, and does not wait for a server that is not there.
+    /// Connects, and does not wait for a server that is away.
     pub(super) fn open(server: &Arc<Server>, settings: &Settings) -> Result<PostgresOutbox> {
         let since = Instant::now();
         let session = loop {
@@ -53,8 +53,7 @@ impl PostgresOutbox {
         Ok(PostgresOutbox { session, settings: settings.clone(), target, is_new })
     }
 
-    /// The rows of a query about the letters `d` of the job in the table, which are its first two
-    /// parameters.
+    /// The rows of a query about the letters `d` of the job in the table, which are its first two parameters.
     fn ask<T: Send + 'static>(
         &self,
         sql: String,
@@ -74,19 +73,19 @@ impl PostgresOutbox {
     }
 }
 
-/// The backend of a load that has just ended holds its place for a moment, and a role may have only one.
+/// The backend of a load that has just ended occupies its slot for a moment, and a role may have only one.
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 
 fn is_for_want_of_room(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Server { sqlstate: Some(code), .. } if code.starts_with("53"))
 }
 
-/// Whether a letter is due, and of the job and the table.
+/// The condition that a letter is due and belongs to the job and the table.
 fn is_ours_and_due() -> String {
     format!("{IS_DUE} AND d.job = $1 AND {}", of_target("logmill.sources", "$2"))
 }
 
-/// What is read of a letter `d` of a source `s`.
+/// The columns that are read of a letter `d` of a source `s`.
 fn columns() -> String {
     format!(
         "d.id, d.source_id, coalesce(s.name, ''), s.data_date, d.generation::bigint, d.source_offset, d.line,
@@ -158,7 +157,7 @@ impl Outbox for PostgresOutbox {
 
     fn letters_of(&mut self, stretch: Stretch, visit: &mut dyn FnMut(Outgoing) -> Result<()>) -> Result<()> {
         let ((start, end), job) = (stretch.offsets(), self.settings.job.clone());
-        // Each half has an index: that of places has no letters that are superseded.
+        // Each half has an index: the one of places holds no superseded letters.
         let columns = columns();
         let half = |state: &str| {
             format!(

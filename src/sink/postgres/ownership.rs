@@ -1,12 +1,12 @@
-//! Ownership: of all runs, one may move a source's checkpoint.
+//! Ownership: of all runs, only one may move a source's checkpoint.
 //!
-//! The checkpoint row names its owner by run, backend and the backend's start, under an
-//! epoch that only grows. Taking a source means raising its epoch; every batch compares
-//! epoch and backend under the row's lock before it writes anything. So an owner that was
-//! thought dead and is not cannot do harm: it finds out at its next fence.
+//! The checkpoint row names its owner by run, backend and the backend's start, under an epoch that only
+//! grows. Taking a source raises its epoch; every batch compares epoch and backend under the row's lock
+//! before it writes anything. So an owner that was wrongly believed dead cannot do harm: its next fence
+//! refuses it.
 //!
-//! An owner is dead when pg_stat_activity no longer has its backend. A backend outlives a
-//! killed client for a moment, so a newcomer waits a little before it gives up.
+//! An owner is dead when its backend is no longer in pg_stat_activity. A backend outlives a killed client for
+//! a moment, so a newcomer waits a little before it gives up.
 
 use postgres::{Client, Row, SimpleQueryMessage};
 
@@ -43,7 +43,7 @@ pub(super) fn claim(
     if let Some(old) = old {
         end_old(client, run, old, None)?;
     }
-    // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
+    // Never a lone COMMIT: on a failed transaction it is answered without an error.
     let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
     let mut claiming = Claiming { client, constants, run, backend, end_sql };
     let claimed = ledger::claim(&mut claiming, asked)?;
@@ -58,7 +58,7 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// The transaction that claims.
+/// The transaction of a claim.
 struct Claiming<'a> {
     client: &'a mut Client,
     constants: &'a Constants,
@@ -70,7 +70,8 @@ struct Claiming<'a> {
 impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
-    /// Begins, and takes the lock on ids first: of two runs with the same new file, one makes the source.
+    /// Begins, and takes the lock on ids first: if two runs see the same new file, only one creates the
+    /// source.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         let Claiming { client, constants, .. } = self;
         let (job, target) = (literal(&constants.scope.job), literal(&constants.scope.target));
@@ -123,7 +124,7 @@ pub(super) fn remembered(
     remembered_of(client, scope, whose, "s.data_date IS NOT DISTINCT FROM $3", version)
 }
 
-/// The same of the sources of all days: the scope is of none.
+/// The same for the sources of all days; the day of the scope is ignored.
 pub(super) fn remembered_of_days(
     client: &mut Client,
     scope: &Scope,
@@ -142,7 +143,7 @@ fn remembered_of(
 ) -> Result<Vec<Remembered>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
     let is_asked_for = match whose {
-        // Those of an older version have no table yet, and are taken for the job's.
+        // Sources from an older version have no table yet, and are taken to be in the job's.
         Whose::Own => "s.job = $1 AND coalesce(s.target, $2) = $2",
         Whose::Others => "s.job <> $1 AND s.target = $2",
     };
@@ -191,7 +192,7 @@ fn remembered_of(
             head_hash: hash(row.get(2)),
             tail_hash: hash(row.get(3)),
         };
-        // The remembered are in the order of their ids.
+        // `remembered` is sorted by id.
         if let Ok(index) = remembered.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
             remembered[index].known.containers.push(container);
         }
@@ -222,7 +223,7 @@ pub(super) fn find_holder(
     wanted: &[Wanted<'_>],
     run: i64,
 ) -> Result<Option<Holder>, Trouble> {
-    // A claim whose answer was lost is ours all the same.
+    // A claim whose answer was lost still belongs to this run.
     let others = wanted.iter().filter_map(|(name, checkpoint)| {
         let owner = checkpoint.owner.filter(|owner| owner.run != run)?;
         Some((name, owner, owner.start_us?))
@@ -231,7 +232,8 @@ pub(super) fn find_holder(
     if pids.is_empty() {
         return Ok(None);
     }
-    // A start that we may not see counts as alive: better to wait than to double.
+    // If the start time is hidden from this role, the owner counts as alive: waiting is better than loading
+    // twice.
     let alive = client.ask(
         "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
                 concat_ws(', ', nullif(application_name, ''), 'as ' || usename, 'from ' || coalesce(host(client_addr), 'this machine'))
@@ -252,7 +254,7 @@ pub(super) fn find_holder(
     Ok(None)
 }
 
-/// Sources, as the arrays that statements take.
+/// Sources, as array parameters of statements.
 #[derive(Default)]
 pub(super) struct Sources {
     pub(super) ids: Vec<i32>,
@@ -328,15 +330,15 @@ impl Claiming<'_> {
                AND c.epoch = n.epoch - 1 AND c.position = n.position",
             &[&ids, &starts, &epochs, &positions, run, &backend.pid, &backend.start_us, &&rules_hash.0[..]],
         );
-        // What was decided rests on a plain read. A COMMIT of the last owner that was running
-        // then has ended by now, since this waited for its lock.
+        // The decision was based on a plain read. A COMMIT of the last owner that was running has ended by
+        // now, because this statement waited for its lock.
         match at(Step::Claim, updated)? == taken.len() as u64 {
             true => Ok(()),
             false => Err(Trouble::Server(Box::new(Refusal::overtaken()))),
         }
     }
 
-    /// Makes the splits of what sources have grown by.
+    /// Creates the splits for what sources have grown by.
     fn grow(&mut self, grown: &[Grown], rules_hash: Hash16) -> Result<(), Trouble> {
         if grown.is_empty() {
             return Ok(());
@@ -377,7 +379,7 @@ impl Claiming<'_> {
         }
     }
 
-    /// Holds splits as they stand: one at its end is still there.
+    /// Holds splits as they are: a complete one stays complete.
     fn hold(&mut self, held: &[Taken]) -> Result<(), Trouble> {
         if held.is_empty() {
             return Ok(());
@@ -423,7 +425,7 @@ impl Claiming<'_> {
     }
 }
 
-/// Takes down in which archives sources were seen.
+/// Records in which archives sources were seen.
 pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)]) -> Result<(), Trouble> {
     if containers.is_empty() {
         return Ok(());
@@ -443,8 +445,8 @@ pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)
     Ok(())
 }
 
-/// Ends a backend of ours that nobody speaks to any more, and that holds locks in a
-/// transaction which nobody will end. One that is at work is left alone.
+/// Ends an abandoned backend of this run that sits idle in a transaction and holds locks. A backend that is
+/// at work is left alone.
 pub(super) fn end_idle(client: &mut postgres::Client, old: Backend) -> Result<(), Trouble> {
     let ended = client.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -456,10 +458,9 @@ pub(super) fn end_idle(client: &mut postgres::Client, old: Backend) -> Result<()
     Ok(())
 }
 
-/// Ends backends of this run that nobody speaks to any more: `old`, and those that the
-/// checkpoints of these splits name. They may sit in a transaction, waiting for a client that is gone, and
-/// hold the locks. One that is at work is left alone: it may be committing. The other lanes of the run
-/// have other splits.
+/// Ends abandoned backends of this run: `old`, and those that the checkpoints of these splits name. They may
+/// sit in a transaction, waiting for a client that is gone, and hold the locks. A backend that is at work is
+/// left alone: it may be committing. The run's other lanes have other splits.
 fn end_old(
     client: &mut postgres::Client,
     run: i64,
@@ -481,9 +482,9 @@ fn end_old(
     Ok(())
 }
 
-/// Takes all that is ours again after a lost connection, or what is given over to a lane, under new
-/// epochs, and says how far each source is: read under the lock of its row, so that a COMMIT that was still running
-/// has ended one way or the other.
+/// Takes everything this run owns again after a lost connection, or the splits given to a lane, under new
+/// epochs, and returns how far each source is. That is read under the lock of its row, so that a COMMIT that
+/// was still running has ended one way or the other.
 pub(super) fn reclaim(
     link: &mut Link,
     constants: &Constants,
@@ -504,8 +505,8 @@ pub(super) fn reclaim(
         let look = look(client, &constants.scope.job, run, &splits)?;
         look.objection(owned, acknowledged, run.id).map_or(Ok(()), |error| Err(Trouble::Ours(error)))
     };
-    // What is ours can have been taken away a moment later; what is another's, or lost, does not come
-    // back, so that we need not wait for its locks to know.
+    // Another run can take this run's splits a moment later; splits that are taken or lost do not come back,
+    // so their state can be read without waiting for their locks.
     look_at(client)?;
     lock(client, &splits)?;
     look_at(client)?;
@@ -513,9 +514,9 @@ pub(super) fn reclaim(
     arrays.extend(owned.iter().map(|(split, held)| (split.source, signed(split.start), held.epoch)));
     let (ids, starts, epochs) = arrays;
     pass(Step::Claim, "mid-reclaim")?;
-    // A source that is complete belongs to nobody and passes no fence; it is ours by its
-    // epoch. Any other is ours by our run's number, whatever the epoch: it is higher than we
-    // know when the answer to an earlier try of this was lost.
+    // A complete source has no owner and passes no fence; it is identified by its epoch. Any other source
+    // belongs to this run if its row names this run, whatever the epoch: that is higher than known here if
+    // the answer to an earlier attempt was lost.
     let rows = client.ask(
         "UPDATE logmill.checkpoints c
          SET epoch = CASE WHEN c.complete THEN c.epoch ELSE c.epoch + 1 END,
@@ -546,8 +547,7 @@ pub(super) fn reclaim(
     Ok(again)
 }
 
-/// Ends the backends of a holder, and takes away from its run what it holds. The error names
-/// the right that is missing.
+/// Ends the backends of a holder, and takes from its run what it holds. The error names the missing right.
 pub(super) fn take_over(link: &mut Link, constants: &Constants, holder: &Holder) -> Result<(), Trouble> {
     // Its lanes have backends of their own.
     let ended = link.client.execute(
@@ -573,8 +573,8 @@ pub(super) fn take_over(link: &mut Link, constants: &Constants, holder: &Holder)
         Err(trouble) => return Err(trouble),
     }
     pass(Step::Claim, "mid-take-over")?;
-    // A run that is alive connects again at once, and would have its sources back before we
-    // claim them. From here on they are nobody's, under an epoch that it does not know.
+    // A living run reconnects at once, and would have its sources back before this run claims them. From here
+    // on they have no owner, under an epoch that the holder does not know.
     let client = &mut link.client;
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let taken = client.tell(

@@ -1,18 +1,17 @@
-//! Which rows are sent together, once the server refuses some.
+//! Which rows are sent together once the server refuses some.
 //!
-//! A refused row is found by sending less, and is tried alone before it is called bad. How
-//! much is sent otherwise is a wager: a piece without a bad row costs round trips, a piece
-//! with one is sent again. So pieces are about half as long as the rows between two refusals,
-//! as far as these were counted. Where the server says which row it refused, three pieces find
-//! it: the one that failed, the rows before, the row. Where it does not, pieces are halved, and
-//! of n rows the bad one is found in log2(n) + 1.
+//! A refused row is found by sending less, and is tried alone before it is called bad. How much to send
+//! otherwise is a wager: a piece without a bad row costs round trips, a piece with one is sent again. So
+//! pieces are about half as long as the observed distance between refusals. If the server says which row it
+//! refused, three pieces find it: the one that failed, the rows before, the row. If not, pieces are halved,
+//! and among n rows the bad one is found in log2(n) + 1.
 
 use std::ops::Range;
 
-/// Pieces are no shorter than this, but for those that look for a row.
+/// Pieces are at least this long, except those that search for a row.
 const ROWS_MIN: usize = 64;
 
-/// More refusals than this, with few rows between them, are not looked for one by one.
+/// After more refusals than this, with few rows between them, they are no longer searched for one by one.
 const REFUSED_MAX: usize = 64;
 
 /// How often rows were refused.
@@ -26,24 +25,23 @@ pub(super) struct Refusals {
 #[derive(Debug)]
 pub(super) struct Pieces {
     rows: usize,
-    /// All rows before it are in, or refused.
+    /// All rows before this one are written, or refused.
     start: usize,
-    /// At most so many rows in a piece.
+    /// The maximum number of rows in a piece.
     rows_max: usize,
     /// One of these was refused when they were sent together, and none before them.
     suspects: Range<usize>,
-    /// Of this batch, and of the one before.
+    /// Counted over this batch and the one before.
     refusals: Refusals,
 }
 
 impl Pieces {
-    /// A batch of so many rows, of which `suspects` failed together; after a batch of which
-    /// `refusals` is known.
+    /// A batch of `rows` rows, of which `suspects` failed together; `refusals` are those of the batch before.
     pub(super) fn new(rows: usize, rows_max: usize, suspects: Range<usize>, refusals: Refusals) -> Pieces {
         Pieces { rows, start: 0, rows_max, suspects, refusals }
     }
 
-    /// The rows that are to be tried next.
+    /// The rows to try next.
     pub(super) fn next(&self) -> Option<Range<usize>> {
         let Range { start, end } = self.suspects;
         let size = match self.start {
@@ -55,8 +53,8 @@ impl Pieces {
         Some(self.start..self.start + size.min(self.rows_max).min(self.rows - self.start))
     }
 
-    /// Whether so many rows are refused that it takes less to try each by itself than to find
-    /// those by sending less.
+    /// Whether so many rows are refused that trying each one by itself is cheaper than searching for them by
+    /// sending less.
     pub(super) fn is_hopeless(&self) -> bool {
         self.refusals.refused > REFUSED_MAX && self.refusals.rows / self.refusals.refused < ROWS_MIN
     }
@@ -66,14 +64,13 @@ impl Pieces {
         self.start..self.rows
     }
 
-    /// These rows are in.
+    /// These rows are written.
     pub(super) fn passed(&mut self, piece: &Range<usize>) {
         self.start = piece.end;
         self.refusals.rows += piece.len();
     }
 
-    /// The server refused one of these rows; perhaps it said which. True if it was alone, and
-    /// is done with.
+    /// The server refused one of these rows, and perhaps said which. True if it was alone, and is settled.
     pub(super) fn failed(&mut self, piece: Range<usize>, named: Option<usize>) -> bool {
         if piece.len() == 1 {
             self.passed(&piece);
@@ -97,8 +94,8 @@ mod tests {
 
     use super::*;
 
-    /// Sends a batch to a server that refuses these rows. Gives those that were refused alone,
-    /// and how many pieces it took.
+    /// Sends a batch to a server that refuses these rows. Returns those that were refused alone, and the
+    /// number of pieces.
     fn send(mut pieces: Pieces, bad: &BTreeSet<usize>, is_named: bool) -> (BTreeSet<usize>, usize) {
         let (mut refused, mut count) = (BTreeSet::new(), 0);
         while let Some(piece) = pieces.next() {

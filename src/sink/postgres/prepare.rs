@@ -1,4 +1,4 @@
-//! Before the first row: everything that can be known then is found here, and told at once.
+//! Before the first row: everything that can be known by then is found here, and reported at once.
 
 use postgres::{Client, SimpleQueryMessage};
 
@@ -29,7 +29,7 @@ use crate::sink::key::quote;
 use crate::sink::rebuild::{Provenance, conflict_of_letters};
 use crate::sink::{OnConflict, TableName};
 
-/// What a destination is, once it is ready.
+/// A destination that is ready.
 pub(super) struct Prepared {
     pub(super) constants: Constants,
     pub(super) encoder: CopyEncoder,
@@ -37,11 +37,12 @@ pub(super) struct Prepared {
     pub(super) warnings: Vec<String>,
 }
 
-/// The oldest server that has all that we ask for.
+/// The oldest server that has every feature used.
 const SERVER_VERSION_MIN: i32 = 120_000;
 
-/// Looks at the server, makes what is missing, and compares what is there with the job. `server` is where
-/// the connection was made to, unless a load has used it before: then that has found out what is in between.
+/// Checks the server, creates what is missing, and compares what exists with the job. `server` is where the
+/// connection was made to, unless a load has used it before: that load has already checked for a pooler in
+/// between.
 pub(super) fn prepare(
     link: &mut Link,
     server: Option<&Server>,
@@ -65,7 +66,7 @@ pub(super) fn prepare(
         None => make_target(client, &past, schemas, settings)?,
     };
     let (mut columns, key_index) = compare(client, &target, settings)?;
-    // No null is equal to another: no index would find a row again by one.
+    // No null equals another, so no index would find a row again by one.
     let key_columns = target.identity(&settings.key);
     for column in columns.iter_mut().filter(|column| key_columns.contains(&column.name)) {
         column.not_null = true;
@@ -136,8 +137,8 @@ pub(super) fn prepare(
     })
 }
 
-/// Refuses a server that cannot take what is to be loaded. A standby becomes the primary after a failover, and
-/// until then `is_waited_for` like a server that takes no writes.
+/// Refuses a server that cannot accept the load. A standby becomes the primary after a failover; until then
+/// `is_waited_for` applies to it as to a server that accepts no writes.
 pub(super) fn look_at_server(client: &mut Client, is_waited_for: bool) -> Result<(), Trouble> {
     let row = client.ask_one(
         "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
@@ -170,7 +171,7 @@ pub(super) fn look_at_server(client: &mut Client, is_waited_for: bool) -> Result
     if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
 }
 
-/// Makes the tables of ours, once: under a lock, so that first runs do not race.
+/// Creates logmill's tables, once: under a lock, so that first runs do not race.
 fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> {
     if tables::version(client)? == Some(tables::VERSION) {
         return check_tables(client);
@@ -194,7 +195,7 @@ fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> 
     check_tables(client)
 }
 
-/// Tables of ours whose rows a crash can take back without the target's are worthless.
+/// Bookkeeping tables whose rows a crash can undo without undoing the target's are worthless.
 pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
     let rows = client.ask(
         "SELECT c.relname::text, c.relpersistence <> 'p',
@@ -233,7 +234,7 @@ fn make_target(
     refuse_lost_target(past, schemas, settings)?;
     at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
-    // Somebody may have made it while we waited for the lock.
+    // Another session may have created it during the wait for the lock.
     if Target::find(client, schemas, table)?.is_none() {
         let Some(place) = place_of(table, schemas) else { return Err(unfit(vec![no_place(table)])) };
         let sql = fit::create_table(&place, settings);
@@ -250,7 +251,7 @@ fn make_target(
         .ok_or_else(|| unfit(vec![format!("the table {table} was made, and then not found")]))
 }
 
-/// Where a missing target would be made: a name without a schema goes into the first on the path.
+/// Where a missing target would be created: a name without a schema goes into the first on the path.
 pub(super) fn place_of(table: &TableName, schemas: &[String]) -> Option<TableName> {
     let schema = table.schema.as_ref().or(schemas.first())?;
     Some(TableName { schema: Some(schema.clone()), name: table.name.clone() })
@@ -273,7 +274,7 @@ pub(super) fn past(client: &mut Client, settings: &Settings, version: i32) -> Re
     Ok(Past(loaded.collect()))
 }
 
-/// Refuses to make a target for a job that has loaded rows into it before.
+/// Refuses to create a target for a job that has loaded rows into it before.
 pub(super) fn refuse_lost_target(
     past: &Past,
     schemas: &[String],
@@ -287,7 +288,7 @@ pub(super) fn refuse_lost_target(
     }
 }
 
-/// What the target is to a job that has loaded before, and where it seems to be a mistake.
+/// What earlier loads of the job imply about the target, and where it seems to be a mistake.
 pub(super) fn look_at_past(
     client: &mut Client,
     past: &Past,
@@ -299,7 +300,7 @@ pub(super) fn look_at_past(
     if matches!(target.kind, 'r' | 'p') {
         warnings.extend(past.emptied(&remembered, &target.name, job, || {
             let empty = client.ask_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
-            // Without the right to read, the comparison that follows says so.
+            // If the right to read is missing, the following comparison reports it.
             empty.is_ok_and(|row| row.get(0))
         }));
     }
@@ -317,20 +318,19 @@ pub(super) fn look_at_past(
     }
 }
 
-/// Statements that give the CHECKs of the target to the stage.
+/// Statements that copy the CHECKs of the target to the stage.
 ///
-/// A row that loses to another of its key never reaches the target. Whether it is a reject
-/// must not depend on that: with batches of other sizes it would have been tried. So it is
-/// judged where all rows come by; and there the server names the line, which it does not do in
-/// a merge.
+/// A row that loses to another with its key never reaches the target. Whether it is a reject must not depend
+/// on that: with other batch sizes it would have been tried. So it is judged in the stage, where all rows
+/// pass; and there the server names the line, which it does not in a merge.
 fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Result<String, Trouble> {
     let typed: Vec<&str> = columns
         .iter()
         .filter(|column| column.wire != Wire::Cast)
         .map(|column| column.name.as_str())
         .collect();
-    // A trigger may mend a row before it is checked. A CHECK that is not validated need not
-    // hold for rows that are there, and are staged again.
+    // A trigger may repair a row before it is checked. A CHECK that is not validated need not hold for
+    // existing rows, which may be staged again.
     let rows = client.ask(
         "WITH RECURSIVE part (oid) AS (
              SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
@@ -348,19 +348,19 @@ fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Res
     let rows = at(Step::Prepare, rows)?;
     let statements = rows.iter().map(|row| {
         let (name, definition): (&str, &str) = (row.get(0), row.get(1));
-        // As it is empty, it need not be looked through: what the CHECK calls may need the path of
-        // the target, on which it would not have been read.
+        // The table is empty, so it need not be validated: the functions that the CHECK calls may need the
+        // target's path, which is not set here.
         format!("; ALTER TABLE pg_temp.{STAGE} ADD CONSTRAINT {} {definition} NOT VALID", quote(name))
     });
     Ok(statements.collect())
 }
 
-/// Refuses a pooler that gives every transaction another backend: locks and ownership would
-/// belong to nobody. Such a pooler shows when a second connection comes in between: it hands
-/// the first one's backend to the second.
+/// Refuses a pooler that gives every transaction a different backend: locks and ownership would have no
+/// stable holder. Such a pooler shows when a second connection comes in between: it hands the first one's
+/// backend to the second.
 pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), Trouble> {
     let Ok(mut second) = server.connect(APPLICATION_NAME) else {
-        // Not a finding: a server with one connection left can still be loaded.
+        // Not a finding: a server with only one connection left can still be loaded.
         return Ok(());
     };
     let before = backend_pid(first, "")?;
@@ -377,7 +377,7 @@ pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), T
     ]))
 }
 
-/// By the simple protocol: a pooler may not know prepared statements.
+/// Uses the simple protocol: a pooler may not know prepared statements.
 fn backend_pid(client: &mut Client, before: &str) -> Result<String, Trouble> {
     let sql = format!("{before}SELECT pg_catalog.pg_backend_pid()");
     let messages = at(Step::Prepare, client.simple_query(&sql))?;

@@ -1,4 +1,4 @@
-//! The probe: whether rows of a batch are in the target already.
+//! The probe: whether rows of a batch are already in the target.
 
 use std::fmt::Write as _;
 
@@ -10,17 +10,18 @@ use super::wire::{EPOCH_DAYS, EPOCH_US, Wire};
 use crate::sink::key::quote;
 use crate::sink::{Batch, Key};
 
-// The path is that of the target's triggers here, on which anybody may have put an operator.
+// The search path is that of the target's triggers here, where any user may have created an operator.
 const EQUAL: &str = "OPERATOR(pg_catalog.=)";
 const AT_LEAST: &str = "OPERATOR(pg_catalog.>=)";
 const AT_MOST: &str = "OPERATOR(pg_catalog.<=)";
 
-/// Asks whether rows of this batch are in the target already; nothing where that is no question. Only a
-/// position key can be asked: its rows are a range of the index. It goes with the message that begins.
+/// Asks whether rows of this batch are already in the target; empty if the question does not apply. Only a
+/// position key can be probed: its rows are a range of the index. Sent with the message that begins the
+/// batch.
 ///
-/// By other rules a record can have another date, so that its row stands in a partition where
-/// none of the batch will be. `far` is for batches that may find such a row: the first of each
-/// source, and once a row was found, all.
+/// Under other rules a record can have another date, so that its row is in a partition that no row of the
+/// batch goes to. `far` is for batches that may meet such a row: the first of each source, and after one was
+/// found, all.
 pub(super) fn probe_sql(constants: &Constants, batch: &Batch, far: bool) -> String {
     if constants.key != Key::Position || batch.rows() == 0 {
         return String::new();
@@ -30,8 +31,8 @@ pub(super) fn probe_sql(constants: &Constants, batch: &Batch, far: bool) -> Stri
     let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
     let within = if far || is_again { String::new() } else { partition_range(constants, batch) };
     let mut sql = String::from("; SELECT false");
-    // Sources that begin with this batch are asked for together, by the range of their ids:
-    // a batch can hold thousands.
+    // Sources that begin with this batch are probed together, by the range of their ids: a batch can hold
+    // thousands.
     let mut advances = batch.advances.iter().peekable();
     while let Some(advance) = advances.next() {
         let (first, mut last) = (advance.split.source, advance.split.source);
@@ -56,7 +57,7 @@ pub(super) fn probe_sql(constants: &Constants, batch: &Batch, far: bool) -> Stri
     sql
 }
 
-/// Whether the answer is that there are some: a row of one column, as no other that begins a batch has it.
+/// Whether the answer is yes: a row of one column, which no other statement at the start of a batch returns.
 pub(super) fn are_there(said: &[SimpleQueryMessage]) -> bool {
     said.iter().any(|message| match message {
         SimpleQueryMessage::Row(row) => row.len() == 1 && row.get(0) == Some("t"),
@@ -64,8 +65,8 @@ pub(super) fn are_there(said: &[SimpleQueryMessage]) -> bool {
     })
 }
 
-/// A condition that leaves out the partitions in which no row of the batch can be; empty
-/// on other targets. (To ask 200 empty partitions costs 5 ms a batch.)
+/// A condition that excludes the partitions in which no row of the batch can be; empty on other targets.
+/// (Probing 200 empty partitions costs 5 ms a batch.)
 fn partition_range(constants: &Constants, batch: &Batch) -> String {
     let [Some(name)] = constants.target.partition_columns.as_slice() else { return String::new() };
     let Some(column) = constants.columns.iter().position(|column| column.name == *name) else {
@@ -79,7 +80,7 @@ fn partition_range(constants: &Constants, batch: &Batch) -> String {
     };
     let mut range: Option<(i64, i64)> = None;
     for row in 0..batch.rows() {
-        // A null goes to the default partition, which no range leaves out.
+        // A null goes to the default partition, which no range excludes.
         let Some(value) = whole_number(field(batch.row(row), column)) else { return String::new() };
         let (low, high) = range.unwrap_or((value, value));
         range = Some((low.min(value), high.max(value)));
@@ -90,7 +91,7 @@ fn partition_range(constants: &Constants, batch: &Batch) -> String {
     })
 }
 
-/// The bytes of a field of an encoded row; nothing for null.
+/// The bytes of a field of an encoded row; `None` for null.
 fn field(tuple: &[u8], column: usize) -> Option<&[u8]> {
     let mut rest = &tuple[2..];
     for number in 0.. {
@@ -104,7 +105,7 @@ fn field(tuple: &[u8], column: usize) -> Option<&[u8]> {
     None
 }
 
-/// An integer of any width, as it is on the wire.
+/// An integer of any width, in its wire form.
 fn whole_number(bytes: Option<&[u8]>) -> Option<i64> {
     let bytes = bytes?;
     Some(match bytes.len() {
@@ -126,8 +127,8 @@ fn date_literal(days: i64) -> Option<String> {
     is_plain(date.year()).then(|| format!("'{date}'"))
 }
 
-/// Whether a year is written as it is counted. One that the server cannot read would be taken for an objection of
-/// the fence, which goes in the same message.
+/// Whether a year is written as it is counted. The server's error about a year it cannot read would be
+/// mistaken for an objection of the fence, which is in the same message.
 fn is_plain(year: i32) -> bool {
     (1..=9999).contains(&year)
 }

@@ -1,8 +1,8 @@
 //! A rebuild in PostgreSQL: one transaction around all batches.
 //!
-//! It takes its locks in the order of all others: sources, checkpoints, letters, rows. The sources were
-//! claimed in a transaction of their own before, so that whoever else wants one of them sees that it is
-//! held; and what that transaction changed leaves them as they were to everybody who reads.
+//! It takes its locks in the usual order: sources, checkpoints, letters, rows. An earlier transaction of its
+//! own claimed the sources, so that any other run that wants one sees that it is held; readers see no change
+//! from that claim.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::sink::rebuild::{
 };
 use crate::source::{Container, hash16};
 
-/// A rebuild that is under way.
+/// A rebuild in progress.
 #[derive(Debug)]
 pub(super) struct Rebuilding {
     pub(super) anew: Vec<Anew>,
@@ -37,7 +37,7 @@ pub(super) struct Rebuilding {
     pub(super) rebuilt: Rebuilt,
     /// What is acknowledged once it is committed.
     pub(super) acknowledged: Acknowledged,
-    /// Somebody had decided something about a letter that was there.
+    /// People had decided something about a letter that existed.
     pub(super) has_decisions: bool,
     /// The dates that it marks at its end.
     pub(super) days: BTreeSet<NaiveDate>,
@@ -50,8 +50,8 @@ const WORDS: Words<'static> = Words {
              FROM jsonb_array_elements(d.reasons) r (reason))",
 };
 
-/// It lasts as long as its files take to be read, and a statement of it as long as there are rows. Not
-/// every server has all of these.
+/// It lasts as long as it takes to read its files, and its statements as long as there are rows. Not every
+/// server has all of these settings.
 const PATIENT_SQL: &str = "SELECT set_config(name, '0', true) FROM pg_settings
      WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
 
@@ -70,7 +70,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// After a failure of its COMMIT: whether the rebuild is there. If not, it is to be begun anew.
+    /// After its COMMIT failed: determines whether the rebuild took effect. If not, it must be begun again.
     fn resolve_rebuild(&mut self, rebuild: &Rebuilding, mut trouble: Trouble) -> Result<()> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
@@ -93,7 +93,7 @@ impl Postgres {
         }
     }
 
-    /// What [`Sink::carry_over`](crate::sink::Sink::carry_over) says.
+    /// The result of [`Sink::carry_over`](crate::sink::Sink::carry_over).
     pub(super) fn carry_letters_over(&mut self) -> Result<Option<Mended>> {
         let sources: Vec<i32> = self.rebuild.iter().flat_map(|it| &it.anew).map(|it| it.id).collect();
         let ids = self.persist(self.settings.retry_for, move |link| carry_over(link, &sources))?;
@@ -102,7 +102,7 @@ impl Postgres {
         Ok(Mended::of(&self.settings, ids))
     }
 
-    /// Commits all of it. An answer that is lost is found out.
+    /// Commits all of it. If the answer is lost, the outcome is determined.
     pub(super) fn commit_rebuild(&mut self) -> Result<Rebuilt> {
         let Some(rebuild) = &self.rebuild else { return Ok(Rebuilt::default()) };
         let mut rebuilt = rebuild.rebuilt;
@@ -122,15 +122,15 @@ impl Postgres {
         Ok(rebuilt)
     }
 
-    /// Marks the dates of all that went and came, at once: until the COMMIT others wait for their locks,
-    /// and two rebuilds that took them one by one would wait for each other.
+    /// Marks the dates of all removed and added rows at once: others wait for the locks until the COMMIT, and
+    /// two rebuilds that took them one by one could wait for each other.
     fn mark_rebuilt(&mut self) -> Result<()> {
         let Some(rebuild) = &mut self.rebuild else { return Ok(()) };
         let (days, constants) = (std::mem::take(&mut rebuild.days), Arc::clone(&self.constants));
         self.persist(self.settings.retry_for, move |link| constants.marks.write(link, &days))
     }
 
-    /// Takes all of it back, if one is under way.
+    /// Rolls all of it back, if one is in progress.
     pub(super) fn roll_rebuild_back(&mut self) {
         if self.rebuild.take().is_none() {
             return;
@@ -140,7 +140,7 @@ impl Postgres {
             link.staging.forget();
             at(Step::Claim, link.client.batch_execute("ROLLBACK"))
         });
-        // A connection that is lost has rolled back, and whoever asks it next finds that out.
+        // A lost connection has rolled back, and its next use reports the loss.
         let _ = rolled_back;
     }
 }
@@ -150,7 +150,7 @@ fn ids(anew: &[Anew]) -> Vec<i32> {
     anew.iter().map(|it| it.id).collect()
 }
 
-/// Begins the transaction, and takes away what the sources had.
+/// Begins the transaction, and removes what the sources had.
 fn begin(
     link: &mut Link,
     constants: &Constants,
@@ -178,7 +178,7 @@ fn begin(
     Ok((Rebuilt { rows_removed, dead_letters_superseded, sources_removed, ..Rebuilt::default() }, days))
 }
 
-/// Locks sources and checkpoints, and compares these with what was claimed.
+/// Locks sources and checkpoints, and compares these with the claimed ones.
 fn lock(client: &mut Client, anew: &[Anew], run: Run) -> Result<(), Trouble> {
     let locked =
         client.query("SELECT FROM logmill.sources WHERE id = ANY($1) ORDER BY id FOR UPDATE", &[&ids(anew)]);
@@ -200,7 +200,7 @@ fn lock(client: &mut Client, anew: &[Anew], run: Run) -> Result<(), Trouble> {
     }
 }
 
-/// Where rows name their day alone, those of another job would go too.
+/// If rows name only their day, those of another job would be removed too.
 fn refuse_others(client: &mut Client, constants: &Constants) -> Result<(), Trouble> {
     if constants.provenance.and_then(Provenance::day).is_none() {
         return Ok(());
@@ -215,8 +215,8 @@ fn refuse_others(client: &mut Client, constants: &Constants) -> Result<(), Troub
     }
 }
 
-/// Supersedes the letters, and keeps in mind what they were. Before the rows go: a replay that is at
-/// one of them has ended then, and its row is there.
+/// Supersedes the letters, and remembers what they were. Comes before the rows are removed: a replay of one
+/// of them has ended then, and its row exists.
 fn supersede(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
     let sources = listed(ids(anew));
     let is_live = format!("d.source_id IN ({sources}) AND d.state <> 'superseded'");
@@ -239,7 +239,7 @@ fn supersede(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
     at(Step::Rebuild, superseded)
 }
 
-/// Deletes the rows that the sources had, counts them, and says which dates that touches.
+/// Deletes the rows that the sources had, counts them, and returns the affected dates.
 fn remove_rows(
     client: &mut Client,
     constants: &Constants,
@@ -253,7 +253,7 @@ fn remove_rows(
         Some(date) => {
             format!("{} OPERATOR(pg_catalog.=) {}", day_column(), literal(&date.to_string()))
         }
-        // An array, so that one plan serves a source and ten thousand.
+        // An array, so that the same plan serves one source and ten thousand.
         None => {
             format!("source_id OPERATOR(pg_catalog.=) ANY('{{{}}}'::pg_catalog.int4[])", listed(ids(anew)))
         }
@@ -263,7 +263,7 @@ fn remove_rows(
     at(Step::Rebuild, client.batch_execute(&path))?;
     let deleted = client.execute(&format!("DELETE FROM {table} WHERE {of_rebuild}"), &[]);
     let deleted = at(Step::Rebuild, deleted)?;
-    // A trigger can keep a row, without a word.
+    // A trigger can silently keep a row.
     let left = client.query_one(&format!("SELECT EXISTS (SELECT FROM {table} WHERE {of_rebuild})"), &[]);
     if at(Step::Rebuild, left)?.get(0) {
         return Err(unfit(vec![format!(
@@ -276,7 +276,7 @@ fn remove_rows(
     Ok((deleted, days))
 }
 
-/// The dates of the rows that go, and of the letters that are superseded.
+/// The dates of the removed rows, and of the superseded letters.
 fn touched_days(
     client: &mut Client,
     constants: &Constants,
@@ -292,8 +292,8 @@ fn touched_days(
     Ok(days)
 }
 
-/// Refuses a target whose rows take rows of other tables with them, or change them, when they go: the
-/// new rows would not bring them back.
+/// Refuses a target whose rows, when they are deleted, delete or change rows of other tables: the new rows
+/// would not restore them.
 fn refuse_cascades(client: &mut Client, constants: &Constants) -> Result<(), Trouble> {
     let cascade = client.query_opt(
         "SELECT c.conrelid::regclass::text, c.conname::text FROM pg_constraint c
@@ -312,7 +312,7 @@ fn refuse_cascades(client: &mut Client, constants: &Constants) -> Result<(), Tro
     }
 }
 
-/// Removes the sources that have no file any more.
+/// Removes the sources that no longer have a file.
 fn remove_sources(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
     let gone: Vec<&Anew> = anew.iter().filter(|it| it.file.is_none()).collect();
     if gone.is_empty() {
@@ -348,7 +348,7 @@ fn may_delete<T>(deleted: Result<T, Trouble>) -> Result<T, Trouble> {
     }
 }
 
-/// Sets the sources back to their start, as the files are now, each as one split.
+/// Resets the sources to their start, as the files are now, each as one split.
 fn set_back(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Result<(), Trouble> {
     let (mut sources, mut generations, mut epochs) = (Sources::default(), Vec::new(), Vec::new());
     let (mut containers, mut of_others, mut parted): (Vec<(i32, Container)>, Vec<i32>, Vec<i32>) =
@@ -398,8 +398,8 @@ fn set_back(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Result
     Ok(())
 }
 
-/// Carries over what was decided about letters, and says which of them are to be tried by what was
-/// mended. `None` if nothing was decided.
+/// Carries over decisions about letters, and returns the letters to retry with their mended bytes. `None` if
+/// nothing was decided.
 fn carry_over(link: &mut Link, sources: &[i32]) -> Result<Option<Vec<i64>>, Trouble> {
     let client = &mut link.client;
     at(Step::Rebuild, client.batch_execute(JOINS_SQL))?;
@@ -414,7 +414,7 @@ fn carry_over(link: &mut Link, sources: &[i32]) -> Result<Option<Vec<i64>>, Trou
     Ok(Some(mended.iter().map(|row| row.get(0)).collect()))
 }
 
-/// What became of the decisions.
+/// The outcome of the decisions.
 fn decisions(link: &mut Link, sources: &[i32], rebuilt: Rebuilt) -> Result<Rebuilt, Trouble> {
     let client = &mut link.client;
     at(Step::Rebuild, client.batch_execute(JOINS_SQL))?;
@@ -424,7 +424,7 @@ fn decisions(link: &mut Link, sources: &[i32], rebuilt: Rebuilt) -> Result<Rebui
     Ok(Rebuilt { discarded_again: count(0), mended_again: count(1), undone: count(2), ..rebuilt })
 }
 
-/// Ends the transaction: from here on all of it is there.
+/// Ends the transaction: from here on the rebuild has taken effect.
 fn end(link: &mut Link) -> Result<(), Trouble> {
     pass(Step::End, "before-rebuild-commit")?;
     at(Step::End, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
@@ -432,8 +432,8 @@ fn end(link: &mut Link) -> Result<(), Trouble> {
     pass(Step::End, "after-rebuild-commit")
 }
 
-/// After a lost COMMIT: whether the rebuild is there. Under the locks of the checkpoints, so that a
-/// COMMIT that was still running has ended.
+/// After a lost COMMIT: whether the rebuild took effect. Checked under the locks of the checkpoints, so that
+/// a COMMIT that was still running has ended.
 fn is_there(link: &mut Link, constants: &Constants, anew: &[Anew], run: Run) -> Result<bool, Trouble> {
     let client = &mut link.client;
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
@@ -457,6 +457,6 @@ fn is_there(link: &mut Link, constants: &Constants, anew: &[Anew], run: Run) -> 
     let found = at(Step::Claim, found)?;
     at(Step::Claim, client.batch_execute("ROLLBACK"))?;
     let (there, sources): (i64, i64) = (found.get(0), found.get(1));
-    // Of one without a source it is known by those that it has removed.
+    // A rebuild without any file is recognised by the sources it has removed.
     Ok(unsigned(there) == held.len() as u64 && unsigned(sources) == held.len() as u64)
 }

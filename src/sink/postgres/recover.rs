@@ -1,7 +1,7 @@
-//! What follows trouble: waits, new connections, and what was committed before the answer was lost.
+//! Recovery: waits, new connections, and finding out what was committed before the answer was lost.
 //!
-//! A connection that is lost says nothing of what was sent last. So all that is ours is taken again on the new one,
-//! under the locks of the checkpoints, and what they say then is how far it came.
+//! A lost connection tells nothing about the last message. So everything the run owns is taken again on the
+//! new connection, under the locks of the checkpoints, which then show how far it got.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::sink::claim::lost_ownership;
 use crate::sink::{Advance, Batch};
 
 impl Postgres {
-    /// Waits before trying again after `trouble`; where that lost the connection, until there
-    /// is another. Gives the backend of the one that is lost, or says that trying is no use.
+    /// Waits before a retry after `trouble`; if the connection was lost, until there is a new one. Returns
+    /// the backend of the lost connection, or an error if retrying is pointless.
     pub(super) fn mend(&mut self, outage: &mut Outage<'_>, trouble: Trouble) -> Result<Option<Backend>> {
         self.refuse_deadlock(&trouble)?;
         let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
@@ -25,7 +25,7 @@ impl Postgres {
         if !is_lost {
             return Ok(None);
         }
-        // Before another is asked for: a role or a pool may have room for one only.
+        // Before a new one is opened: a role or a pool may have room for only one.
         self.session.leave();
         let lost = loop {
             match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
@@ -43,8 +43,8 @@ impl Postgres {
         }
     }
 
-    /// A deadlock interrupts a rebuild: what it waits for in vain waits for a lock of an earlier batch, and
-    /// it gives these back with all the rest alone.
+    /// A deadlock interrupts a rebuild: it waits in vain for a lock that another session gives up only once
+    /// this rebuild releases one from an earlier batch, and it can release that only with everything else.
     pub(super) fn refuse_deadlock(&self, trouble: &Trouble) -> Result<()> {
         match self.rebuild.is_some() && trouble.is_deadlock() {
             true => Err(ErrorKind::Interrupted.into()),
@@ -52,8 +52,8 @@ impl Postgres {
         }
     }
 
-    /// Takes what is ours again, on the connection that came after that of `old`. How far each
-    /// source is, is then known for certain.
+    /// Takes what this run owns again, on the connection that replaced that of `old`. After that it is
+    /// certain how far each source is.
     fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
         let (constants, owned, acknowledged) =
             (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
@@ -64,8 +64,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// After the connection was lost by `trouble`: connects again, until all that is ours is so on the
-    /// new one.
+    /// After `trouble` lost the connection: reconnects until the run owns its splits on the new connection.
     pub(super) fn regain(&mut self, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<()> {
         let mut old = self.session.backend;
         loop {
@@ -77,8 +76,7 @@ impl Postgres {
         }
     }
 
-    /// After the connection was lost by `trouble`: connects again until it is known whether
-    /// `batch` was committed.
+    /// After `trouble` lost the connection: reconnects until it is known whether `batch` was committed.
     pub(super) fn resolve(
         &mut self,
         batch: &Batch,
@@ -96,7 +94,7 @@ impl Postgres {
             holding.position == advance.from && !holding.is_complete
         };
         let all = batch.advances.len();
-        // An advance of nothing is both; a batch of such ones can be sent again.
+        // An advance of nothing counts as both; a batch of only such advances can be sent again.
         match (
             batch.advances.iter().filter(is_not_there).count(),
             batch.advances.iter().filter(is_there).count(),
@@ -107,7 +105,7 @@ impl Postgres {
         }
     }
 
-    /// The same for letters, which nobody owns: their states say whether the batch was committed.
+    /// The same for letters, which have no owner: their states show whether the batch was committed.
     pub(super) fn resolve_replay(
         &mut self,
         batch: &Arc<Batch>,
@@ -129,8 +127,8 @@ impl Postgres {
         }
     }
 
-    /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the
-    /// checkpoints went back.
+    /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the checkpoints
+    /// went back.
     pub(super) fn objection(&mut self) -> Result<Error> {
         let (constants, owned, acknowledged) =
             (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
@@ -140,12 +138,12 @@ impl Postgres {
             let look = again::look(&mut link.client, &constants.scope.job, run, &splits)?;
             Ok(look.objection(&owned, &acknowledged, run.id))
         })?;
-        // Whoever had it has gone by now.
+        // The run that had taken it is gone by now.
         Ok(objection.unwrap_or_else(lost_ownership))
     }
 }
 
-/// Waits before trying again after `trouble`, or says that trying is no use.
+/// Waits before a retry after `trouble`, or returns an error if retrying is pointless.
 pub(super) fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
     let word = match trouble.verdict(&[]) {
         Verdict::Retry => "conflict",

@@ -1,4 +1,4 @@
-//! Replays in PostgreSQL: open letters are read, and move in the transaction of their rows.
+//! Replays in PostgreSQL: open letters are read, and change state in the transaction of their rows.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ use crate::sink::replay::{
 };
 use crate::source::{Hash16, Preamble};
 
-/// A page of open letters of the table `target`, whose tables of ours are of this version.
+/// A page of open letters of the table `target`, from logmill tables of this version.
 pub(super) fn open_letters(
     client: &mut impl GenericClient,
     version: i32,
@@ -29,8 +29,8 @@ pub(super) fn open_letters(
     page: Page,
 ) -> Result<Vec<OpenLetter>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
-    // That none is superseded is said for the index of their places, which has no others: without it every page sorts all
-    // letters that are left.
+    // The condition that none is superseded makes the index of their places usable, which holds no others:
+    // without it every page sorts all remaining letters.
     let is_meant = format!("d.state <> 'superseded' AND {}", is_meant(sources));
     let letters = tables::letters_of_version(version);
     let preamble = preamble_of_letter(checkpoints);
@@ -73,7 +73,7 @@ fn open_letter(row: &Row) -> OpenLetter {
     }
 }
 
-/// How the letters stand, read under their locks: a COMMIT that was still running has ended then.
+/// The states of the letters, read under their locks: a COMMIT that was still running has ended then.
 fn stands(client: &mut Client, tried: &[Tried]) -> Result<Vec<(i64, Stands)>, Trouble> {
     let ids: Vec<i64> = tried.iter().map(|tried| tried.id).collect();
     let rows = client.query(
@@ -89,8 +89,8 @@ fn stands(client: &mut Client, tried: &[Tried]) -> Result<Vec<(i64, Stands)>, Tr
     Ok(stands.collect())
 }
 
-/// Locks the letters of the batch, in the order of their ids, and compares them: of two replays of
-/// the same letters one waits here, and leaves.
+/// Locks the letters of the batch, in the order of their ids, and compares them: of two replays of the same
+/// letters one waits here, and leaves.
 pub(super) fn fence(link: &mut Link, batch: &Batch) -> Result<Vec<Stored>, Trouble> {
     let stands = stands(&mut link.client, &batch.tried)?;
     link.pulse.beat();
@@ -100,7 +100,7 @@ pub(super) fn fence(link: &mut Link, batch: &Batch) -> Result<Vec<Stored>, Troub
     }
 }
 
-/// After a lost COMMIT: whether the batch is there.
+/// After a lost COMMIT: whether the batch took effect.
 pub(super) fn is_committed(link: &mut Link, begin_sql: &str, tried: &[Tried]) -> Result<bool, Trouble> {
     at(Step::DeadLetters, link.client.batch_execute(begin_sql))?;
     let stands = stands(&mut link.client, tried)?;
@@ -109,12 +109,12 @@ pub(super) fn is_committed(link: &mut Link, begin_sql: &str, tried: &[Tried]) ->
     match stands.iter().find(|(_, stands)| *stands == Stands::Moved) {
         None => Ok(false),
         Some(_) if moved == stands.len() => Ok(true),
-        // What others have done to some of them, they have not done to all.
+        // Others may have changed some of the letters, but not all of them.
         Some((id, _)) => Err(Trouble::Ours(overtaken(*id))),
     }
 }
 
-/// Writes down why letters were refused again, and gives their ids.
+/// Records why letters were refused again, and returns their ids.
 pub(super) fn refuse(
     link: &mut Link,
     batch: &Batch,
@@ -140,7 +140,7 @@ pub(super) fn refuse(
     Ok(ids)
 }
 
-/// Keeps what was mended.
+/// Stores the mended bytes.
 pub(super) fn keep_mended(link: &mut Link, batch: &Batch, refused: &[i64]) -> Result<(), Trouble> {
     let Verdicts { mended, .. } = Verdicts::of(&batch.tried, refused);
     if mended.is_empty() {
@@ -158,8 +158,7 @@ pub(super) fn keep_mended(link: &mut Link, batch: &Batch, refused: &[i64]) -> Re
     pass(Step::DeadLetters, "mid-replay")
 }
 
-/// The letters whose records are rows now, and what ends the batch, as one message that fails as a
-/// whole.
+/// Marks the letters whose records are rows now, and ends the batch, in one message that fails as a whole.
 pub(super) fn end_sql(batch: &Batch, refused: &[i64], rules_hash: Hash16, frame: Frame) -> String {
     let Verdicts { accepted, .. } = Verdicts::of(&batch.tried, refused);
     let mut ids = String::new();

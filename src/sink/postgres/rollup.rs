@@ -1,4 +1,4 @@
-//! Rollups in PostgreSQL: marked dates are computed, and their marks go, in one transaction each.
+//! Rollups in PostgreSQL: each marked date is computed and unmarked in one transaction.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -31,22 +31,22 @@ use crate::sink::rollup::{
     SEVERAL_ROWS, Shape, number,
 };
 
-/// What is computed, and of what.
+/// What to compute, and from what.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub(super) rollups: &'a Rollups,
     pub(super) target: &'a Target,
     pub(super) scope: &'a Scope,
-    /// Where the queries of the job look names up.
+    /// The search path of the job's queries.
     pub(super) path: &'a str,
-    /// Missing tables are made.
+    /// Missing tables are created.
     pub(super) create: bool,
 }
 
-/// The shapes of metrics, by their number: each is looked up once.
+/// The shapes of metrics, by index: each is looked up once.
 pub(super) type Shapes = HashMap<usize, Shape>;
 
-/// Marks the dates that are meant besides those that are marked, and gives all that are then.
+/// Marks the selected dates besides those already marked, and returns all marked dates.
 pub(super) fn mark(
     link: &mut Link,
     constants: &Constants,
@@ -74,8 +74,8 @@ pub(super) fn mark(
     Ok(marked.iter().map(|row| row.get(0)).filter(|date| dates.has(*date)).collect())
 }
 
-/// Computes a date and takes its mark away; nothing if it has none. What cannot be computed is told, and
-/// leaves everything as it was.
+/// Computes a date and removes its mark; `None` if it has none. A failure is reported, and leaves everything
+/// as it was.
 pub(super) fn compute(
     link: &mut Link,
     begin_sql: &str,
@@ -100,7 +100,7 @@ pub(super) fn compute(
         match store(client, job, (number, metric), date, shapes) {
             Ok(()) => link.pulse.beat(),
             Err(trouble) => {
-                // What was made for them is rolled back too.
+                // The tables created for them are rolled back too.
                 shapes.clear();
                 let failed = failed(trouble, metric, date)?;
                 at(Step::RollUp, client.batch_execute("ROLLBACK"))?;
@@ -125,7 +125,7 @@ pub(super) fn compute(
     Ok(None)
 }
 
-/// What the server will not compute, however often it is asked. Other troubles are passed on.
+/// An error that the server will repeat however often it is asked. Other troubles are returned as they are.
 fn failed(trouble: Trouble, metric: &Metric, date: NaiveDate) -> Result<FailedMetric, Trouble> {
     let is_timeout = matches!(&trouble, Trouble::Server(refusal) if refusal.code.code() == "57014");
     if !is_timeout && trouble.verdict(&[]) != Verdict::Stop {
@@ -138,7 +138,7 @@ fn failed(trouble: Trouble, metric: &Metric, date: NaiveDate) -> Result<FailedMe
     Ok(FailedMetric { date: date.to_string(), metric: metric.name.clone(), why })
 }
 
-/// Stores what a metric is on a date: what is other there changes, what is no more goes.
+/// Stores the values of a metric on a date: differing values are changed, obsolete ones deleted.
 fn store(
     client: &mut Client,
     job: Job<'_>,
@@ -205,7 +205,7 @@ impl PlaceOf<'_> {
     }
 }
 
-/// What the values of a metric look like. A table that is missing is made.
+/// The shape of a metric's values. A missing table is created.
 fn shape(
     client: &mut Client,
     job: Job<'_>,
@@ -213,7 +213,7 @@ fn shape(
     place: &PlaceOf<'_>,
     date: NaiveDate,
 ) -> Result<Shape, Trouble> {
-    // As one that is asked from, so that it can be nothing else.
+    // Wrapped in a query, so that it can be nothing but a query.
     let asked = format!("SELECT * FROM ({}\n) q", place.place().asked(metric, date));
     let statement = at(Step::RollUp, client.prepare(&asked))?;
     let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
@@ -256,13 +256,13 @@ fn found_shape(metric: &Metric, table: &Target, value: String) -> Result<Shape, 
     Ok(Shape { table: table.quoted(), by: by?, value, value_type: Some(type_of(&"value".to_owned())?) })
 }
 
-/// Makes the table of values.
+/// Creates the table of values.
 fn make(client: &mut Client, name: &TableName, shape: &Shape) -> Result<(), Trouble> {
     at(Step::RollUp, client.batch_execute(tables::DDL_LOCK))?;
     at(Step::RollUp, client.batch_execute(&shape.create_sql(&name.quoted(), "date")))
 }
 
-/// Compares what is stored with what would be computed, under one snapshot. Nothing is written.
+/// Compares stored with freshly computed values, in one snapshot. Writes nothing.
 pub(super) fn check(server: &Arc<Server>, settings: &Settings, dates: &Dates) -> Result<CheckedRollups> {
     let session = Session::visit(server, settings.timeouts)?;
     let (settings, dates) = (settings.clone(), dates.clone());
@@ -321,7 +321,7 @@ fn check_date(
     Ok(())
 }
 
-/// Where a metric is stored otherwise than it would be computed.
+/// Where stored and computed values of a metric differ.
 fn differences(
     client: &mut Client,
     job: Job<'_>,

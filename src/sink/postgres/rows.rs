@@ -1,4 +1,4 @@
-//! The rows of a batch on their way into the target, piece by piece if need be.
+//! The rows of a batch on their way into the target, piece by piece if necessary.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write as _;
@@ -25,7 +25,7 @@ use crate::sink::{Batch, Counts, Key};
 /// Sources with fewer rows in a piece than this are merged together.
 const SMALL_SOURCE_ROWS: usize = 1000;
 
-/// Writes the rows of a batch, piece by piece if need be.
+/// Writes the rows of a batch, piece by piece if necessary.
 pub(super) struct RowWriter<'a> {
     link: &'a mut Link,
     constants: &'a Constants,
@@ -37,7 +37,7 @@ pub(super) struct RowWriter<'a> {
     pub(super) refused: Vec<Refused>,
     pub(super) counts: Vec<Counts>,
     pub(super) refusals: Option<Refusals>,
-    /// The dates of rows that others have taken the place of, where they are to be marked.
+    /// The dates of replaced rows, if they must be marked.
     pub(super) replaced: Option<BTreeSet<NaiveDate>>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Takes note of the dates of the rows that are there still, and will not be.
+    /// Records the dates of existing rows that are about to be replaced.
     fn note_replaced(&mut self, sql: Option<&String>) -> Result<(), Trouble> {
         if let (Some(replaced), Some(sql)) = (&mut self.replaced, sql) {
             replaced.extend(self.constants.marks.days_of(&mut self.link.client, sql)?);
@@ -95,7 +95,7 @@ impl<'a> RowWriter<'a> {
             Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.refusals);
         let checks = if care.checks_deferred { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
         at(Step::Constraints, self.link.client.batch_execute(&format!("{checks}SAVEPOINT piece")))?;
-        // The server alone would not see whose rows it meets.
+        // The server function cannot see to whom the rows it meets belong.
         let names_day = self.constants.provenance.and_then(Provenance::day).is_some();
         let mut can_be_taken_apart = !(self.manner.keeps_other_days && names_day);
         while let Some(piece) = pieces.next() {
@@ -118,14 +118,14 @@ impl<'a> RowWriter<'a> {
                     if pieces.failed(piece.clone(), refusal.row) {
                         self.refused.push(refusal.of_row(piece.start));
                     }
-                    // It is still there then, and no deeper.
+                    // It still exists then, and is not nested deeper.
                     "ROLLBACK TO SAVEPOINT piece"
                 }
             };
             at(Step::Begin, self.link.client.batch_execute(next))?;
         }
-        // A batch that needed its deferred constraints early says nothing of the next: whether
-        // a row is refused early can depend on the rows behind it.
+        // A batch that needed its deferred constraints early says nothing about the next: whether a row is
+        // refused early can depend on the rows after it.
         if !self.refused.is_empty() && !care.checks_deferred {
             self.refusals = Some(Refusals { rows: self.batch.rows(), refused: self.refused.len() });
         }
@@ -186,7 +186,7 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
-    /// The refusal of a row; any other trouble is passed on.
+    /// The refusal of a row; any other trouble is returned as it is.
     fn isolated(&self, trouble: Trouble) -> Result<Box<Refusal>, Trouble> {
         match (trouble.verdict(&self.constants.key_index.names), trouble) {
             (Verdict::Isolate, Trouble::Server(refusal)) => Ok(refusal),
@@ -194,10 +194,10 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Sees to it that there is a stage, for this transaction and its settings.
+    /// Ensures that there is a stage for this transaction, and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
         let make = self.link.staging.make(&self.merge.create_sql);
-        // The CHECKs that are copied to it were printed for our path.
+        // The CHECKs that are copied to it were printed for logmill's own search path.
         let sql = format!(
             "SET LOCAL search_path = {OUR_PATH}; {make}{MERGE_SETTINGS_SQL}; SET LOCAL search_path = {}",
             self.constants.target_path
@@ -216,7 +216,7 @@ impl<'a> RowWriter<'a> {
             }
             Route::Staged => {
                 let parts = self.by_source(rows.clone());
-                // Of large sources each is better merged alone: it may need no comparison.
+                // Large sources are better merged one by one: some may need no comparison.
                 let are_small = parts.len() > 1 && rows.len() / parts.len() < SMALL_SOURCE_ROWS;
                 if are_small && self.merge.tells_sources() && !self.manner.upsert {
                     return self.merge_all(rows, &parts);
@@ -230,7 +230,7 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
-    /// The rows of a run, by source: the number of the advance, and its rows.
+    /// The rows of a run, by source: the index of the advance, and its rows.
     fn by_source(&self, rows: Range<usize>) -> Vec<(usize, Range<usize>)> {
         let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
         for (split, part) in self.batch.runs(rows) {
@@ -243,8 +243,8 @@ impl<'a> RowWriter<'a> {
         runs
     }
 
-    /// Sends rows by COPY, and compares how many arrived. A refusal says which of them it is
-    /// about, if the server does, and names the target, whichever table it was.
+    /// Sends rows by COPY, and compares how many arrived. A refusal names the row it is about, if the server
+    /// does, and the target, whichever table it was.
     fn copy(&mut self, rows: Range<usize>, to_stage: bool) -> Result<(), Trouble> {
         let target = &self.constants.target.name;
         let table = if to_stage { STAGE } else { target };
@@ -271,8 +271,8 @@ impl<'a> RowWriter<'a> {
         let fail = |error| Trouble::of_write(step, error);
         writer.write_all(HEADER).map_err(fail)?;
         for (index, slice) in self.batch.slices(rows.clone()).enumerate() {
-            // 64 KiB at a time: larger writes are copied twice by the driver and leave the
-            // cache (measured: 1.60 against 1.25 million rows/s at 1 MiB).
+            // 64 KiB at a time: larger writes are copied twice by the driver and leave the cache (measured:
+            // 1.60 against 1.25 million rows/s at 1 MiB).
             for piece in slice.chunks(64 << 10) {
                 writer.write_all(piece).map_err(fail)?;
                 self.link.pulse.beat();
@@ -287,7 +287,7 @@ impl<'a> RowWriter<'a> {
         Ok(arrived)
     }
 
-    /// Merges rows of one source by way of the stage.
+    /// Merges rows of one source through the stage.
     fn merge(&mut self, source_id: i32, rows: Range<usize>) -> Result<Counts, Trouble> {
         let (first, last) = (self.batch.place(rows.start), self.batch.place(rows.end - 1));
         let staged = Staged {
@@ -309,7 +309,7 @@ impl<'a> RowWriter<'a> {
         Err(Trouble::Ours(swallowed(&self.constants.target.name, staged.rows, sum)))
     }
 
-    /// Merges rows of many small sources at once: for each it would cost as much as for all.
+    /// Merges rows of many small sources at once: each alone would cost as much as all of them.
     fn merge_all(&mut self, rows: Range<usize>, parts: &[(usize, Range<usize>)]) -> Result<(), Trouble> {
         self.empty_stage(false)?;
         self.copy(rows, true)?;
@@ -336,14 +336,15 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
-    /// Makes room for the next rows. COMMIT did that already for the first of a transaction.
+    /// Empties the stage for the next rows. For the first rows of a transaction, the previous COMMIT did
+    /// that.
     fn empty_stage(&mut self, must_number: bool) -> Result<(), Trouble> {
         let sql = self.link.staging.clear(must_number);
         if sql.is_empty() { Ok(()) } else { at(Step::Stage, self.link.client.batch_execute(&sql)) }
     }
 
-    /// Whether two rows of the run can have the same key. Positions cannot; others are
-    /// compared by hash, so the server sorts only where there is something to sort out.
+    /// Whether two rows of the run can have the same key. Positions cannot; others are compared by hash, so
+    /// the server sorts only if there are duplicates.
     fn may_repeat_keys(&self, rows: Range<usize>) -> bool {
         if matches!(self.constants.key, Key::Position | Key::None) {
             return false;

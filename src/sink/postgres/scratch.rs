@@ -1,4 +1,4 @@
-//! A database of PostgreSQL for one measurement, and COPY of ready rows as the floor under a load.
+//! A PostgreSQL database for one measurement, and COPY of finished rows as the lower bound of a load.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,21 +15,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sink::TableName;
 use crate::sink::scratch::{Ready, Scratch};
 
-/// Told apart within this process.
+/// Distinguishes databases within this process.
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 const APPLICATION_NAME: &str = "logmill bench";
 
-/// As much is sent at a time as a load sends.
+/// How much is sent at a time, the same as in a load.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// What a COPY in binary begins and ends with.
+/// The bytes that a binary COPY begins and ends with.
 const HEADER_BYTES: usize = 19;
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// A database of its own, on the server that was named.
 struct PostgresScratch {
-    /// In the database that was named, whose server it is.
+    /// A connection to the database that was named, on the same server.
     admin: Client,
     name: String,
     address: String,
@@ -37,14 +37,14 @@ struct PostgresScratch {
     server: BTreeMap<String, String>,
 }
 
-/// Makes a database on the server that is named.
+/// Creates a database on the server that was named.
 pub(in crate::sink) fn scratch(text: &str) -> Result<Box<dyn Scratch>> {
     let mut admin = connect(text)?;
     let server = facts(&mut admin, text)?;
     let row = admin.query_one("SHOW server_version", &[]).map_err(failed("asking for the version"))?;
     let version: String = row.get(0);
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
-    // A process on another machine can have our number.
+    // A process on another machine can have the same number.
     let name = format!("logmill_bench_{}_{number}_{:08x}", std::process::id(), fastrand::u32(..));
     admin.batch_execute(&format!("CREATE DATABASE {name}")).map_err(|error| {
         Error::usage(format!(
@@ -58,7 +58,7 @@ pub(in crate::sink) fn scratch(text: &str) -> Result<Box<dyn Scratch>> {
     Ok(Box::new(PostgresScratch { admin, name, address, product: format!("PostgreSQL {version}"), server }))
 }
 
-/// What decides how fast a server commits, beside its version and its machine.
+/// The settings that determine how fast a server commits, besides its version and its machine.
 const SETTINGS: [&str; 18] = [
     "archive_mode",
     "block_size",
@@ -80,8 +80,8 @@ const SETTINGS: [&str; 18] = [
     "wal_sync_method",
 ];
 
-/// What tells servers apart on which a load is not equally fast. Not its port, nor who it is: one that is made anew for each
-/// measurement is the same.
+/// What distinguishes servers that load at different speeds. Neither the port nor the identity is included: a
+/// server created for each measurement counts as the same.
 fn facts(admin: &mut Client, text: &str) -> Result<BTreeMap<String, String>> {
     let sql = "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)";
     let rows = admin.query(sql, &[&&SETTINGS[..]]).map_err(failed("asking for the settings"))?;
@@ -90,7 +90,7 @@ fn facts(admin: &mut Client, text: &str) -> Result<BTreeMap<String, String>> {
     Ok(facts)
 }
 
-/// The text that names another database of the same server. In both forms the last word counts.
+/// The text that names another database of the same server. In both forms the last value wins.
 fn address(text: &str, database: &str) -> String {
     match (is_connection_string(text), text.contains('?')) {
         (true, _) => format!("{text} dbname={database}"),
@@ -185,7 +185,7 @@ impl Scratch for PostgresScratch {
     }
 }
 
-/// Takes a row of a COPY as it is; false at its end.
+/// Reads a row of a COPY unchanged; false at its end.
 fn take_row(from: &mut impl Read, piece: &mut Vec<u8>) -> io::Result<bool> {
     let mut columns = [0; 2];
     from.read_exact(&mut columns)?;
@@ -206,7 +206,7 @@ fn take_row(from: &mut impl Read, piece: &mut Vec<u8>) -> io::Result<bool> {
 
 impl Drop for PostgresScratch {
     fn drop(&mut self) {
-        // The server waits for sessions that are just ending, five seconds at most.
+        // The server waits for ending sessions, five seconds at most.
         let _ = self.admin.batch_execute(&format!("DROP DATABASE IF EXISTS {}", self.name));
     }
 }

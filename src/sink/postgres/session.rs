@@ -1,11 +1,10 @@
-//! A session: one connection on a thread of its own, that can be given up.
+//! A session: one connection on its own thread, which can be abandoned.
 //!
-//! The driver blocks and has no read timeout, so a server or a network that falls silent
-//! would hold the writer for ever. Work is therefore sent to the session's thread, and the
-//! writer waits for the answer with a watch on progress. Without progress for a deadline it
-//! asks over a second connection whether the backend is at work; if it is not, the thread
-//! and its connection are abandoned. That is safe because the fence is: whatever the old
-//! backend may still do, it does under an epoch that is no longer the newest.
+//! The driver blocks and has no read timeout, so a silent server or network would block the writer forever.
+//! So work is sent to the session's thread, and the writer waits for the answer while it watches for
+//! progress. After a deadline without progress it asks over a second connection whether the backend is at
+//! work; if it is not, the thread and its connection are abandoned. That is safe because of the fence:
+//! whatever the old backend may still do, it does under an epoch that is no longer the newest.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -26,44 +25,44 @@ use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
 use crate::sink::destination::Timeouts;
 
-/// How long a command that only looks bears silence.
+/// How long a read-only command tolerates silence.
 const VISIT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A backend that cannot be looked at, for want of a second connection, may be silent for so many
+/// A backend that cannot be checked, because there is no second connection, may be silent for this many
 /// deadlines.
 const BLIND_DEADLINES: u32 = 5;
 
-/// How long it is waited for a connection that was left to be gone.
+/// How long to wait until a connection that was left is closed.
 const LEAVING_MAX: Duration = Duration::from_secs(1);
 
-/// So many values of a stream wait for whoever visits them.
+/// At most this many values of a stream wait for the visitor.
 const STREAM_MAX: usize = 64;
 
-/// So many blocks wait for whoever pulls them.
+/// At most this many blocks wait to be pulled.
 const PULL_MAX: usize = 4;
 
 /// A connection and its thread.
 #[derive(Debug)]
 pub(super) struct Session {
     server: Arc<Server>,
-    /// Without a sign of life for this long, the backend is looked at.
+    /// After this long without a sign of life, the backend is checked.
     deadline: Duration,
-    /// None once it was left.
+    /// `None` once the session was left.
     work: Option<Sender<Work>>,
-    /// Is closed when its thread ends, and its connection with it.
+    /// Closed when the thread ends, and its connection with it.
     ended: Receiver<()>,
     pulse: Arc<Pulse>,
     /// The backend, as pg_stat_activity knows it.
     pub(super) backend: Backend,
-    /// It fell silent: its thread may be stuck, and takes no more work.
+    /// It fell silent: its thread may be stuck, and accepts no more work.
     is_given_up: Cell<bool>,
 }
 
 type Work = Box<dyn FnOnce(&mut Link) + Send>;
 
 impl Session {
-    /// Connects. Waits no longer than the connection's own timeout allows, and then no longer
-    /// than `deadline` for the first answer.
+    /// Connects. Waits at most the connection's own timeout, and then at most `deadline` for the first
+    /// answer.
     pub(super) fn open(
         server: &Arc<Server>,
         deadline: Duration,
@@ -86,7 +85,7 @@ impl Session {
                         return;
                     }
                 };
-                // From here on the caller counts the time.
+                // From here on the caller measures the time.
                 let _ = ready.send(Ok(None));
                 let greeted = greet(&mut client, timeouts);
                 let (backend, schemas) = match greeted {
@@ -128,8 +127,8 @@ impl Session {
         })
     }
 
-    /// A session for a command that only looks, or asks for one thing: there is no waiting for a
-    /// server that is not there, and not much for one that falls silent.
+    /// A session for a command that only reads, or does one thing: it does not wait for a server that is
+    /// away, and not long for a silent one.
     pub(super) fn visit(server: &Arc<Server>, timeouts: Timeouts) -> Result<Session, Error> {
         Session::open(server, VISIT_DEADLINE, timeouts).map_err(|trouble| match trouble {
             Trouble::Lost { what, .. } => ErrorKind::Unreachable { what, waited: None }.into(),
@@ -137,9 +136,9 @@ impl Session {
         })
     }
 
-    /// Does `work` on the connection. If it falls silent for longer than the deadline and a
-    /// second connection sees that the backend is not busy, the answer is `Lost`, now and whenever
-    /// this session is asked again: nobody waits twice for a thread that is stuck.
+    /// Runs `work` on the connection. If it stays silent for longer than the deadline and a second connection
+    /// sees that the backend is not busy, the answer is `Lost`, now and on every later call: no caller waits
+    /// twice for a stuck thread.
     pub(super) fn run<T: Send + 'static>(
         &self,
         step: Step,
@@ -147,7 +146,7 @@ impl Session {
     ) -> Result<T, Trouble> {
         let (answer, answered) = bounded(1);
         let work: Work = Box::new(move |link| {
-            // A panic must not end the thread without a word: the writer waits for it.
+            // A panic must not end the thread silently: the writer waits for it.
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(link)));
             let result = result.unwrap_or_else(|panic| {
                 let _ = link.client.batch_execute("ROLLBACK");
@@ -193,8 +192,8 @@ impl Session {
         }
     }
 
-    /// Gives its place on the server back, as far as that is up to us: a role or a pool may have only
-    /// one. Where nobody answers, it hangs up.
+    /// Gives its slot on the server back, as far as possible: a role or a pool may have only one. If no
+    /// answer comes, it hangs up.
     pub(super) fn leave(&mut self) {
         if self.is_given_up.replace(true) {
             self.pulse.hang_up();
@@ -203,7 +202,8 @@ impl Session {
         let _ = self.ended.recv_timeout(LEAVING_MAX);
     }
 
-    /// The connection for another load; none if it fell silent. What is asked of this session from then on is lost.
+    /// The connection for another load; `None` if it fell silent. Whatever is asked of this session
+    /// afterwards is lost.
     pub(super) fn hand_on(&mut self) -> Option<Session> {
         let work = self.work.take().filter(|_| !self.is_given_up.get())?;
         Some(Session {
@@ -217,7 +217,7 @@ impl Session {
         })
     }
 
-    /// The same for work that gives values, which are shown to `visit` until it has seen enough.
+    /// The same for work that produces values, which are passed to `visit` until it has seen enough.
     pub(super) fn stream<T: Send + 'static, R: Send + 'static>(
         &mut self,
         step: Step,
@@ -229,12 +229,12 @@ impl Session {
             let pulse = Arc::clone(&link.pulse);
             work(link, &mut |value| hand_over(&give, value, &pulse))
         };
-        // Watched from a thread of its own, for the visitor is busy here.
+        // Watched from another thread, because the visitor is busy in this one.
         std::thread::scope(|scope| {
             let watch = scope.spawn(move || self.run(step, work));
             loop {
-                // Asked first: what is given last comes before the end. A session that was
-                // given up keeps its end of the queue.
+                // Checked first: the last value is sent before the thread ends. An abandoned session keeps
+                // its end of the queue.
                 let is_over = watch.is_finished();
                 match values.recv_timeout(Duration::from_millis(100)) {
                     Ok(value) => {
@@ -251,7 +251,7 @@ impl Session {
         })
     }
 
-    /// The same for a caller who takes the values when he wants them, and nothing else of this
+    /// The same for a caller that takes the values when it wants them, and does nothing else with this
     /// session.
     pub(super) fn pull<T: Send + 'static>(
         self,
@@ -268,9 +268,9 @@ impl Session {
         Ok(Pull { values, watch: Some(watch) })
     }
 
-    /// Whether the backend does something for us, as a second connection sees it: it is at
-    /// work, or waits for a lock; it does not wait for its client, which is us. Who does not
-    /// answer that in time does nothing. `None` where there is no room for a second connection.
+    /// Whether the backend is doing something for this session, as a second connection sees it: it is at work
+    /// or waits for a lock, and does not wait for its client. No answer in time counts as no. `None` if there
+    /// is no room for a second connection.
     fn is_at_work(&self) -> Option<bool> {
         let (server, backend) = (Arc::clone(&self.server), self.backend);
         let ask = move || -> Result<Option<bool>, postgres::Error> {
@@ -296,18 +296,18 @@ impl Session {
     }
 }
 
-/// The values of a session that gives nothing else.
+/// The values of a session that produces nothing else.
 pub(super) struct Pull<T> {
     values: Receiver<T>,
-    /// None once its end was told.
+    /// `None` once its end was reported.
     watch: Option<JoinHandle<Result<(), Trouble>>>,
 }
 
 impl<T> Pull<T> {
-    /// The next value; nothing at the end.
+    /// The next value; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<T>, Trouble> {
         loop {
-            // Asked first: what is given last comes before the end.
+            // Checked first: the last value is sent before the thread ends.
             let is_over = self.watch.as_ref().is_none_or(JoinHandle::is_finished);
             match self.values.recv_timeout(Duration::from_millis(100)) {
                 Ok(value) => return Ok(Some(value)),
@@ -320,7 +320,7 @@ impl<T> Pull<T> {
     }
 }
 
-/// Gives a value to the visitor, who may take as long as he likes: to wait for him is not to be
+/// Passes a value to the visitor, who may take as long as it likes: waiting for it does not count as being
 /// stuck.
 fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow<()> {
     pulse.let_go();
@@ -334,9 +334,9 @@ fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow
     }
 }
 
-/// The first words on a new connection.
+/// The first statements on a new connection.
 fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String>), Trouble> {
-    // The limits are for what is done outside of a transaction; a batch sets them too.
+    // These limits apply outside of transactions; a batch sets them too.
     let then = format!(
         "; SET statement_timeout = {}; SET lock_timeout = {};
          SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
@@ -352,16 +352,16 @@ fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String
         _ => None,
     });
     let backend = backend.ok_or_else(|| Trouble::Ours(odd_answer(Step::Prepare)))?;
-    // Before the first temporary table, or never: a stage of a whole batch stays in memory. A
-    // pool may give us a session that has had one, and then it is slower and no worse.
+    // Must come before the first temporary table: a stage of a whole batch then stays in memory. A pool may
+    // hand out a session that has had one; then it is only slower.
     match client.batch_execute("SET temp_buffers = '64MB'") {
         Err(error) if error.as_db_error().is_none() => Err(Trouble::new(Step::Prepare, &error)),
         _ => Ok((backend, schemas)),
     }
 }
 
-/// Whether a panic is the driver's, over an answer of other columns than were asked for. No server
-/// gives one; what only plays a server may, and is an error like others.
+/// Whether a panic comes from the driver, over an answer with other columns than were asked for. No real
+/// server gives one; an impostor may, and that is an error like others.
 pub(in crate::sink) fn is_of_answer(panic: &(dyn Any + Send)) -> bool {
     panic.downcast_ref::<String>().is_some_and(|text| text.starts_with("error retrieving column"))
 }
@@ -376,7 +376,7 @@ pub(super) fn odd_answer(step: Step) -> Error {
     .into()
 }
 
-/// What `question` gives, unless that takes too long or its thread cannot be had.
+/// The result of `question`, unless it takes too long or its thread cannot be started.
 fn within<T: Send + 'static>(limit: Duration, question: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (give, take) = bounded(1);
     let asked = std::thread::Builder::new().name("question".into()).spawn(move || {
@@ -385,8 +385,8 @@ fn within<T: Send + 'static>(limit: Duration, question: impl FnOnce() -> T + Sen
     asked.ok().and_then(|_| take.recv_timeout(limit).ok())
 }
 
-/// Why there is no connection, in the terms in which it is judged. With several hosts, one
-/// that may come back counts for more than one that will not.
+/// Why there is no connection, in the terms that the verdict needs. With several hosts, one that may come
+/// back outweighs one that will not.
 fn not_connected(error: &NotConnected) -> Trouble {
     let causes = || error.failures().iter().map(|failure| &failure.cause);
     let server = |code| Trouble::Server(Box::new(Refusal::at_connecting(code, error.what(), error.why())));

@@ -1,11 +1,11 @@
-//! Connections that a load has left, for the next one of the same job: to connect, and to have a backend
-//! read the catalog for the first time, takes longer than a small load.
+//! Connections that a load has left for the next one of the same job: connecting, and letting a backend read
+//! the catalog for the first time, takes longer than a small load.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::session::Session;
 
-/// Those that are left at a place. Who drops the place closes them.
+/// The connections left at a place. Dropping it closes them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spares(Arc<Left>);
 

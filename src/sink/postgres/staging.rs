@@ -1,52 +1,52 @@
-//! Staging: the temporary table in which rows wait for their merge, and what is known of it.
+//! Staging: the temporary table in which rows wait for their merge, and what is known about it.
 //!
-//! A connection keeps it from one transaction to the next, and COMMIT empties it. A rollback takes
-//! back what its transaction made of it, but not the room in its file. So there are two answers to
-//! what the next transaction will find, and the end of this one chooses.
+//! A connection keeps it from one transaction to the next, and COMMIT empties it. A rollback undoes what its
+//! transaction did to it, but does not free the space in its file. So there are two predictions of what the
+//! next transaction will find, and the end of this one selects one.
 
 /// The name of the temporary table.
 pub(super) const STAGE: &str = "logmill_stage";
 
-/// The column by which rows of a stage keep their order, where keys repeat.
+/// The column that keeps the order of staged rows, if keys repeat.
 pub(super) const STAGE_ROW: &str = "logmill_row";
 
-/// Numbers the rows that are copied into the stage from then on. A sequence costs as much as
-/// the copy itself, so only where an order is needed.
+/// Numbers the rows that are copied into the stage from then on. A sequence costs as much as the copy itself,
+/// so it is used only if an order is needed.
 const NUMBER_ROWS_SQL: &str = "ALTER TABLE pg_temp.logmill_stage
      ADD COLUMN IF NOT EXISTS logmill_row bigint GENERATED ALWAYS AS IDENTITY";
 
 /// What a transaction finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Content {
-    /// Nothing. One of its name may be there: of another job, where a pool gives connections
-    /// on; or one whose rows are numbered, which costs at every COPY.
+    /// No usable table. One with its name may exist: another job's, if a pool passes connections on; or one
+    /// with numbered rows, which cost time at every COPY.
     #[default]
     Nothing,
-    /// It is ours, and empty.
+    /// This connection's own table, empty.
     Empty,
-    /// It is ours, and what a transaction wrote that was rolled back may take room in it.
+    /// This connection's own table, whose file may contain the space of rolled-back rows.
     Littered,
 }
 
-/// What is known of the stage of a connection.
+/// What is known about the stage of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     /// What the next transaction finds if this one is rolled back.
     after_rollback: Content,
-    /// And if it is committed.
+    /// What it finds if this one is committed.
     after_commit: Content,
     /// This transaction has copied rows into it.
     holds_rows: bool,
 }
 
 impl Staging {
-    /// A transaction begins. Whatever became of the last one, nobody said that it was committed.
+    /// Begins a transaction. Whatever happened to the last one, no commit was reported.
     pub(super) fn begin(&mut self) {
         self.after_commit = self.after_rollback;
         self.holds_rows = false;
     }
 
-    /// What sees to it that the table is there, and empty.
+    /// The statements that make the table exist and be empty.
     pub(super) fn make(&mut self, create_sql: &str) -> String {
         let make = match self.after_rollback {
             Content::Nothing => format!("DROP TABLE IF EXISTS pg_temp.{STAGE}; {create_sql}; "),
@@ -60,7 +60,7 @@ impl Staging {
         make
     }
 
-    /// What makes it ready for the next rows, which are numbered if need be.
+    /// The statements that prepare it for the next rows, numbered if necessary.
     pub(super) fn clear(&mut self, must_number: bool) -> String {
         let mut sql = String::new();
         if self.holds_rows {
@@ -74,7 +74,7 @@ impl Staging {
         sql
     }
 
-    /// A part of the transaction was rolled back, which may have made it.
+    /// A part of the transaction was rolled back, which may have created the table.
     pub(super) fn forget(&mut self) {
         (self.after_rollback, self.after_commit) = (Content::Nothing, Content::Nothing);
     }
@@ -83,7 +83,7 @@ impl Staging {
         self.after_rollback = self.after_commit;
     }
 
-    /// A batch ends within a transaction that goes on: nothing has emptied the table.
+    /// A batch ends within a larger transaction: nothing has emptied the table.
     pub(super) fn released(&mut self) {
         self.after_rollback = match self.after_commit {
             Content::Nothing => Content::Nothing,
@@ -96,7 +96,7 @@ impl Staging {
 mod tests {
     use super::*;
 
-    /// A transaction that stages rows so often. Gives what it sends for that.
+    /// A transaction that stages rows this many times. Returns the statements it sends for that.
     fn transaction(staging: &mut Staging, pieces: usize, numbered: bool, commits: bool) -> Vec<String> {
         staging.begin();
         let mut sent = vec![staging.make("CREATE")];

@@ -1,7 +1,7 @@
-//! PostgreSQL as a store of keys: one table, `logmill.state`, and a transaction a move.
+//! PostgreSQL as a store of keys: one table, `logmill.state`, and one transaction per move.
 //!
-//! A move that is still on its way when its answer is lost holds the lock of its row, or of its key. Whoever tries it
-//! again waits for that, and so finds out what became of it.
+//! A move that is still running when its answer is lost holds the lock of its row, or of its key. A retry
+//! waits for that lock, and so learns the outcome.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::error::{Error, ErrorKind, Result as Done};
 use crate::sink::destination::Timeouts;
 use crate::sink::ledger::{Entry, Failure, Store, Swap, Version, behind};
 
-/// The table of the state of loads whose destination has no transactions. Keys are compared byte by byte.
+/// The table for the state of loads whose destination has no transactions. Keys are compared byte by byte.
 const TABLE_SQL: &str = r#"CREATE TABLE IF NOT EXISTS logmill.state (
     key text COLLATE "C" NOT NULL PRIMARY KEY,
     version text NOT NULL,
     value bytea NOT NULL
 )"#;
 
-/// A statement is one row, or a list that nobody else waits for.
+/// A statement touches one row, or is a list that blocks no one.
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::from_secs(60), lock: Duration::from_secs(30) };
 
 /// How long the server may be silent.
@@ -39,24 +39,24 @@ pub(in crate::sink) struct PostgresState {
 }
 
 impl PostgresState {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub(in crate::sink) fn new(url: &str, connect: Duration) -> Done<PostgresState> {
         let environment = |name: &str| std::env::var(name).ok();
         let server = Server::new(url, &environment, Limits { connect, ..Limits::default() })?;
         Ok(PostgresState { server: Arc::new(server), session: Mutex::default() })
     }
 
-    /// The database, for people.
+    /// The database, for display.
     pub(in crate::sink) fn describe(&self) -> String {
         self.server.describe()
     }
 
-    /// Whether a connection would cross a network to a host that has not proven who it is.
+    /// Whether a connection would cross a network to a host whose identity is not verified.
     pub(in crate::sink) fn is_unverified(&self) -> bool {
         self.server.is_unverified()
     }
 
-    /// Asks the server. A connection on which anything failed is not used again.
+    /// Queries the server. A connection on which anything failed is not used again.
     fn with<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Client) -> Result<T, Trouble> + Send + 'static,
@@ -75,7 +75,7 @@ impl PostgresState {
         Ok(answer)
     }
 
-    /// The same where nothing is to be made.
+    /// The same if nothing is to be created.
     fn look<T: Default + Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Client) -> Result<T, Trouble> + Send + 'static,
@@ -145,12 +145,12 @@ impl Store for PostgresState {
     }
 }
 
-/// The version and the value that stand in a row from a column on.
+/// The version and the value in a row, from a column on.
 fn entry(row: &postgres::Row, from: usize) -> Result<Entry, postgres::Error> {
     Ok(Entry { version: Version(row.try_get(from)?), value: row.try_get(from + 1)? })
 }
 
-/// Whether the table is there, and such that it can be relied on.
+/// Whether the table exists and is reliable.
 fn is_there(client: &mut Client) -> Result<bool, Trouble> {
     let sql = "SELECT pg_is_in_recovery(), (
                    SELECT c.relpersistence::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -175,7 +175,7 @@ fn is_there(client: &mut Client) -> Result<bool, Trouble> {
     }
 }
 
-/// Makes the table where it is missing. Of several that do so at once, one does.
+/// Creates the table if it is missing. Of several concurrent attempts, one does it.
 fn make(client: &mut Client) -> Result<(), Trouble> {
     if is_there(client)? {
         return Ok(());
@@ -183,7 +183,7 @@ fn make(client: &mut Client) -> Result<(), Trouble> {
     at(Step::State, client.batch_execute(&begin_sql(TIMEOUTS)))?;
     at(Step::State, client.batch_execute(DDL_LOCK))?;
     let schema = client.query_one("SELECT to_regnamespace('logmill') IS NULL", &[]);
-    // Even where the schema is there, this wants a right on the database.
+    // Even if the schema exists, this requires a right on the database.
     if at(Step::State, schema.and_then(|row| row.try_get(0)))? {
         at(Step::State, client.batch_execute("CREATE SCHEMA logmill"))?;
     }

@@ -1,4 +1,4 @@
-//! The values of metrics, looked at.
+//! Reads the stored values of metrics.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::rollup::{StoredMetric, stored_sql};
 
-/// What can be drawn.
+/// The types that can be drawn.
 const NUMBERS: [&str; 6] = ["smallint", "integer", "bigint", "numeric", "real", "double precision"];
 
-/// The values of the metrics of a job. One that is not stored yet has none.
+/// The values of a job's metrics. A metric that is not stored yet has none.
 pub(super) fn metrics(server: &Arc<Server>, settings: &Settings) -> Result<Vec<StoredMetric>> {
     if settings.rollups.metrics.is_empty() {
         return Ok(Vec::new());
@@ -28,7 +28,7 @@ pub(super) fn metrics(server: &Arc<Server>, settings: &Settings) -> Result<Vec<S
         let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(metrics) };
         for metric in settings.rollups.metrics.iter() {
             let mut stored = StoredMetric::new(metric);
-            // In a table of somebody else they may be of other types.
+            // In another program's table they may have other types.
             if let Some(table) = found_table(client, metric, &target)?.filter(has_values) {
                 let sql = stored_sql(metric, &table.quoted(), '$');
                 for row in at(Step::RollUp, client.query(&sql, &[&metric.name]))? {

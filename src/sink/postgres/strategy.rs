@@ -1,4 +1,4 @@
-//! How a batch is written, and what earlier batches and failures say of that.
+//! How a batch is written, and what earlier batches and failures imply for that.
 
 use std::ops::Range;
 
@@ -12,38 +12,37 @@ use crate::sink::{Advance, Batch, Key};
 /// How a batch is written.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
-    /// Which way the rows go; without one, whatever a probe finds.
+    /// The route of the rows; without one, the probe decides.
     pub(super) route: Option<Route>,
     /// Rows are written in pieces under savepoints, so that a refused one costs only itself.
     pub(super) care: Option<Care>,
-    /// The probe looks into all partitions, and behind the batch.
+    /// The probe covers all partitions, and the range after the batch.
     pub(super) probes_far: bool,
-    /// Rows are inserted or updated in one statement, because somebody else writes the same
-    /// keys or a trigger does.
+    /// Rows are inserted or updated in one statement, because other sessions write the same keys or a trigger
+    /// does.
     pub(super) upsert: bool,
-    /// At most so many rows in a statement.
+    /// The maximum number of rows in a statement.
     pub(super) rows_max: usize,
     /// No row of another day may change.
     pub(super) keeps_other_days: bool,
-    /// Constraints that are deferred are checked by a message of their own, so that an error of theirs is known
-    /// for one.
+    /// Deferred constraints are checked by a separate message, so that their errors can be identified.
     pub(super) checks_apart: bool,
 }
 
-/// What is known of the rows that the server refuses.
+/// What is known about the rows that the server refuses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Care {
     /// One of these was refused when they were written together.
     pub(super) suspects: Range<usize>,
     /// How often rows were refused in the batch before.
     pub(super) refusals: Refusals,
-    /// Deferred constraints are checked with each piece: one was violated.
+    /// Deferred constraints are checked with each piece, because one was violated.
     pub(super) checks_deferred: bool,
 }
 
 impl Manner {
-    /// After a refusal in a batch of so many rows: it is written in pieces. False if that will
-    /// not find more than it did.
+    /// After a refusal in a batch of `rows` rows: writes it in pieces. False if that would find no more than
+    /// before.
     fn be_careful(&mut self, trouble: &Trouble, rows: usize) -> bool {
         let Trouble::Server(refusal) = trouble else { return false };
         let is_deferred = refusal.step == Step::Constraints;
@@ -58,21 +57,21 @@ impl Manner {
         true
     }
 
-    /// After a statement that took too long in a batch of so many rows: half as many at a time.
+    /// After a statement that took too long in a batch of `rows` rows: halves the number of rows at a time.
     /// False if that is not possible.
     fn halve(&mut self, rows: usize) -> bool {
         if self.rows_max.min(rows) <= 1 {
             return false;
         }
         self.rows_max = self.rows_max.min(rows).div_ceil(2);
-        // No row was refused: pieces may be as long as they can.
+        // No row was refused: pieces may be as long as possible.
         let refusals = Refusals { rows: rows * 2, refused: 0 };
         self.care.get_or_insert(Care { refusals, ..Care::default() });
         true
     }
 }
 
-/// The way of the rows.
+/// The route of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// COPY into the target.
@@ -81,7 +80,7 @@ pub(super) enum Route {
     Staged,
 }
 
-/// After a conflict, so many batches go by the stage before the direct way is tried again.
+/// After a conflict, this many batches go through the stage before the direct route is tried again.
 const STAGED_BATCHES: u32 = 16;
 
 /// What is remembered from batch to batch.
@@ -89,9 +88,9 @@ const STAGED_BATCHES: u32 = 16;
 pub(super) struct Strategy {
     /// How far each source was when it was claimed.
     claimed: Holdings,
-    /// Rows of ours were there before their batch.
+    /// Rows of this run's sources existed before their batch.
     is_rerun: bool,
-    /// Batches that still go by the stage.
+    /// How many more batches go through the stage.
     staged_left: u32,
     /// How often rows were refused in the last batch, if any were.
     refusals: Option<Refusals>,
@@ -100,7 +99,7 @@ pub(super) struct Strategy {
 }
 
 impl Strategy {
-    /// For a run that begins with these sources.
+    /// The strategy of a run that begins with these sources.
     pub(super) fn new(claimed: Holdings) -> Strategy {
         Strategy { claimed, ..Strategy::default() }
     }
@@ -110,7 +109,7 @@ impl Strategy {
         let (upsert, checks_apart) = (constants.upserts, self.checks_apart);
         let (rows_max, keeps_other_days) = (usize::MAX, false);
         if batch.is_replay() {
-            // Rows of the same sources stand around those that are missing.
+            // The rows of the same sources around the missing ones exist.
             let route = Some(Route::Staged);
             let (care, probes_far) = (None, false);
             return Manner { route, care, probes_far, upsert, rows_max, keeps_other_days, checks_apart };
@@ -120,7 +119,7 @@ impl Strategy {
             Key::Position => None,
             _ => Some(Route::Direct),
         };
-        // Where rows were refused, others are likely to be: the batch is not sent twice then.
+        // Where rows were refused, more refusals are likely; this way the batch is not sent twice.
         let care = self.refusals.map(|refusals| Care { refusals, ..Care::default() });
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far =
@@ -128,7 +127,7 @@ impl Strategy {
         Manner { route, care, probes_far, upsert, rows_max, keeps_other_days, checks_apart }
     }
 
-    /// Whether there is another manner for a batch of so many rows, after this trouble.
+    /// Whether there is another manner for a batch of `rows` rows, after this trouble.
     pub(super) fn after(
         &mut self,
         manner: &mut Manner,
@@ -136,8 +135,8 @@ impl Strategy {
         verdict: Verdict,
         rows: usize,
     ) -> bool {
-        // The last message checks what was deferred and moves the checkpoints. Which of them was refused
-        // shows where each goes by itself; nothing of it is there.
+        // The last message checks deferred constraints and moves the checkpoints. Sending them separately
+        // shows which of them was refused; nothing of the batch is committed.
         let may_be_deferred = matches!(verdict, Verdict::Stop | Verdict::Wait);
         if may_be_deferred && !manner.checks_apart && trouble.is_refusal_at(Step::End) {
             (manner.checks_apart, self.checks_apart) = (true, true);
@@ -146,7 +145,7 @@ impl Strategy {
         match verdict {
             Verdict::Isolate => manner.be_careful(trouble, rows),
             Verdict::Halve => manner.halve(rows),
-            // Two that copy the same keys in another order wait for each other.
+            // Two sessions that copy the same keys in different orders wait for each other.
             Verdict::Retry if manner.route == Some(Route::Direct) && trouble.is_deadlock() => {
                 manner.route = Some(Route::Staged);
                 self.staged_left = STAGED_BATCHES;
@@ -165,7 +164,7 @@ impl Strategy {
         }
     }
 
-    /// A batch of rows that went this way is committed.
+    /// Records that a batch of rows that took this route is committed.
     pub(super) fn done(&mut self, constants: &Constants, route: Route, refusals: Option<Refusals>) {
         self.refusals = refusals;
         if route == Route::Staged {

@@ -1,4 +1,4 @@
-//! The tables of ours: made by the first run, migrated by newer programs.
+//! logmill's own tables: created by the first run, migrated by newer programs.
 
 use postgres::Client;
 
@@ -7,30 +7,30 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
 
-/// The statements that make them. Also what `plan --print-sql` prints.
+/// The statements that create them. Also the output of `plan --print-sql`.
 pub(super) const SQL: &str = include_str!("tables.sql");
 
 /// The first of them.
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
-/// The version that these statements make and this program reads.
+/// The version that these statements create and this program reads.
 pub(super) const VERSION: i32 = 7;
 
-/// The first that has marks of dates.
+/// The first version that has marks of dates.
 pub(super) const VERSION_OF_MARKS: i32 = 6;
 
-/// The only advisory lock there is: it keeps the first runs of ten jobs from making the
-/// same tables at once. It is held for a transaction, and bounded by lock_timeout.
+/// The only advisory lock: it keeps the first runs of ten jobs from creating the same tables at once. It is
+/// held for a transaction, and bounded by lock_timeout.
 pub(super) const DDL_LOCK: &str = "SELECT pg_advisory_xact_lock(6021020241109)";
 
-/// Makes the tables, or what the present version has more than theirs. Must run in a transaction that holds the lock
+/// Creates the tables, or migrates them to the present version. Must run in a transaction that holds the lock
 /// for definitions.
 pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
     match version(client)? {
         Some(VERSION) => Ok(()),
         Some(version) if version > VERSION => check_version(version),
         _ => {
-            // Even where the schema is there, this wants a right on the database.
+            // Even if the schema exists, this requires a right on the database.
             let exists = client.ask_one("SELECT to_regnamespace('logmill') IS NOT NULL", &[]);
             let exists = at(Step::Prepare, exists)?.get(0);
             let sql = if exists { SQL.replacen(SCHEMA_SQL, "", 1) } else { SQL.to_owned() };
@@ -39,9 +39,10 @@ pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
     }
 }
 
-/// The version of the tables, if they are there.
+/// The version of the tables, if they exist.
 pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
-    // Out of the catalog itself: of a name, a backend that waited for the lock still has in mind that it was not there.
+    // Read from the catalog itself: a backend that waited for the lock still has a cached answer that the
+    // name did not exist.
     let exists = client.ask_one(
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                         WHERE n.nspname = 'logmill' AND c.relname = 'meta')",
@@ -54,8 +55,8 @@ pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
     Ok(Some(at(Step::Prepare, version)?.get(0)))
 }
 
-/// What a statement reads of sources and of checkpoints, with the columns of the present version:
-/// who only looks does not migrate.
+/// What a statement reads of sources and of checkpoints, with the columns of the present version: a reader
+/// does not migrate.
 pub(super) fn of_version(version: i32) -> (&'static str, &'static str) {
     let sources = match version {
         ..3 => {
@@ -73,7 +74,7 @@ pub(super) fn of_version(version: i32) -> (&'static str, &'static str) {
     (sources, checkpoints)
 }
 
-/// The same of dead letters.
+/// The same for dead letters.
 pub(super) fn letters_of_version(version: i32) -> &'static str {
     match version {
         ..4 => {
@@ -84,7 +85,7 @@ pub(super) fn letters_of_version(version: i32) -> &'static str {
     }
 }
 
-/// Refuses tables that a load has yet to bring up to date.
+/// Refuses tables that a load has yet to migrate.
 pub(super) fn check_present(version: i32) -> Result<(), Trouble> {
     check_version(version)?;
     if version == VERSION {
@@ -97,7 +98,7 @@ pub(super) fn check_present(version: i32) -> Result<(), Trouble> {
     Err(Trouble::Ours(error))
 }
 
-/// The same of runs, and of how far lanes are.
+/// The same for runs, and for how far lanes are.
 pub(super) fn runs_of_version(version: i32) -> (&'static str, &'static str) {
     match version {
         ..7 => (
@@ -110,7 +111,7 @@ pub(super) fn runs_of_version(version: i32) -> (&'static str, &'static str) {
     }
 }
 
-/// The same of dates.
+/// The same for dates.
 pub(super) fn dates_of_version(version: i32) -> &'static str {
     match version {
         ..5 => {
@@ -121,7 +122,7 @@ pub(super) fn dates_of_version(version: i32) -> &'static str {
     }
 }
 
-/// Refuses tables that a newer program made.
+/// Refuses tables that a newer program created.
 pub(super) fn check_version(version: i32) -> Result<(), Trouble> {
     if version <= VERSION {
         return Ok(());

@@ -28,15 +28,15 @@ use crate::sink::dead_letter::Letter;
 use crate::sink::ledger::Holdings;
 use crate::sink::{Batch, Counts};
 
-/// What a batch became.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) moved: Moved,
-    /// The way that the rows went.
+    /// The route the rows took.
     pub(super) route: Route,
-    /// Rows were refused, and the next batch may begin with care.
+    /// Rows were refused, so the next batch may begin with care.
     pub(super) refusals: Option<Refusals>,
-    /// The dates that the end of a larger transaction is to mark.
+    /// The dates to mark at the end of a larger transaction.
     pub(super) days: BTreeSet<NaiveDate>,
 }
 
@@ -50,17 +50,18 @@ struct Transaction<'a> {
     manner: &'a Manner,
     found: &'a Mutex<Option<Done>>,
     route: Route,
-    /// What brings refusals that were put off, once the rows are written. It goes with the next that is sent.
+    /// The statements that force deferred refusals to surface once the rows are written. Sent with the next
+    /// message.
     end_of_rows: Option<String>,
     refusals: Option<Refusals>,
-    /// Of a replay, the letters that were refused again, by their ids.
+    /// In a replay: the letters that were refused again, by id.
     refused: Vec<i64>,
-    /// The dates to mark, where the target has metrics.
+    /// The dates to mark, if the target has metrics.
     days: Option<BTreeSet<NaiveDate>>,
 }
 
-/// Commits `batch`, or writes it where a rebuild is under way. Its splits move from the positions in
-/// `owned`. What became of the batch is in `found` before COMMIT is sent.
+/// Commits `batch`, or writes it within a rebuild in progress. Its splits move from the positions in `owned`.
+/// The outcome of the batch is in `found` before COMMIT is sent.
 pub(super) fn transaction(
     frame: Frame,
     link: &mut Link,
@@ -94,7 +95,7 @@ pub(super) fn transaction(
     pass(Step::End, "after-commit")
 }
 
-/// The step at which a point is passed.
+/// The step that a failpoint belongs to.
 fn step_of(point: &str) -> Step {
     match point {
         "before-fence" | "after-fence" => Step::Fence,
@@ -165,7 +166,7 @@ impl Rows for Transaction<'_> {
     }
 
     fn check_constraints(&mut self) -> Result<(), Trouble> {
-        // What comes now is ours alone, and looked up where only the server's own is.
+        // What follows concerns only logmill's own tables, and is resolved only among built-ins.
         let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}; ");
         self.end_of_rows = Some(end_of_rows);
         if self.manner.checks_apart { self.end_rows() } else { Ok(()) }
@@ -209,10 +210,10 @@ impl Letters for Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// Begins, in one message: the lock on the target comes before the look at it, and the fence before the
-    /// question whether its rows are there. A changed type, or another table of its name, loads as
-    /// garbage in COPY BINARY, so the target is compared with what it was. From here to the end of the rows,
-    /// names are looked up as those who wrote the triggers of the target meant them.
+    /// Begins, in one message: the lock on the target comes before reading it, and the fence before the probe
+    /// for its rows. With a changed type, or another table of the same name, COPY BINARY would load garbage,
+    /// so the target is compared with its former state. From here to the end of the rows, names are resolved
+    /// as the authors of the target's triggers intended.
     fn begin(&mut self) -> Result<Vec<SimpleQueryMessage>, Trouble> {
         let Transaction { frame, link, constants, batch, owned, manner, .. } = self;
         let (step, fence) = match batch.is_replay() {
@@ -237,7 +238,7 @@ impl Transaction<'_> {
         Ok(said)
     }
 
-    /// Checks the constraints that were deferred, by a message of its own, if that is still to be done.
+    /// Checks deferred constraints by a separate message, if that is still to be done.
     fn end_rows(&mut self) -> Result<(), Trouble> {
         match self.end_of_rows.take() {
             Some(sql) => at(Step::Constraints, self.link.client.batch_execute(&sql)),

@@ -1,4 +1,4 @@
-//! What can go wrong between us and the server, before anybody has judged it.
+//! What can go wrong between logmill and the server, before it is judged.
 
 use std::error::Error as _;
 
@@ -17,14 +17,14 @@ use crate::sink::dead_letter::Refused;
 pub(super) enum Trouble {
     /// The server answered with an error.
     Server(Box<Refusal>),
-    /// The connection is gone. Nothing is known about what was sent last.
+    /// The connection is gone. Nothing is known about the last message.
     Lost {
         /// What was being done.
         step: Step,
         /// What the system or the driver said.
         what: String,
     },
-    /// Our own: a source changed, an invariant broke. Passed on as it is.
+    /// logmill's own: a source changed, an invariant broke. Passed on unchanged.
     Ours(Error),
 }
 
@@ -34,27 +34,27 @@ pub(super) struct Refusal {
     pub(super) step: Step,
     pub(super) code: SqlState,
     pub(super) message: String,
-    /// What it told of the row besides. It goes into the dead letter, and is never said otherwise.
+    /// The server's detail about the row. It goes into the dead letter, and is never shown otherwise.
     detail: Option<String>,
     pub(super) hint: Option<String>,
-    /// The schema of the table that it is about.
+    /// The schema of the table it is about.
     schema: Option<String>,
     pub(super) constraint: Option<String>,
     pub(super) column: Option<String>,
-    /// The row of the batch, if the server said which it was. It is a hint that saves time:
-    /// whoever uses it tries the row alone before calling it bad.
+    /// The row of the batch, if the server named it. This is a hint that saves time: the row is tried alone
+    /// before it is called bad.
     pub(super) row: Option<usize>,
     context: Option<String>,
-    /// What could not be done, where that says more than the step.
+    /// What could not be done, if that says more than the step.
     doing: Option<String>,
 }
 
-/// Names the step of a failure.
+/// Adds the step to a failure.
 pub(super) fn at<T>(step: Step, result: Result<T, postgres::Error>) -> Result<T, Trouble> {
     result.map_err(|error| Trouble::new(step, &error))
 }
 
-/// Passes a failpoint. What is to fail there fails as if the connection had gone.
+/// Passes a failpoint. An injected failure looks as if the connection were lost.
 pub(super) fn pass(step: Step, point: &'static str) -> Result<(), Trouble> {
     match failpoint::reached(point) {
         true => Err(Trouble::Lost { step, what: format!("failpoint {point}") }),
@@ -109,7 +109,7 @@ impl Trouble {
         }
     }
 
-    /// Nothing answered where the server is to be.
+    /// Nothing answered at the server's address.
     pub(super) fn is_unreached(&self) -> bool {
         matches!(self, Trouble::Lost { step: Step::Connect, .. })
     }
@@ -119,12 +119,12 @@ impl Trouble {
         matches!(self, Trouble::Server(refusal) if refusal.code == SqlState::T_R_DEADLOCK_DETECTED)
     }
 
-    /// A lock was waited for as long as the session allows.
+    /// The wait for a lock exceeded the session's limit.
     pub(super) fn is_lock_timeout(&self) -> bool {
         matches!(self, Trouble::Server(refusal) if refusal.code == SqlState::LOCK_NOT_AVAILABLE)
     }
 
-    /// A failure of `write` to a COPY: the driver's error is wrapped in one of the system.
+    /// A failure of `write` during a COPY: the driver's error is wrapped in a system error.
     pub(super) fn of_write(step: Step, error: std::io::Error) -> Trouble {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
             Some(inner) => Trouble::new(step, inner),
@@ -132,8 +132,8 @@ impl Trouble {
         }
     }
 
-    /// Says which row of the batch a COPY into `table` stopped at, which began with row `first`.
-    /// What a person is told is the same whether the rows went by the stage or not.
+    /// Adds the row of the batch at which a COPY into `table`, beginning with row `first`, stopped. The
+    /// message is the same whether the rows went through the stage or not.
     pub(super) fn in_copy(mut self, table: &str, target: &str, first: usize) -> Trouble {
         if let Trouble::Server(refusal) = &mut self {
             refusal.row = refusal.line_of(table).map(|line| first + line);
@@ -158,7 +158,7 @@ impl Trouble {
         }
     }
 
-    /// What happened, in one line, while it is waited out.
+    /// What happened, in one line, for the time it is waited out.
     pub(super) fn summary(&self) -> String {
         match self {
             Trouble::Server(refusal) => format!("{}: {}", refusal.doing(), refusal.told()),
@@ -183,7 +183,7 @@ impl Trouble {
         match self {
             Trouble::Server(refusal) => {
                 let (message, advice, code) = (refusal.told(), advice(&refusal.code), refusal.code.code());
-                // Whoever does not let us in says its code with its reason.
+                // A server that refuses the login gives its code with its reason.
                 let (doing, message) = match refusal.step {
                     Step::Connect => (refusal.doing().to_owned(), format!("{message}{advice}")),
                     step => (
@@ -208,12 +208,12 @@ impl Trouble {
 }
 
 impl Refusal {
-    /// What stands for a row that somebody else wrote while we did: the batch is sent again.
+    /// Stands for a row that another session wrote at the same time: the batch is sent again.
     pub(super) fn raced() -> Refusal {
         Refusal::conflict(Step::Merge, "another session wrote rows of the same keys meanwhile")
     }
 
-    /// What stands for a checkpoint that was moved while it was being claimed.
+    /// Stands for a checkpoint that was moved while it was being claimed.
     pub(super) fn overtaken() -> Refusal {
         Refusal::conflict(Step::Claim, "a checkpoint was moved by its last owner meanwhile")
     }
@@ -222,17 +222,17 @@ impl Refusal {
         Refusal::bare(step, SqlState::T_R_SERIALIZATION_FAILURE, message.to_owned())
     }
 
-    /// What a server said instead of letting us in.
+    /// A server's refusal to accept a connection.
     pub(super) fn at_connecting(code: SqlState, doing: String, message: String) -> Refusal {
         Refusal { doing: Some(doing), ..Refusal::bare(Step::Connect, well_formed(&code), message) }
     }
 
-    /// What stands for a server that is there and takes no writes.
+    /// Stands for a server that is there and accepts no writes.
     pub(super) fn taking_no_writes(message: String) -> Refusal {
         Refusal::bare(Step::Prepare, SqlState::READ_ONLY_SQL_TRANSACTION, message)
     }
 
-    /// What the server said of a row that it tried by itself.
+    /// The server's refusal of a row that it tried by itself.
     pub(super) fn in_row(
         code: &str,
         message: &str,
@@ -285,8 +285,8 @@ impl Refusal {
         self.doing.as_deref().unwrap_or(self.step.doing())
     }
 
-    /// What the server said, for people. The words of a trigger or function are its own, and can
-    /// hold the row: those are not repeated.
+    /// The server's message, for people. The words of a trigger or function are its author's, and can contain
+    /// the row: they are not repeated.
     fn told(&self) -> String {
         let is_own = |context: &str| context.lines().any(|line| !line.starts_with("COPY "));
         if self.context.as_deref().is_some_and(is_own) {
@@ -304,8 +304,8 @@ impl Refusal {
     }
 
     /// What it waited for, if that is why it was ended. The server's own words come first in the context,
-    /// before those of whatever was running then, and name the table; in another language nobody knows
-    /// them, nor whether the message is the server's.
+    /// before those of whatever was running, and name the table. In another language they are not recognised,
+    /// and it is unclear whether the message is the server's.
     fn waited(&self) -> Option<String> {
         let why = match self.code {
             SqlState::T_R_DEADLOCK_DETECTED => "deadlock detected",
@@ -324,8 +324,7 @@ impl Refusal {
 
     /// The line of a COPY into `table` at which the server stopped, counted from zero.
     ///
-    /// The context is translated (`line 5`, `Zeile 5`), so only what comes before the
-    /// number is relied upon.
+    /// The context is translated (`line 5`, `Zeile 5`), so only what precedes the number is relied upon.
     fn line_of(&self, table: &str) -> Option<usize> {
         let prefix = format!("COPY {table},");
         let line = self.context.as_ref()?.lines().find_map(|line| line.strip_prefix(&prefix))?;
@@ -351,8 +350,8 @@ fn advice(code: &SqlState) -> &'static str {
     }
 }
 
-/// A code as all servers have them. One of another form tells nothing, and is an internal error
-/// of what answers there.
+/// A code in the form that all servers use. Any other form says nothing, and counts as an internal error of
+/// the peer.
 fn well_formed(code: &SqlState) -> SqlState {
     let text = code.code().as_bytes();
     let is_of_code = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
@@ -362,9 +361,9 @@ fn well_formed(code: &SqlState) -> SqlState {
     }
 }
 
-/// Whether an error of the driver is one of the line: it is closed, a socket failed, or what
-/// came over it was no answer. Others (an answer of other rows or types than we asked for) are
-/// ours, and no new connection mends them.
+/// Whether a driver error is one of the line: it is closed, a socket failed, or what came over it was not an
+/// answer. Other errors (an answer with unexpected rows or types) are logmill's own, and a new connection
+/// does not fix them.
 fn breaks_off(error: &postgres::Error) -> bool {
     let is_io = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
     // The driver gives this one no cause and no name.

@@ -1,9 +1,8 @@
 //! What a server's error means: the one function that decides.
 //!
-//! The same SQLSTATE means different things at different steps. A unique violation while a
-//! row is written is that row's fault; at any other step it is ours. So the verdict is
-//! reached from the step, the code, and whether the constraint is the key's own; never from
-//! the text of a message, which is translated and changes.
+//! The same SQLSTATE means different things at different steps. A unique violation while a row is written is
+//! that row's fault; at any other step it is logmill's. So the verdict depends on the step, the code, and
+//! whether the constraint is the key's own; never on the text of a message, which is translated and changes.
 
 use postgres::error::SqlState;
 
@@ -12,9 +11,9 @@ use postgres::error::SqlState;
 pub(super) enum Step {
     /// Connecting.
     Connect,
-    /// What is read or made before the first row.
+    /// Reading or creating something before the first row.
     Prepare,
-    /// Looking at what is remembered.
+    /// Reading what is remembered.
     Look,
     /// Forgetting sources.
     Forget,
@@ -24,18 +23,18 @@ pub(super) enum Step {
     Discard,
     /// Computing the metrics of dates.
     RollUp,
-    /// Keeping the state of a load that goes elsewhere.
+    /// Keeping the state of a load whose destination is elsewhere.
     State,
-    /// Saying which sources are ours.
+    /// Claiming sources.
     Claim,
-    /// Taking away what is loaded anew.
+    /// Removing what a rebuild replaces.
     Rebuild,
-    /// Savepoints; and BEGIN where it goes without the fence.
+    /// Savepoints; and BEGIN without the fence.
     Begin,
     /// Comparing the target with what the rows were encoded for.
     Compare,
-    /// BEGIN, the settings, the lock on the target, locking and comparing the checkpoints, and asking whether rows
-    /// of this batch are there already.
+    /// BEGIN, the settings, the lock on the target, locking and comparing the checkpoints, and probing for
+    /// rows of this batch.
     Fence,
     /// COPY into the target.
     Copy,
@@ -43,11 +42,11 @@ pub(super) enum Step {
     Stage,
     /// The statements that move the stage into the target.
     Merge,
-    /// SET CONSTRAINTS ALL IMMEDIATE, where that is not the last message's.
+    /// SET CONSTRAINTS ALL IMMEDIATE, unless it is part of the last message.
     Constraints,
     /// COPY of the dead letters.
     DeadLetters,
-    /// Marking the dates whose metrics are to be computed.
+    /// Marking the dates whose metrics must be computed.
     Marks,
     /// The checkpoints and COMMIT. From here on the outcome can be unknown.
     End,
@@ -90,13 +89,13 @@ impl Step {
 pub(super) enum Verdict {
     /// A row is at fault: find it and set it aside.
     Isolate,
-    /// A row of this key is there already: go by the stage.
+    /// A row with this key exists: go through the stage.
     Conflict,
     /// Another run holds these sources.
     Held,
     /// Roll back and send the batch again on the same connection.
     Retry,
-    /// Connect again, find out what was committed, and go on.
+    /// Reconnect, determine what was committed, and continue.
     Reconnect,
     /// The statement took longer than allowed: send less at a time.
     Halve,
@@ -111,29 +110,28 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     let code = code.code();
     let class = &code[..2];
     match code {
-        // What is not known to have been done, and what another server may do: a server that
-        // takes no writes may be the old one after a failover (25006).
+        // It is unknown whether it was done, or another server may do it: a server that accepts no writes may
+        // be the old primary after a failover (25006).
         "40003" | "25006" | "25P03" | "25P04" => return Verdict::Reconnect,
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => return Verdict::Reconnect,
         "55P03" | "55006" => return Verdict::Retry,
-        // A cancelled statement of a batch: by our own statement_timeout (the message would
-        // tell, but is translated) or by a person. Sending less heals the first, and stops
-        // at one row for the second.
+        // A cancelled statement of a batch: by logmill's own statement_timeout (the message would tell, but
+        // is translated) or by a person. Sending less resolves the first, and ends at one row for the second.
         "57014" if step >= Step::Copy && step <= Step::Constraints => return Verdict::Halve,
         "08P01" => return Verdict::Stop,
         _ => {}
     }
     match class {
         "08" => return Verdict::Reconnect,
-        // Transactions in each other's way; a snapshot that is too old.
+        // Conflicting transactions; a snapshot that is too old.
         "40" | "72" => return Verdict::Retry,
-        // No room, somebody at the controls, a disk; the server behind a foreign table.
+        // No space, an administrator's intervention, a disk; the server behind a foreign table.
         "53" | "57" | "58" | "HV" => return Verdict::Wait,
         "28" => return Verdict::Stop,
         _ => {}
     }
-    // The fence raises with whatever code is at hand; that it raises at all is the message. Nothing else
-    // that goes with it can raise such a one.
+    // The fence raises whatever code is convenient; only the fact that it raises counts. Nothing else in the
+    // same message can raise such a code.
     if step == Step::Fence && matches!(class, "22") {
         return Verdict::Held;
     }
@@ -143,10 +141,9 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     match code {
         "23505" if own_key => Verdict::Conflict,
         "22P03" | "22P04" | "21000" | "0A000" | "3D000" => Verdict::Stop,
-        // A statement that cannot be understood, or comes in the wrong state, is wrong for
-        // every row.
+        // A statement that cannot be understood, or comes in the wrong state, is wrong for every row.
         _ if matches!(class, "25" | "26" | "42" | "55" | "XX") => Verdict::Stop,
-        // 22, 23, 44, 54, P0001, and whatever a trigger or function of the user raises.
+        // 22, 23, 44, 54, P0001, and whatever a user's trigger or function raises.
         _ => Verdict::Isolate,
     }
 }

@@ -4,13 +4,13 @@ use super::numeric;
 use crate::schema::Kind;
 use crate::sink::key::Origin;
 
-/// What every COPY BINARY begins with: signature, no flags, no extension.
+/// The start of every COPY BINARY: signature, no flags, no extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What a COPY ends with.
+/// The end of a COPY.
 pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
-/// A field that is null.
+/// A null field.
 pub(super) const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
 /// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
@@ -24,20 +24,20 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
     pub(super) wire: Wire,
-    /// What its values are, unless they are ours; a list in a JSON column is written by it.
+    /// The kind of its values, unless logmill writes them; a list in a JSON column is written by it.
     pub(super) kind: Option<Kind>,
     /// Its type as the server writes it, for messages and casts.
     pub(super) type_name: String,
     /// The same without a length: a cast to `bit(3)` would make three bits of five.
     pub(super) plain_type: String,
-    /// The type below all domains, without a length: what its wire form is that of.
+    /// The type below all domains, without a length, which determines the wire form.
     pub(super) base_type: String,
-    /// Texts of different bytes can be equal in it.
+    /// Texts with different bytes can be equal in it.
     pub(super) equates_texts: bool,
     /// Its type is a domain.
     pub(super) is_domain: bool,
     pub(super) not_null: bool,
-    /// What goes into a constant column, with its length.
+    /// The content of a constant column, with its length.
     pub(super) constant: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Wire {
     Float4,
     Float8,
     Numeric(Option<numeric::Limits>),
-    /// Text of any type that takes it as it is: `text`, `varchar(n)`, `char(n)`.
+    /// Text of any type that stores it unchanged: `text`, `varchar(n)`, `char(n)`.
     Text {
         chars_max: Option<usize>,
     },
@@ -71,14 +71,14 @@ pub(super) enum Wire {
         item_oid: u32,
         item: Box<Wire>,
     },
-    /// A type whose binary form we do not know: the text is staged and the server casts it.
+    /// A type whose binary form is not known here: the text is staged and the server casts it.
     Cast,
 }
 
-/// How it is told that two values in a column are the same bytes.
+/// How to tell that two values in a column are the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sameness {
-    /// They are equal to the server.
+    /// The server considers them equal.
     Equal,
     /// Equal, and the same to this function, if they are zero or not a number.
     Float(&'static str),
@@ -92,7 +92,7 @@ impl Column {
     pub(super) fn sameness(&self) -> Sameness {
         match self.wire {
             Wire::Text { .. } if self.equates_texts => Sameness::Image,
-            // An enum has no `=` where it is below a domain.
+            // An enum below a domain has no `=`.
             Wire::Label(_) if self.is_domain => Sameness::Image,
             Wire::Text { .. } | Wire::Label(_) => Sameness::Equal,
             Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 => Sameness::Equal,
@@ -102,22 +102,22 @@ impl Column {
             // A column with a scale gives it to all of its values.
             Wire::Numeric(Some(_)) => Sameness::Equal,
             Wire::Numeric(None) => Sameness::Scaled,
-            // What is made of numbers has what these have.
+            // A type that is made of numbers has their properties.
             Wire::Json | Wire::Jsonb | Wire::Array { .. } | Wire::Cast => Sameness::Image,
         }
     }
 
-    /// Whether its values are long, and compared after those that are not.
+    /// Whether its values are long, and compared after the short ones.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.wire, Wire::Text { .. })
     }
 }
 
-/// The most bytes that a value of one length has: a UUID, or a hash.
+/// The most bytes of a fixed-length value: a UUID, or a hash.
 const FIXED_BYTES_MAX: usize = 16;
 
-/// Appends a field of one length, and its length, at once: each addition to a vector asks anew whether
-/// there is room.
+/// Appends a fixed-length field together with its length: each separate append to a vector checks the
+/// capacity again.
 #[inline]
 pub(super) fn put_fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
     let mut field = [0; 4 + FIXED_BYTES_MAX];

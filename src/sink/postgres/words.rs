@@ -1,7 +1,7 @@
-//! The words of the statements that compare what is staged with what is there.
+//! The words of the statements that compare staged with existing rows.
 //!
-//! Of a statement over two tables, `t` is the row that is there; the new one is `s`, as it is staged,
-//! or `excluded`, as the server was about to store it.
+//! In a statement over two tables, `t` is the existing row; the new one is `s`, as it is staged, or
+//! `excluded`, as the server was about to store it.
 
 use super::names::{Operator, Order};
 use super::staging::STAGE_ROW;
@@ -9,27 +9,28 @@ use super::wire::{Column, Sameness, Wire};
 use crate::sink::OnConflict;
 use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET, quote};
 
-/// What a job writes, and what a row of it is known by.
+/// What a job writes, and what identifies a row of it.
 pub(super) struct Words<'a> {
     pub(super) columns: &'a [Column],
     pub(super) key_columns: Vec<String>,
     pub(super) on_conflict: &'a OnConflict,
     pub(super) operators: &'a Operators,
-    /// What is staged has no more of the target's types than they are made of.
+    /// The stage has only the base types of the target's types.
     pub(super) is_raw: bool,
 }
 
-/// How the server compares values of the target, where it is asked to. The path is that of the
-/// target's triggers, on which anybody may have put an operator: so none goes without its schema.
+/// How the server compares values of the target, where it is asked to. The search path is that of the
+/// target's triggers, where any user may have created an operator, so every operator is qualified with its
+/// schema.
 #[derive(Clone, Debug)]
 pub(super) struct Operators {
-    /// Of the columns of the key, as their index has it: `=` of citext is not that of text.
+    /// For the columns of the key, as their index has it: `=` of citext is not that of text.
     pub(super) equals: Vec<(String, Operator)>,
-    /// Of the column that says which row is newer, if one does.
+    /// For the column that decides which row is newer, if there is one.
     pub(super) order: Order,
 }
 
-/// Whether one is not the other; both can be null.
+/// Whether two values differ; both can be null.
 fn distinct(equal: &Operator, one: &str, other: &str) -> String {
     format!("({one} {equal} {other}) IS NOT TRUE AND ({one} IS NOT NULL OR {other} IS NOT NULL)")
 }
@@ -47,22 +48,22 @@ impl<'a> Words<'a> {
         self.list(self.columns, |column| quote(&column.name))
     }
 
-    /// What goes into all columns.
+    /// The values for all columns.
     pub(super) fn new_row(&self) -> String {
         self.list(self.columns, |column| self.stored("s", column))
     }
 
-    /// Whether a row that is there can become another.
+    /// Whether an existing row can be changed.
     pub(super) fn can_change(&self) -> bool {
         !self.key_columns.is_empty() && !self.rest().is_empty() && *self.on_conflict != OnConflict::Keep
     }
 
-    /// What makes the row that is there the new one.
+    /// The assignments that turn the existing row into the new one.
     pub(super) fn set(&self, from: &str) -> String {
         self.list(&self.rest(), |column| format!("{} = {}", quote(&column.name), self.stored(from, column)))
     }
 
-    /// What is done instead of an insertion that meets a row of its key.
+    /// What to do instead of an insertion that meets a row with its key.
     pub(super) fn instead(&self) -> String {
         let keys = self.key_columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
         let action = match self.can_change() {
@@ -88,7 +89,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The same, on its way into the column, which then refuses what is too long for it.
+    /// The same, as the column stores it; a column refuses a value that is too long for it.
     pub(super) fn stored(&self, from: &str, column: &Column) -> String {
         match column.wire {
             Wire::Cast if from == "s" => format!("s.{}::{}", quote(&column.name), column.plain_type),
@@ -101,8 +102,8 @@ impl<'a> Words<'a> {
         self.value(from, column.expect("keys and ages are columns that are written"))
     }
 
-    /// The columns besides the key as one value, compared byte by byte: two rows of the same
-    /// image are the same row, whatever `=` thinks of their types.
+    /// The columns besides the key as one value, compared byte by byte: two rows with the same image are the
+    /// same row, whatever `=` of their types says.
     fn image(&self, from: &str) -> String {
         let rest = self.rest();
         format!("ROW({})::record", self.list(&rest, |column| self.value(from, column)))
@@ -116,8 +117,8 @@ impl<'a> Words<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// What joins a row with the one whose place it takes, wherever that stands; nothing where rows that
-    /// are there stay.
+    /// The condition that joins a row with the one it replaces, in whatever partition; `None` if existing
+    /// rows win.
     pub(super) fn replaced(&self, is_position: bool) -> Option<String> {
         if *self.on_conflict == OnConflict::Keep || self.key_columns.is_empty() {
             return None;
@@ -129,14 +130,14 @@ impl<'a> Words<'a> {
         Some(same.join(" AND "))
     }
 
-    /// What says that two values of a column of the key are equal.
+    /// The operator that compares values of a key column.
     pub(super) fn equal(&self, name: &str) -> Operator {
         let known = self.operators.equals.iter().find(|(column, _)| column == name);
         known.map_or_else(|| Operator::own("="), |(_, operator)| operator.clone())
     }
 
-    /// Which rows stand at a position of the stage in another partition; none where positions alone
-    /// decide the partition.
+    /// The condition for rows that are at a position of the stage in another partition; `None` if positions
+    /// alone determine the partition.
     pub(super) fn has_moved(&self) -> Option<String> {
         let is_position = |name: &&String| [SOURCE_ID, SOURCE_OFFSET].contains(&name.as_str());
         let (position, parts): (Vec<&String>, Vec<&String>) = self.key_columns.iter().partition(is_position);
@@ -153,9 +154,9 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// Whether the images differ. A record of all columns would say it in one word, and cost
-    /// more than the rest of the join; so it is made only of those of which nothing simpler is
-    /// known, and comes last.
+    /// Whether the images differ. A record of all columns would express it in one word, and cost more than
+    /// the rest of the join; so it is made only of the columns for which nothing simpler is known, and comes
+    /// last.
     pub(super) fn differs(&self, new: &str) -> String {
         let rest = self.rest();
         let (images, mut simple): (Vec<&Column>, Vec<&Column>) =
@@ -168,7 +169,7 @@ impl<'a> Words<'a> {
                 let equal = Operator::own("=");
                 let differs = distinct(&equal, &old, &new);
                 match column.sameness() {
-                    // Zero has a sign, and what is not a number has many forms.
+                    // Zero has a sign, and not-a-number has many forms.
                     Sameness::Float(send) => format!(
                         "{differs} OR ({old} {equal} '0' OR {old} {equal} 'NaN')
                             AND pg_catalog.{send}({old}) OPERATOR(pg_catalog.<>) pg_catalog.{send}({new})"
@@ -201,7 +202,7 @@ impl<'a> Words<'a> {
         format!("pg_catalog.count(*) - pg_catalog.count(*) FILTER (WHERE {})", self.differs("s"))
     }
 
-    /// Whether the new row takes the place of the one that is there.
+    /// Whether the new row replaces the existing one.
     pub(super) fn wins(&self, new: &str) -> String {
         if self.rest().is_empty() {
             return "false".to_owned();
@@ -222,7 +223,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The order in which, of rows with the same key, the one that stays comes first.
+    /// The order that puts, among rows with the same key, the winning one first.
     pub(super) fn first_is_best(&self) -> String {
         match self.on_conflict {
             OnConflict::Update => format!("{STAGE_ROW} DESC"),

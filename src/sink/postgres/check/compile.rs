@@ -1,9 +1,9 @@
-//! What a CHECK asks of the values of a row, kept where it is known exactly.
+//! What a CHECK demands of the values of a row, as far as it is known exactly.
 //!
-//! Every pair of types that is compared here compares on the server as it does here. So texts
-//! are compared for equality only (their order is a matter of collation), blanks at the end of
-//! `char(n)` keep their column out of this, and a cast is followed only where it changes
-//! nothing. A column of `timestamp(3)` looks at its CHECKs after it has rounded.
+//! Every pair of types compared here compares the same way on the server. So texts are only compared for
+//! equality (their order depends on the collation), a `char(n)` column is left out because of its trailing
+//! blanks, and a cast is only followed if it changes nothing. A column of `timestamp(3)` is checked after it
+//! has been rounded.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
@@ -13,19 +13,19 @@ use crate::schema::Exact;
 use crate::sink::postgres::catalog::TargetColumn;
 use crate::sink::postgres::wire::{Column, Wire};
 
-/// A column whose values are known here.
+/// A column whose values are known to the worker.
 pub(super) struct KnownColumn<'a> {
     pub(super) name: &'a str,
     pub(super) index: usize,
     class: Class,
 }
 
-/// What two things must have in common to be compared.
+/// What two expressions must have in common to be compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Class {
     Int,
     Numeric,
-    /// Doubles, among them those of a column of single precision.
+    /// Doubles, including those of a single-precision column.
     Double {
         is_narrow: bool,
     },
@@ -33,14 +33,14 @@ enum Class {
     Date,
     Timestamp,
     Timestamptz,
-    /// It can be null, and that is all that is known.
+    /// It can be null; nothing else is known.
     Other,
-    /// Of a row type not even that: it is null if all of it is.
+    /// For a row type not even that: it is null if all of it is.
     Nothing,
 }
 
 impl<'a> KnownColumn<'a> {
-    /// `is_collated` says that texts with different bytes can be equal in it.
+    /// `is_collated` means that texts with different bytes can be equal in it.
     pub(super) fn new(
         index: usize,
         column: &'a Column,
@@ -65,7 +65,7 @@ impl<'a> KnownColumn<'a> {
 }
 
 impl KnownColumn<'_> {
-    /// What of it can be compared.
+    /// What can be compared of it.
     pub(super) fn subject(&self) -> Option<Subject> {
         match self.class {
             Class::Other | Class::Nothing => None,
@@ -74,12 +74,12 @@ impl KnownColumn<'_> {
         }
     }
 
-    /// Its values stand here in the order in which they stand on the server.
+    /// Its values have the same order here as on the server.
     pub(super) fn is_ordered(&self) -> bool {
         !matches!(self.class, Class::Text | Class::Other | Class::Nothing)
     }
 
-    /// A constant of its type, from the text of one.
+    /// A constant of its type, from a text.
     pub(super) fn constant(&self, text: &str) -> Option<Constant> {
         let to = match self.class {
             Class::Int => Type::Int,
@@ -95,7 +95,7 @@ impl KnownColumn<'_> {
     }
 }
 
-/// What an expression asks. `domain_of` is the column that `VALUE` stands for.
+/// The test that an expression makes. `domain_of` is the column that `VALUE` stands for.
 pub(super) fn compile(expr: &Expr, known: &[KnownColumn<'_>], domain_of: Option<&str>) -> Test {
     Compiler { known, domain_of }.test(expr)
 }
@@ -140,7 +140,7 @@ impl Compiler<'_> {
         Some(Test::Compare { subject, operator, constants, all })
     }
 
-    /// A column, the length of one, or either with a cast that changes nothing.
+    /// A column, its length, or either with a cast that changes nothing.
     fn subject(&self, expr: &Expr) -> Option<(Subject, Class)> {
         match expr {
             Expr::Cast(inner, to) => {
@@ -184,7 +184,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The items of an array, whose type may be given to all of them at once.
+/// The items of an array, whose type may be given for all of them at once.
 fn items(array: &Expr) -> Option<&[Expr]> {
     match array {
         Expr::Array(items) => Some(items),
@@ -220,7 +220,7 @@ fn constant(expr: &Expr, class: Class) -> Option<Constant> {
                     _ => return None,
                 },
             };
-            // The server's own words for what is no finite number are not read here.
+            // The server's own words for non-finite numbers are not read here.
             let value: f64 = digits.parse().ok()?;
             value.is_finite().then_some(Constant::Float(value))
         }
@@ -228,7 +228,7 @@ fn constant(expr: &Expr, class: Class) -> Option<Constant> {
             Expr::Quoted(text) => Some(Constant::Text(text.clone())),
             inner => constant(inner, Class::Text),
         },
-        // Printed as DateStyle says, and read only if that is ISO, which no other style looks like.
+        // Printed according to DateStyle, and read only if that is ISO, which no other style resembles.
         (Class::Date, Expr::Cast(inner, Type::Date)) => {
             let day = iso::<NaiveDate>(inner, |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())?;
             Some(Constant::Int(day.to_epoch_days().into()))
@@ -245,7 +245,7 @@ fn constant(expr: &Expr, class: Class) -> Option<Constant> {
     }
 }
 
-/// What stands in quotes, if it begins with a year of four digits.
+/// The text in quotes, if it begins with a four-digit year.
 fn iso<T>(expr: &Expr, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
     let Expr::Quoted(text) = expr else { return None };
     let (year, rest) = text.split_at_checked(4)?;

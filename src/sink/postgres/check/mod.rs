@@ -1,13 +1,12 @@
-//! CHECKs of the target, as far as they are understood: the worker refuses what they would.
+//! CHECKs of the target, as far as they are understood: the worker refuses the same rows.
 //!
-//! A row that the server refuses costs a batch its speed, since it has to be found among the
-//! others. Most CHECKs that people write on a table of logs compare a column with a constant,
-//! and that a worker can do as well. The server prints a CHECK in one fixed way, [`parse`]
-//! reads a small part of it, and [`compile`] keeps what it knows to mean here exactly what it
-//! means there. Everything else is *unknown*, which is how SQL treats a null: `unknown AND
-//! false` is false, and a CHECK is only broken by false. So a CHECK that is half understood is
-//! half enforced, and what is not understood at all is left to the server. No row is refused
-//! here that would have been accepted there.
+//! A row that the server refuses slows its whole batch down, because it must be found among the others. Most
+//! CHECKs on a table of logs compare a column with a constant, which a worker can do as well. The server
+//! prints a CHECK in one fixed form; [`parse`] reads a small part of it, and [`compile`] keeps what is known
+//! to mean exactly the same here as on the server. Everything else is *unknown*, which is how SQL treats a
+//! null: `unknown AND false` is false, and only false violates a CHECK. So a CHECK that is half understood is
+//! half enforced, and one that is not understood at all is left to the server. The worker refuses no row that
+//! the server would have accepted.
 
 mod compile;
 mod parse;
@@ -26,16 +25,16 @@ use crate::reject::{Code, Faults, Path};
 use crate::schema::{Exact, Value};
 use crate::sink::key::Origin;
 
-/// What the server calls a row that breaks a CHECK. It is the same fault here.
+/// The server's code for a row that violates a CHECK. Here it is the same fault.
 const CHECK_VIOLATION: Code = Code::Server(*b"23514");
 
-/// A CHECK of the target, or of a domain that one of its columns has.
+/// A CHECK of the target, or of the domain of one of its columns.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
     name: String,
     /// As the server prints it.
     text: String,
-    /// The field that it is about, where it is about one.
+    /// The field it is about, if it is a single one.
     field: Option<String>,
     test: Test,
 }
@@ -50,7 +49,7 @@ enum Test {
     Not(Box<Test>),
     /// The value is null.
     Null(usize),
-    /// The subject stands to one of the constants as the operator says, or to all of them.
+    /// The subject relates to one of the constants, or to all of them, as the operator says.
     Compare {
         subject: Subject,
         operator: Operator,
@@ -59,15 +58,15 @@ enum Test {
     },
 }
 
-/// What is compared: something of the value of the field with this number.
+/// What is compared: a property of the value of the field with this index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Subject {
     Value(usize),
-    /// The value as it will be in a column of single precision.
+    /// The value as it will be in a single-precision column.
     Narrow(usize),
-    /// How many characters it has.
+    /// Its number of characters.
     Chars(usize),
-    /// How many bytes it has.
+    /// Its number of bytes.
     Bytes(usize),
 }
 
@@ -95,12 +94,12 @@ enum Constant {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Demands {
     checks: Vec<Check>,
-    /// Its partitions, and its name.
+    /// The partitions, and the name of the target.
     part: Option<(partition::Part, String)>,
 }
 
 impl Demands {
-    /// Notes a fault for each that the values of a row do not meet.
+    /// Adds a fault for each demand that the values of a row do not meet.
     #[inline]
     pub(super) fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
         for check in &self.checks {
@@ -112,7 +111,7 @@ impl Demands {
     }
 }
 
-/// The CHECKs and the partitions of a target that are understood at least in part.
+/// The CHECKs and partitions of a target that are understood at least in part.
 pub(super) fn read(
     client: &mut impl GenericClient,
     target: &Target,
@@ -128,15 +127,14 @@ pub(super) fn read(
                 let is_collated = collated.contains(&column.name);
                 Some(compile::KnownColumn::new(index, column, target.column(&column.name)?, is_collated))
             }
-            // What we write ourselves is right, or the server says so.
+            // Values written by logmill itself are right, or the server refuses them.
             _ => None,
         })
         .collect();
     let rows = at(Step::Prepare, client.ask(&with_domains(CHECKS), &[&target.oid]))?;
     let checks = rows.iter().filter_map(|row| {
         let (name, text, domain_of): (String, String, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        // A trigger of the user's can mend a row before its CHECKs are looked at; values are
-        // held to their domains before that.
+        // A user trigger can repair a row before its CHECKs are evaluated; domains are enforced before that.
         if domain_of.is_none() && target.has_row_triggers {
             return None;
         }
@@ -157,8 +155,7 @@ pub(super) fn read(
     Ok(Demands { checks, part })
 }
 
-/// Prepends the columns of a table with their types, and with those that their domains are
-/// made of.
+/// Prepends the columns of a table with their types, including the base types of their domains.
 fn with_domains(query: &str) -> String {
     format!(
         "WITH RECURSIVE typed (attname, oid, collated_by) AS (
@@ -175,9 +172,9 @@ const COLLATED: &str =
     "SELECT DISTINCT d.attname::text FROM typed d JOIN pg_collation c ON c.oid = d.collated_by
     WHERE NOT c.collisdeterministic";
 
-/// Only those that rest on nothing but their table or their domain: a CHECK that uses an
-/// operator, a function or a type of the user's depends on it, while the server's own are
-/// depended on by everything and so by nothing. An `=` in it is the one that we know.
+/// Selects only CHECKs that depend on nothing but their table or domain. A CHECK that uses a user's operator,
+/// function or type depends on that; dependencies on built-in ones are not recorded. So an `=` in it is the
+/// built-in one.
 const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.attname::text
     FROM pg_constraint k LEFT JOIN typed d ON d.oid = k.contypid
     WHERE k.contype = 'c' AND (k.conrelid = $1 OR d.oid IS NOT NULL)
@@ -186,7 +183,7 @@ const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.att
     ORDER BY 1, 3";
 
 impl Check {
-    /// Notes a fault if the values of a row break this.
+    /// Adds a fault if the values of a row violate this CHECK.
     #[inline]
     fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
         if self.test.holds(values) == Some(false) {
@@ -203,7 +200,7 @@ impl Check {
 }
 
 impl Test {
-    /// Whether it holds; `None` where that is unknown.
+    /// Whether it holds; `None` if unknown.
     fn holds(&self, values: &[Value<'_>]) -> Option<bool> {
         match self {
             Test::Unknown => None,
@@ -220,7 +217,7 @@ impl Test {
         }
     }
 
-    /// The fields whose values it looks at.
+    /// The fields whose values it reads.
     fn fields(&self, into: &mut Vec<usize>) {
         match self {
             Test::Unknown => {}
@@ -232,12 +229,12 @@ impl Test {
     }
 }
 
-/// AND of three values: false as soon as one is.
+/// Three-valued AND: false as soon as one is false.
 fn all(tests: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     any(tests.map(|test| test.map(|holds| !holds))).map(|holds| !holds)
 }
 
-/// OR of three values: true as soon as one is.
+/// Three-valued OR: true as soon as one is true.
 fn any(tests: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut result = Some(false);
     for test in tests {
@@ -260,7 +257,7 @@ impl Subject {
         }
     }
 
-    /// How the subject stands to a constant; `None` where the value is null.
+    /// How the subject compares with a constant; `None` if the value is null.
     fn compare(self, values: &[Value<'_>], constant: &Constant) -> Option<Ordering> {
         match (self, values[self.index()], constant) {
             (Subject::Chars(_), Value::Text(text), Constant::Int(length)) => {
@@ -291,7 +288,7 @@ impl Subject {
 }
 
 impl Constant {
-    /// How two constants of one kind stand to each other.
+    /// How two constants of one kind compare.
     fn order(&self, other: &Constant) -> Ordering {
         match (self, other) {
             (Constant::Int(one), Constant::Int(two)) => one.cmp(two),
@@ -303,7 +300,7 @@ impl Constant {
     }
 }
 
-/// As PostgreSQL orders doubles: NaN is equal to itself and more than anything else.
+/// The PostgreSQL order of doubles: NaN equals itself and is greater than anything else.
 fn compare_floats(one: f64, two: f64) -> Ordering {
     one.partial_cmp(&two).unwrap_or_else(|| one.is_nan().cmp(&two.is_nan()))
 }
@@ -320,7 +317,7 @@ impl Operator {
         })
     }
 
-    /// The operator with its sides exchanged.
+    /// The operator with its sides swapped.
     fn turned(self) -> Operator {
         match self {
             Operator::Less => Operator::Greater,

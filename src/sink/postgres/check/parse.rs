@@ -1,8 +1,8 @@
-//! A CHECK as the server prints it, read into a tree.
+//! Parses a CHECK, as printed by the server, into a tree.
 //!
-//! `pg_get_constraintdef` puts every operation into parentheses, writes one blank where it
-//! writes any, and quotes what needs it, so a reader of a small part of it is small. What this
-//! one does not know is [`Expr::Unknown`], from one parenthesis to the one that closes it.
+//! `pg_get_constraintdef` puts every operation into parentheses, writes single blanks, and quotes whatever
+//! needs it, so a parser for a small part of it is small. Anything this one does not know is
+//! [`Expr::Unknown`], from an opening parenthesis to the one that closes it.
 
 use super::Operator;
 
@@ -13,17 +13,17 @@ pub(super) enum Expr {
     Unknown,
     /// A column, by name.
     Column(String),
-    /// `VALUE`: that of the domain.
+    /// `VALUE`: the value of the domain.
     Domain,
     /// A number without quotes.
     Number(String),
-    /// What stands in quotes. Its type follows, as a cast.
+    /// The text in quotes. Its type follows as a cast.
     Quoted(String),
     Cast(Box<Expr>, Type),
     Call(String, Box<Expr>),
     Array(Vec<Expr>),
     Compare(Box<Expr>, Operator, Box<Expr>),
-    /// With one (`ANY`) or all (`ALL`) of an array.
+    /// Compared with one (`ANY`) or all (`ALL`) items of an array.
     CompareMany {
         left: Box<Expr>,
         operator: Operator,
@@ -74,11 +74,11 @@ const OPERATORS: &[(&str, Operator)] = &[
     (" > ", Operator::Greater),
 ];
 
-/// Parentheses deeper than this are not looked into.
+/// Parentheses nested deeper than this are not parsed.
 const DEPTH_MAX: usize = 64;
 
-/// Reads what `pg_get_constraintdef` gives for a CHECK. `None` if it need not hold for every
-/// row: `NOT ENFORCED`, or `NOT VALID`, where a row that is there already may come once more.
+/// Parses the output of `pg_get_constraintdef` for a CHECK. `None` if it need not hold for every row: `NOT
+/// ENFORCED`, or `NOT VALID`, where an existing row may be written again.
 pub(super) fn parse(text: &str) -> Option<Expr> {
     let mut parser = Parser { rest: text.strip_prefix("CHECK ")?, depth: 0 };
     let expr = parser.group()?;
@@ -102,7 +102,7 @@ impl<'a> Parser<'a> {
         self.eat(word).then_some(())
     }
 
-    /// Something in parentheses. `None` only if there are none.
+    /// An expression in parentheses. `None` only if there are no parentheses.
     fn group(&mut self) -> Option<Expr> {
         let (inside, after) = split_group(self.rest)?;
         let expr = match self.depth < DEPTH_MAX {
@@ -113,7 +113,7 @@ impl<'a> Parser<'a> {
         Some(expr.unwrap_or(Expr::Unknown))
     }
 
-    /// All of what stands in parentheses.
+    /// Everything inside the parentheses.
     fn whole(mut self) -> Option<Expr> {
         let first = self.term()?;
         let expr = if self.rest.starts_with(" AND ") {
@@ -190,8 +190,8 @@ impl<'a> Parser<'a> {
         Some(items)
     }
 
-    /// A column, the value of the domain, or the call of a function of one argument. What is
-    /// qualified with a schema is not ours to know.
+    /// A column, the value of the domain, or the call of a function with one argument. Names qualified with a
+    /// schema are unknown.
     fn name(&mut self) -> Option<Expr> {
         let is_quoted = self.rest.starts_with('"');
         let name = if is_quoted {
@@ -208,7 +208,7 @@ impl<'a> Parser<'a> {
             "true" | "false" if !is_quoted => return None,
             _ => {}
         }
-        // Words in capitals are SQL's own: CASE, COALESCE, CURRENT_DATE.
+        // Words in capitals are SQL keywords: CASE, COALESCE, CURRENT_DATE.
         if !is_quoted && (name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase())) {
             return None;
         }
@@ -220,11 +220,11 @@ impl<'a> Parser<'a> {
         Some(Expr::Call(name, Box::new(argument)))
     }
 
-    /// What stands in quotes, which are doubled within.
+    /// The text in quotes; quotes within are doubled.
     fn quoted(&mut self, quote: char) -> Option<String> {
         let end = end_of_quoted(self.rest, quote)?;
         let inside = &self.take(end)[1..end - 1];
-        // How a backslash is to be read depends on a setting.
+        // How a backslash is read depends on a setting.
         if inside.contains('\\') {
             return None;
         }
@@ -238,8 +238,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What stands between the parenthesis at the start of `text` and the one that closes it, and
-/// what follows.
+/// The text between the parenthesis at the start of `text` and the one that closes it, and what follows.
 fn split_group(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('(')?;
     let mut depth = 1_usize;
@@ -259,7 +258,7 @@ fn split_group(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// The end of what begins with a quote: after the next quote that is not doubled.
+/// The end of a quoted text: after the next quote that is not doubled.
 fn end_of_quoted(text: &str, quote: char) -> Option<usize> {
     let mut at = 1;
     loop {

@@ -1,8 +1,8 @@
-//! Partitions: a record for which the target has none is refused here, as the server would refuse it.
+//! Partitions: the worker refuses a record that fits none of the target's partitions, as the server would.
 //!
-//! A level of partitions is understood where one column decides it, by ranges or by lists, in the order
-//! that the server itself has for its type. What is not understood takes everything, and is left to the
-//! server. Ranges that adjoin are one, so that years of months cost a comparison or two.
+//! A level of partitions is understood if a single column determines it, by ranges or lists, in the server's
+//! own order for the type. Anything else accepts every row, and is left to the server. Adjoining ranges are
+//! merged, so that years of months take a comparison or two.
 
 use std::cmp::Ordering;
 
@@ -17,10 +17,10 @@ use crate::sink::postgres::catalog::Target;
 use crate::sink::postgres::trouble::{Trouble, at};
 use crate::sink::postgres::verdict::Step;
 
-/// What a table takes.
+/// What a table accepts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Part {
-    /// Everything, as far as we know.
+    /// Everything, as far as is known.
     All,
     Level(Box<Level>),
 }
@@ -29,15 +29,15 @@ pub(super) enum Part {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Level {
     subject: Subject,
-    /// In order, and none within another.
+    /// Sorted, and without overlaps.
     ranges: Vec<Range>,
-    /// What takes a null.
+    /// What accepts a null.
     null: Option<Part>,
-    /// What takes all that nothing else takes.
+    /// What accepts everything that nothing else accepts.
     default: Option<Part>,
 }
 
-/// Values from one on, and below another. A value of a list is a range that holds nothing else.
+/// Values from one on, and below another. A list value is a range that holds only this value.
 #[derive(Clone, Debug, PartialEq)]
 struct Range {
     from: Option<Constant>,
@@ -46,7 +46,7 @@ struct Range {
     part: Part,
 }
 
-/// The partitions of a target, if some record can have none.
+/// The partitions of a target, if some record may fit none.
 pub(super) fn read(
     client: &mut impl GenericClient,
     target: &Target,
@@ -71,7 +71,7 @@ pub(super) fn read(
     Ok(Some(part).filter(|part| *part != Part::All))
 }
 
-/// The target and its partitions. One column of it must decide, and by the server's own order.
+/// The target and its partitions. A single column must determine them, in the server's own order.
 const TREE: &str = "SELECT t.relid::oid, t.parentrelid::oid, pg_get_expr(c.relpartbound, c.oid), p.partstrat::text, a.attname::text,
            coalesce(p.partnatts = 1 AND p.partexprs IS NULL, false)
                AND EXISTS (SELECT FROM pg_opclass o WHERE o.oid = p.partclass[0] AND o.opcdefault
@@ -96,7 +96,7 @@ fn part_of(oid: u32, tables: &[Table], known: &[KnownColumn<'_>]) -> Part {
     level.map_or(Part::All, |level| Part::Level(Box::new(level)))
 }
 
-/// The level below a table; `None` where it has none, or none that is understood.
+/// The level below a table; `None` if there is none, or none that is understood.
 fn level_of(table: &Table, tables: &[Table], known: &[KnownColumn<'_>]) -> Option<Level> {
     let strategy = table.strategy.as_deref().filter(|_| table.is_plain)?;
     let column = known.iter().find(|known| Some(known.name) == table.column.as_deref())?;
@@ -144,7 +144,7 @@ fn level_of(table: &Table, tables: &[Table], known: &[KnownColumn<'_>]) -> Optio
 }
 
 impl Part {
-    /// Notes a fault if no partition takes the values of a row.
+    /// Adds a fault if no partition accepts the values of a row.
     #[inline]
     pub(super) fn judge(&self, table: &str, values: &[Value<'_>], faults: &mut Faults) {
         if !self.takes(values) {
@@ -172,7 +172,7 @@ fn refuse(table: &str, faults: &mut Faults) {
 }
 
 impl Level {
-    /// The part that takes these values, if one does; nothing at all where that is not known.
+    /// The part that accepts these values, if one does; an outer `None` if that is unknown.
     fn part_for(&self, values: &[Value<'_>]) -> Option<Option<&Part>> {
         if values[self.subject.index()] == Value::Null {
             return Some(self.null.as_ref().or(self.default.as_ref()));
@@ -194,7 +194,7 @@ impl Level {
     }
 }
 
-/// What a partition takes, as the server prints it.
+/// What a partition accepts, as the server prints it.
 #[derive(Debug, PartialEq)]
 enum Bound {
     Default,
@@ -210,7 +210,7 @@ enum Item {
     Value(String),
 }
 
-/// Reads a bound. `None` for one of hashes, of several columns, or of another form.
+/// Reads a bound. `None` for one of hashes, of several columns, or in another form.
 fn bound(text: &str) -> Option<Bound> {
     if text == "DEFAULT" {
         return Some(Bound::Default);
@@ -227,7 +227,7 @@ fn bound(text: &str) -> Option<Bound> {
     rest.is_empty().then_some(Bound::Range(from, to))
 }
 
-/// The items within parentheses, and what stands behind these.
+/// The items in parentheses, and what follows.
 fn items(text: &str) -> Option<(Vec<Item>, &str)> {
     let mut rest = text.strip_prefix('(')?;
     let mut items = Vec::new();
@@ -257,7 +257,7 @@ fn items(text: &str) -> Option<(Vec<Item>, &str)> {
     }
 }
 
-/// A text up to its closing quote, and what stands behind that.
+/// A text up to its closing quote, and what follows.
 fn quoted_text(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut rest = text;
@@ -330,7 +330,7 @@ mod tests {
             (Value::Int(19), Value::Null, true, true),
             (Value::Int(20), Value::Text("a"), false, true),
             (Value::Null, Value::Text("a"), false, true),
-            // What cannot be compared is left to the server.
+            // A value that cannot be compared is left to the server.
             (Value::Text("x"), Value::Text("z"), true, true),
         ] {
             let values = [number, text];

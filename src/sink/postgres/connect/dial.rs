@@ -1,10 +1,9 @@
-//! Dialling: one host after the other, each address of it, with TLS and perhaps without.
+//! Dialling: one host after the other, each of its addresses, with TLS and perhaps without.
 //!
-//! The driver bounds only the making of a socket. A server (or a proxy before it) that
-//! accepts and then says nothing would hold it for ever, and the synchronous client cannot
-//! be interrupted. So every attempt is made on a thread of its own, which is left behind if
-//! it takes too long: it holds a socket and a few kilobytes, and ends when the other side
-//! does, or with the process.
+//! The driver only bounds the creation of a socket. A server, or a proxy in front of it, that accepts and
+//! then says nothing would hold it forever, and the synchronous client cannot be interrupted. So every
+//! attempt runs on its own thread, which is abandoned if it takes too long: it holds a socket and a few
+//! kilobytes, and ends when the other side or the process does.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -23,16 +22,15 @@ use super::tls_settings::{Authorities, Mode};
 use super::{Server, Session, tls};
 
 impl Server {
-    /// Connects to the first host that answers and is good for what was asked.
+    /// Connects to the first host that answers and satisfies the settings.
     ///
-    /// The server knows us as `application_name`, unless the settings say another one. Each
-    /// attempt is bounded by the connect timeout; the whole by that times the addresses.
+    /// The server sees `application_name`, unless the settings give another name. Each attempt is bounded by
+    /// the connect timeout; the whole by that times the number of addresses.
     pub fn connect(&self, application_name: &str) -> Result<Client, NotConnected> {
         self.connect_watched(application_name, &Arc::default())
     }
 
-    /// The same. Bytes that come and go over a network are life in `pulse`, by which the
-    /// connection can be broken off too.
+    /// The same. Bytes over the network count as life in `pulse`, which can also break the connection off.
     pub fn connect_watched(
         &self,
         application_name: &str,
@@ -47,8 +45,8 @@ impl Server {
             match self.connect_host(host, application_name, pulse) {
                 Ok(client) => return Ok(client),
                 Err(cause) => {
-                    // Whoever we are at one host we are at all; and a wrong password sent
-                    // to ten hosts locks ten accounts.
+                    // Credentials are the same for all hosts; and a wrong password that is sent to ten hosts
+                    // locks ten accounts.
                     let last = cause.is_about_us();
                     failures.push(Failure { place: host.to_string(), cause });
                     if last {
@@ -60,13 +58,13 @@ impl Server {
         Err(NotConnected::new(self.describe(), failures))
     }
 
-    /// Asks the server to cancel what the session of `token` does. Opens a connection for
-    /// it; that no error came back does not mean that anything was cancelled.
+    /// Asks the server to cancel what the session of `token` is doing. Opens a connection for it; success
+    /// does not mean that anything was cancelled.
     pub fn cancel(&self, token: &CancelToken) -> Result<(), postgres::Error> {
         token.cancel_query(self.line(&Arc::default()))
     }
 
-    /// A line that no password may go over where others can read it.
+    /// A line that sends no password where others can read it.
     fn line(&self, pulse: &Arc<Pulse>) -> Line {
         Line {
             connector: self.connector.clone(),
@@ -114,10 +112,10 @@ impl Server {
                     Err(Cause::Unreached(format!("the name {name:?} has no address (is it spelt right?)")));
                 for address in addresses {
                     let mut config = config.clone();
-                    // The line asks for TLS, and not the driver.
+                    // The line requests TLS, not the driver.
                     config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
                     config.hostaddr(address.ip());
-                    // What the certificate must name.
+                    // The name that the certificate must have.
                     if name.is_empty() {
                         config.host(&address.ip().to_string())
                     } else {
@@ -177,9 +175,8 @@ impl Server {
         )
     }
 
-    /// `prefer` tries TLS first and goes without when TLS fails, and when the server does not let
-    /// us in with it: but not where somebody is there to vouch for the server. The others make one
-    /// attempt.
+    /// `prefer` tries TLS first and falls back to a plain connection if TLS fails or the server rejects the
+    /// login over it, unless an authority vouches for the server. The other modes make one attempt.
     fn attempt_by_mode(&self, config: &Config, line: &Line) -> Result<Client, Cause> {
         let first = match self.attempt(config.clone(), line.clone()) {
             Err(first) if is_mended_without_tls(&first) => first,
@@ -205,14 +202,14 @@ impl Server {
             Ok((_, Some(lack))) => Err(Cause::ReadOnly(lack.to_owned())),
             Err(error) => {
                 let cause = Cause::of(&error, |error| tls::explain(error, &self.authorities));
-                // What answers has heard the password, and must not have us write it down.
+                // The peer has received the password, and must not be able to make logmill print it.
                 Err(cause.without(password.as_deref().unwrap_or_default()))
             }
         }
     }
 }
 
-/// libpq goes without TLS after a wrong password too. It would be wrong again.
+/// libpq falls back after a wrong password too, but it would be wrong again.
 fn is_mended_without_tls(cause: &Cause) -> bool {
     match cause {
         Cause::Unfit(_) => true,
@@ -221,7 +218,7 @@ fn is_mended_without_tls(cause: &Cause) -> bool {
     }
 }
 
-/// What a session lacks of what was asked.
+/// What a session lacks of what was asked for.
 fn lack(session: Session, client: &mut Client) -> Result<Option<&'static str>, postgres::Error> {
     let (question, bad_answer, lack) = match session {
         Session::Any => return Ok(None),
@@ -236,14 +233,14 @@ fn lack(session: Session, client: &mut Client) -> Result<Option<&'static str>, p
     Ok(is_bad.then_some(lack))
 }
 
-/// Runs `work` on a thread of its own and waits for it, but not longer than the limit.
+/// Runs `work` on its own thread and waits for it up to the limit.
 fn within<T: Send + 'static>(
     limit: Option<Duration>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Cause> {
     let (done, result) = mpsc::sync_channel(1);
     let spawned = thread::Builder::new().name("connect".to_owned()).spawn(move || {
-        // Too late is nobody's business: a client that is dropped says goodbye.
+        // A late result has no receiver: the client is dropped, which closes the connection.
         let _ = done.send(work());
     });
     if let Err(error) = spawned {

@@ -1,7 +1,7 @@
 //! Why there is no connection.
 //!
-//! Whether waiting helps is decided elsewhere, from the cause and the SQLSTATE; here the
-//! causes are told apart, because the driver's own error says "db error" and no more.
+//! Whether waiting helps is decided elsewhere, from the cause and the SQLSTATE; this file distinguishes the
+//! causes, because the driver's own error only says "db error".
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,7 +11,7 @@ use postgres::error::SqlState;
 
 use super::line::Unacceptable;
 
-/// What to ask of a host that is there and lets nobody in.
+/// A hint for a host that is reachable but accepts no connection.
 pub(super) const IS_IT_RUNNING: &str = " (is a server running there?)";
 
 /// No host gave a connection.
@@ -21,7 +21,7 @@ pub struct NotConnected {
     failures: Vec<Failure>,
 }
 
-/// What came of one host.
+/// The outcome for one host.
 #[derive(Debug)]
 pub struct Failure {
     /// The host and port, or the socket.
@@ -30,26 +30,26 @@ pub struct Failure {
     pub cause: Cause,
 }
 
-/// What stood in the way of a connection.
+/// What prevented a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// No answer came in time, or the connection broke. An outage: it can pass.
+    /// No answer came in time, or the connection broke. An outage: it may pass.
     Unreached(String),
-    /// The server refused, with its code and words.
+    /// The server refused, with its code and message.
     Refused {
         /// The code; only this is to be judged.
         sqlstate: SqlState,
         /// The server's message, its detail and hint.
         message: String,
     },
-    /// The server is there but takes no writes, and `target_session_attrs` wants them. A
-    /// failover can mend it.
+    /// The server is there but accepts no writes, which `target_session_attrs` requires. A failover can fix
+    /// it.
     ReadOnly(String),
-    /// What answers is not what was asked for: no TLS, a certificate that does not verify, a
-    /// method of authentication that we do not have. Trying again does not help.
+    /// The peer is not what was asked for: no TLS, a certificate that does not verify, an unsupported
+    /// authentication method. Retrying does not help.
     Unfit(String),
-    /// What answers says what no server says, or asks for what no server should.
+    /// The peer sends what no server sends, or asks for what no server should.
     Hostile(String),
 }
 
@@ -63,7 +63,7 @@ impl NotConnected {
         format!("cannot connect to {}", self.server)
     }
 
-    /// Why not: of several hosts a line each.
+    /// Why not: with several hosts, one line each.
     pub(in super::super) fn why(&self) -> String {
         match self.failures.as_slice() {
             [only] => only.cause.to_string(),
@@ -74,25 +74,25 @@ impl NotConnected {
         }
     }
 
-    /// What came of each attempt, in the order in which they were made.
+    /// The outcomes of the attempts, in the order in which they were made.
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
 
-    /// Whether a server was there and had no connection left for us.
+    /// Whether a server was reached that had no connection left.
     pub fn is_for_want_of_room(&self) -> bool {
         let is_full = |failure: &Failure| matches!(&failure.cause, Cause::Refused { sqlstate, .. } if *sqlstate == SqlState::TOO_MANY_CONNECTIONS);
         self.failures.iter().any(is_full)
     }
 
-    /// The same, to keep.
+    /// The same, by value.
     pub fn into_failures(self) -> Vec<Failure> {
         self.failures
     }
 }
 
 impl Cause {
-    /// The same, if what is said repeats a secret.
+    /// The same, with the message removed if it repeats a secret.
     pub(super) fn without(mut self, secret: &str) -> Cause {
         let (Cause::Unreached(told)
         | Cause::Refused { message: told, .. }
@@ -105,7 +105,7 @@ impl Cause {
         self
     }
 
-    /// Sorts an error of the driver. `explain` knows the errors of TLS.
+    /// Classifies an error of the driver. `explain` knows the errors of TLS.
     pub(super) fn of(error: &postgres::Error, explain: impl FnOnce(&io::Error) -> Option<String>) -> Cause {
         if let Some(refusal) = error.as_db_error() {
             let mut message = refusal.message().to_owned();
@@ -119,8 +119,8 @@ impl Cause {
             return Cause::Unreached(format!("{error}; is it a PostgreSQL server?"));
         };
         let Some(io) = source.downcast_ref::<io::Error>() else {
-            // The driver's own words: no TLS, no password given, an unknown method. Those
-            // that people meet are said better; if the driver rewords them, they still tell.
+            // The driver's own words: no TLS, no password given, an unknown method. The common ones are
+            // worded better here; if the driver changes its words, they are still shown.
             return Cause::Unfit(match source.to_string().as_str() {
                 "password missing" => {
                     "the server wants a password and there is none; give it by PGPASSWORD or in ~/.pgpass"
@@ -143,7 +143,7 @@ impl Cause {
         }
     }
 
-    /// This cause, met after another one at the same address was met with TLS.
+    /// This cause, after an attempt with TLS at the same address failed with another.
     pub(super) fn after(mut self, first: &Cause) -> Cause {
         let first = first.to_string();
         let (Cause::Unreached(what)
@@ -158,14 +158,14 @@ impl Cause {
         self
     }
 
-    /// Whether the server said that we are not who we say, or may not come in.
+    /// Whether the server rejected the identity, or does not let this user in.
     pub(super) fn is_about_us(&self) -> bool {
         matches!(self, Cause::Refused { sqlstate, .. }
             if sqlstate.code().starts_with("28") || *sqlstate == SqlState::UNDEFINED_DATABASE)
     }
 }
 
-/// What the system says, as a part of a sentence and without its number.
+/// The system's message, without its number, as part of a sentence.
 pub(super) fn said(error: &io::Error) -> String {
     let words = error.to_string();
     let words = words.split(" (os error ").next().unwrap_or_default();
@@ -174,8 +174,8 @@ pub(super) fn said(error: &io::Error) -> String {
     first.into_iter().chain(chars).collect()
 }
 
-/// Why we broke off a connection, if it was we who did: what came over it was nothing that a server
-/// should send. A new connection mends nothing then.
+/// Why logmill broke off a connection, if it did: the peer sent something that no server should. A new
+/// connection does not help then.
 pub fn hostility(error: &postgres::Error) -> Option<String> {
     let io = error.source()?.downcast_ref::<io::Error>()?;
     unacceptable(io).map(Unacceptable::to_string)

@@ -1,5 +1,5 @@
-//! What was asked for, and who wins: the connection string over the service file, that over the
-//! environment. What nobody gave has a default where it is used.
+//! Gathers the settings by precedence: the connection string over the service file, that over the
+//! environment. Settings that are not given get their default where they are used.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::parameter::{Origin, PARAMETERS, Parameters, Replace, find};
 use super::{service, string};
 use crate::error::{Error, Result};
 
-/// Gathers what the connection string, the service and the environment say.
+/// Gathers the settings of the connection string, the service and the environment.
 pub(super) fn gather(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
@@ -16,8 +16,7 @@ pub(super) fn gather(
     let mut given = Parameters::default();
     let mut after_secret = false;
     for (key, value) in string::parse(text)? {
-        // An unquoted password with a space, or an unencoded one with an &, ends in
-        // what looks like a key.
+        // An unquoted password with a space, or an unencoded one with an &, ends in what looks like a key.
         if after_secret && find(&key).is_none() {
             return Err(Error::connection(
                 "the password in the connection string is followed by something that is not a key; quote it (password='…'), or in a URL write & as %26",
@@ -56,7 +55,7 @@ mod tests {
         let both = given("host=a host=b", &[("PGHOST", "c"), ("PGUSER", "me")]).expect("good");
         assert_eq!(both.text("host"), Some("b"));
         assert_eq!(both.text("user"), Some("me"));
-        // An empty value is the default, not what the environment says.
+        // An empty value means the default, not the environment's value.
         assert_eq!(given("host=", &[("PGHOST", "c")]).expect("good").text("host"), None);
     }
 
@@ -115,7 +114,7 @@ mod tests {
             given.switch("keepalives").expect_err("no switch").to_string(),
             "keepalives \"2\" in the connection string must be one of 0, 1"
         );
-        // Where a password should stand, somebody wrote user:password without the @.
+        // Someone wrote user:password without the @, so the password looks like a port.
         assert_eq!(
             given.number::<u16>("port").expect_err("no number").to_string(),
             "port in the connection string must be a whole number"

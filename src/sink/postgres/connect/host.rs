@@ -1,7 +1,7 @@
-//! The places that a connection string names, with what each needs.
+//! The places that a connection string names, each with its credentials.
 //!
-//! `host`, `hostaddr` and `port` are three lists that are read side by side; an empty entry
-//! is the default. A password belongs to a place, since the password file tells them apart.
+//! `host`, `hostaddr` and `port` are three parallel lists; an empty entry means the default. The password is
+//! per place, because the password file distinguishes places.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ pub(super) struct Host {
     pub(super) address: Address,
     pub(super) port: u16,
     pub(super) password: Option<Vec<u8>>,
-    /// Where that stands, for a message that says that it is wrong.
+    /// The origin of the password, for a message that says that it is wrong.
     pub(super) password_origin: String,
 }
 
@@ -24,8 +24,8 @@ pub(super) struct Host {
 pub(super) enum Address {
     /// The directory of a unix socket.
     Socket(PathBuf),
-    /// A name to look up and to verify, and the address where that was given. The name is
-    /// empty if only the address was.
+    /// A name to look up and to verify, and the address if one was given. The name is empty if only the
+    /// address was.
     Network { name: String, ip: Option<IpAddr> },
 }
 
@@ -34,7 +34,7 @@ impl Host {
         matches!(self.address, Address::Socket(_))
     }
 
-    /// Its name without more.
+    /// Its name alone.
     pub(super) fn name(&self) -> String {
         match &self.address {
             Address::Socket(_) => "a socket".to_owned(),
@@ -43,12 +43,12 @@ impl Host {
         }
     }
 
-    /// Host and port. Who knows a server of this machine by another way does not know its socket.
+    /// Host and port. Anyone who knows a local server by another name does not know its socket.
     pub(super) fn public(&self) -> String {
         if self.is_socket() { format!("localhost:{}", self.port) } else { self.to_string() }
     }
 
-    /// Whether nobody but this machine sees the connection.
+    /// Whether the connection never leaves this machine.
     pub(super) fn is_local(&self) -> bool {
         match &self.address {
             Address::Socket(_) => true,
@@ -88,7 +88,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Where servers of this machine keep their sockets: Debian's directory, PostgreSQL's own.
+/// Where servers on this machine keep their sockets: Debian's directory, and PostgreSQL's own.
 pub(super) const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 const PORT: u16 = 5432;
@@ -140,7 +140,7 @@ pub(super) fn hosts(given: &Parameters, socket_directories: &[&Path]) -> Result<
     (0..count).map(host).collect()
 }
 
-/// libpq has one directory compiled in. We cannot know which, and look.
+/// libpq has one directory compiled in, which cannot be known here; so each is tried.
 fn default_address(port: u16, socket_directories: &[&Path]) -> Address {
     match socket_directories.iter().find(|directory| directory.join(format!(".s.PGSQL.{port}")).exists()) {
         Some(directory) => Address::Socket(directory.to_path_buf()),

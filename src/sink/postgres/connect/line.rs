@@ -1,14 +1,13 @@
-//! The line to a server over a network: with TLS or without, and what may come over it.
+//! The line to a server over a network, with TLS or without, and what may come over it.
 //!
-//! The driver believes the server. It makes room for whatever length a message announces, and
-//! keeps what nobody asked for. But a server can be hostile, and before the login anybody who
-//! stands between us and it can play the server. So the driver gets a line that reads the
-//! header of each message first: a message that is too long ends the connection before its
-//! bytes are here, and what nobody asked for is dropped and counted.
+//! The driver trusts the server. It allocates whatever length a message announces, and keeps what was never
+//! asked for. But a server can be hostile, and before the login anyone between it and the client can
+//! impersonate it. So the driver gets a line that reads the header of each message first: a message that is
+//! too long ends the connection before its bytes arrive, and unrequested messages are dropped and counted.
 //!
-//! The driver knows one hook on the way of the bytes, its TLS. [`Line`] stands there, asks for
-//! TLS itself, and goes without where that is allowed. Sockets of this machine pass by the
-//! hook; who serves them is a matter of the rights on their directory.
+//! The driver has one hook into the byte stream, its TLS. [`Line`] is that hook: it requests TLS itself, and
+//! continues without where that is allowed. Local sockets bypass the hook; the permissions on their directory
+//! determine who serves them.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,67 +24,67 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 
 use super::tls;
 
-/// No honest server says more in one message before it knows who we are.
+/// No honest server sends a longer message before the login.
 const LENGTH_MAX_BEFORE_LOGIN: usize = 64 << 10;
 
-/// Nor more than this in all.
+/// The limit for all messages before the login.
 const BYTES_MAX_BEFORE_LOGIN: usize = 1 << 20;
 
-/// No answer to a question of ours has a longer message.
+/// No answer to logmill's queries has a longer message.
 const LENGTH_MAX: usize = 16 << 20;
 
-/// More bytes than this that nobody asked for, in a row, are a flood,
+/// More unrequested bytes in a row than this are a flood, unless the next limit allows them.
 const UNASKED_BYTES_MAX: u64 = 16 << 20;
 
-/// unless the server may be talking about what it was sent: of a row that a trigger warns of, it says up to so many
-/// bytes for each of the row's. They are dropped as they come, so what a flood costs is time, and it is no sign of life.
+/// The server may be reporting on what it was sent: about a row that makes a trigger raise a warning, it may
+/// send this many bytes for each byte of the row. They are dropped as they arrive, so a flood only costs
+/// time, and it is no sign of life.
 const UNASKED_PER_SENT: u64 = 256;
 
-/// The rows of one answer take no more than this: the sources of a job, by the million.
+/// The maximum size of one answer's rows: enough for the sources of a job, by the million.
 const ANSWER_BYTES_MAX: u64 = 512 << 20;
 
-/// What a row takes beside its bytes.
+/// The memory of a row besides its bytes.
 const ROW_BYTES: u64 = 100;
 
-/// As much is read at once.
+/// How much is read at once.
 const READ_BYTES: usize = 16 << 10;
 
-/// The request for TLS: its length, and a number in the place of a version.
+/// The request for TLS: its length, and a number in place of a version.
 const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Signs of life of a connection, counted, and the way to hang up.
+/// Counts the signs of life of a connection, and can hang up.
 #[derive(Debug, Default)]
 pub struct Pulse {
     beats: AtomicU64,
-    /// What the rows take that have come and are kept.
+    /// The memory of the rows that have arrived and are kept.
     kept_bytes: AtomicU64,
     is_hung_up: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
 impl Pulse {
-    /// Something went on.
+    /// Something happened.
     pub fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often something went on.
+    /// How often something happened.
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// A row has come that takes so much. Gives what all of them take.
+    /// Adds the memory of a row that has arrived, and returns the sum.
     fn keep(&self, bytes: u64) -> u64 {
         self.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
 
-    /// The rows that have come are not kept any more: the answer is at its end, or is handed on as it
-    /// comes.
+    /// The rows that have arrived are no longer kept: the answer is complete, or is passed on as it arrives.
     pub fn let_go(&self) {
         self.kept_bytes.store(0, Ordering::Relaxed);
     }
 
-    /// Breaks off. A caller that is waiting for an answer is told that there will be none.
+    /// Breaks off. A caller that is waiting for an answer gets an error.
     pub fn hang_up(&self) {
         self.is_hung_up.store(true, Ordering::SeqCst);
         if let Some(waker) = self.waker().take() {
@@ -93,7 +92,7 @@ impl Pulse {
         }
     }
 
-    /// Whether it was hung up; if not, `waker` is called when it is.
+    /// Whether the line was hung up; if not, `waker` is called when it is.
     fn is_hung_up(&self, waker: &Waker) -> bool {
         let mut slot = self.waker();
         if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -107,24 +106,24 @@ impl Pulse {
     }
 }
 
-/// What is agreed on before a line is made.
+/// What is decided before a line is made.
 #[derive(Clone)]
 pub(super) struct Line {
-    /// Without one, TLS is not asked for.
+    /// `None`: TLS is not requested.
     pub(super) connector: Option<tls::Connector>,
-    /// A server without TLS is taken as it is.
+    /// A server without TLS is accepted.
     pub(super) may_be_plain: bool,
-    /// A password may go over a line without TLS, in clear text or nearly so.
+    /// A password may be sent without TLS, in clear text or nearly so.
     pub(super) may_tell_password: bool,
     pub(super) pulse: Arc<Pulse>,
 }
 
-/// Why we do not go on with what answers there.
+/// Why a peer is rejected.
 #[derive(Debug)]
 pub(super) enum Unacceptable {
     /// It has no TLS.
     Plain,
-    /// It says what no server says, or asks for what no server should.
+    /// It sends what no server sends, or asks for what no server should.
     Hostile(String),
 }
 
@@ -160,7 +159,7 @@ impl MakeTlsConnect<Socket> for Line {
     }
 }
 
-/// An error of the TLS side as one of the system, which it mostly is.
+/// An error of the TLS side as a system error, which it usually is.
 fn of_tls(error: impl Into<Box<dyn StdError + Send + Sync>>) -> io::Error {
     match error.into().downcast::<io::Error>() {
         Ok(error) => *error,
@@ -168,7 +167,7 @@ fn of_tls(error: impl Into<Box<dyn StdError + Send + Sync>>) -> io::Error {
     }
 }
 
-/// A line that is about to be made.
+/// A line about to be made.
 pub(super) struct Dialled {
     tls: Option<Tls>,
     line: Line,
@@ -206,11 +205,11 @@ enum Stream {
     Tls(Box<<tls::Maker as MakeTlsConnect<Socket>>::Stream>),
 }
 
-/// A line on which every message is looked at before the driver has it.
+/// A line that inspects every message before it passes it to the driver.
 pub(super) struct Guarded {
     stream: Stream,
     guard: Guard,
-    /// What passed, and the driver has not taken yet.
+    /// What passed, and the driver has not read yet.
     passed: Vec<u8>,
     taken: usize,
 }
@@ -274,7 +273,7 @@ impl AsyncWrite for Guarded {
             Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         });
-        // A slow line that moves is not a dead one.
+        // A slow line that makes progress is not dead.
         self.guard.pulse.beat();
         self.guard.sent += written.as_ref().map_or(0, |bytes| *bytes as u64);
         Poll::Ready(written)
@@ -295,31 +294,31 @@ impl AsyncWrite for Guarded {
     }
 }
 
-/// Looks at the messages of a server, however their bytes come in.
+/// Inspects the messages of a server, however their bytes are split.
 #[derive(Debug, Default)]
 struct Guard {
     pulse: Arc<Pulse>,
-    /// A server that asks for a password which others could read is refused.
+    /// A server that asks for a password that others could read is refused.
     refuses_password: bool,
-    /// The server has let us in.
+    /// The login has succeeded.
     is_in: bool,
-    /// How much was said before.
+    /// Bytes that arrived before that.
     before_login: usize,
-    /// Bytes of unasked messages in a row.
+    /// Bytes of unrequested messages in a row.
     unasked: u64,
-    /// Bytes that the server was sent.
+    /// Bytes sent to the server.
     sent: u64,
-    /// The beginning of a message, as far as it is here: its kind, its length, and of a question
-    /// for a password what kind it is to be of.
+    /// The beginning of a message, as far as it has arrived: its type, its length, and for an authentication
+    /// request its method.
     head: Vec<u8>,
-    /// Bytes that are left of the message.
+    /// Bytes left of the message.
     rest: usize,
-    /// They are dropped rather than passed on.
+    /// They are dropped instead of passed on.
     is_dropped: bool,
 }
 
 impl Guard {
-    /// Passes on what may come.
+    /// Passes on what is allowed.
     fn pass(&mut self, mut bytes: &[u8], passed: &mut Vec<u8>) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.rest > 0 {
@@ -344,7 +343,7 @@ impl Guard {
         Ok(())
     }
 
-    /// The length of the message, without the byte for its kind, once enough of it is here.
+    /// The length of the message, without its type byte, once enough of it has arrived.
     fn length(&mut self) -> io::Result<Option<usize>> {
         let [kind, a, b, c, d, question @ ..] = &self.head[..] else { return Ok(None) };
         let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
@@ -366,7 +365,7 @@ impl Guard {
         self.is_dropped = false;
         if self.is_in {
             let kind = self.head[0];
-            // Notices, notifications, and settings that changed.
+            // Notices, notifications, and changed settings.
             self.is_dropped = matches!(kind, b'N' | b'A' | b'S');
             self.unasked = if self.is_dropped { self.unasked + 1 + length as u64 } else { 0 };
             if self.unasked > UNASKED_BYTES_MAX.max(self.sent.saturating_mul(UNASKED_PER_SENT)) {
@@ -386,7 +385,7 @@ impl Guard {
         }
         match self.head[..] {
             [b'Z', ..] => self.is_in = true,
-            // In clear text, and by MD5, which a listener can use as he can the password.
+            // In clear text or as MD5, which an eavesdropper can use just like the password.
             [b'R', _, _, _, _, 0, 0, 0, 3 | 5] if self.refuses_password => {
                 return Err(hostile(
                     "the server asks for the password in a form that others on the way could use, and the line has no TLS; \
@@ -398,7 +397,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Bounds what an answer takes: the driver keeps all of its rows.
+    /// Bounds the size of an answer: the driver keeps all of its rows.
     fn count_rows(&self, kind: u8, length: usize) -> io::Result<()> {
         match kind {
             b'D' if self.pulse.keep(length as u64 + ROW_BYTES) > ANSWER_BYTES_MAX => Err(hostile(format!(
@@ -492,7 +491,7 @@ mod tests {
         assert_eq!(answered.unasked, 0);
         assert!(pass(&mut guard, &notice).expect_err("a flood").contains("notices"));
 
-        // Who was sent more may say more.
+        // A server that was sent more may send more.
         let mut guard = Guard { sent: 1 << 20, ..logged_in() };
         for _ in times(UNASKED_PER_SENT << 20) {
             assert_eq!(pass(&mut guard, &notice), Ok(Vec::new()));
@@ -522,7 +521,7 @@ mod tests {
         }
         let outcome = (0..rows_max + 2).try_for_each(|_| row(&mut guard));
         assert!(outcome.expect_err("a flood").contains("in one answer"));
-        // Of small ones each takes more than its bytes.
+        // Each small row takes more than its bytes.
         let (mut guard, small) = (logged_in(), message(b'D', &[0, 0]));
         assert_eq!(guard.pulse.keep(ANSWER_BYTES_MAX - 10 * ROW_BYTES), ANSWER_BYTES_MAX - 10 * ROW_BYTES);
         assert!((0..9).try_for_each(|_| pass(&mut guard, &small).map(drop)).is_ok());

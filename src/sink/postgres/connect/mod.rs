@@ -1,16 +1,15 @@
-//! Connecting, as libpq has it: whatever works in psql on this machine works here.
+//! Connecting as libpq does: whatever works in psql on this machine works here.
 //!
-//! The driver knows a part of this. It has no password file, no services and no variables of
-//! the environment, and of TLS only whether to use it, so a `sslmode=verify-full` is an error
-//! to it. So we read everything ourselves ([`Server::new`]) and hand the driver one host at
-//! a time, with one password and one kind of TLS ([`Server::connect`]).
+//! The driver covers only a part of this. It knows no password file, no services and no environment
+//! variables, and of TLS only whether to use it, so it rejects `sslmode=verify-full`. So this module reads
+//! all the settings itself ([`Server::new`]) and gives the driver one host at a time, with one password and
+//! one kind of TLS ([`Server::connect`]).
 //!
-//! What libpq does and we do not is refused, never skipped: a setting that was written
-//! down is a setting that is relied on. We differ on purpose where libpq is more
-//! trusting than its users expect: a file that was named for `sslrootcert`, `sslcert` or
-//! `sslcrl` must be there, and a password file that others can read is an error.
+//! Features of libpq that are missing here are refused, never skipped: a setting that was written down is
+//! relied on. Deviations are deliberate where libpq is more trusting than its users expect: a file named for
+//! `sslrootcert`, `sslcert` or `sslcrl` must exist, and a password file that others can read is an error.
 //!
-//! No secret is in anything that can be printed from here.
+//! Nothing printable from this module contains a secret.
 
 mod dial;
 mod failure;
@@ -41,7 +40,7 @@ use tls_settings::{Authorities, Mode, TlsSettings};
 
 use crate::error::{Error, Result};
 
-/// A database, and everything that is needed to connect to it.
+/// A database, and everything needed to connect to it.
 pub struct Server {
     hosts: Vec<Host>,
     hosts_are_shuffled: bool,
@@ -59,13 +58,13 @@ pub struct Server {
     keepalives: Option<Keepalives>,
 }
 
-/// How long connecting may take, and a connection be dead unnoticed. The connection string
-/// and the environment win over these.
+/// Limits on connecting, and on a dead connection going unnoticed. The connection string and the environment
+/// take precedence.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For one attempt at one address, from the first packet to a session that works.
+    /// For one attempt at one address, from the first packet to a working session.
     pub connect: Duration,
-    /// For bytes that were sent and not acknowledged.
+    /// For sent bytes that are not acknowledged.
     pub tcp_user: Duration,
 }
 
@@ -76,10 +75,10 @@ impl Default for Limits {
 }
 
 impl Server {
-    /// Works out where to connect from a connection string, the service file, the
-    /// environment and the password file.
+    /// Determines where to connect from a connection string, the service file, the environment and the
+    /// password file.
     ///
-    /// Reads files, connects to nothing. An error is one of the settings (exit code 2).
+    /// Reads files, but connects to nothing. An error is a usage error (exit code 2).
     pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, limits: Limits) -> Result<Server> {
         let home = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
         Server::resolve(url, env, limits, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
@@ -140,7 +139,7 @@ impl Server {
             mode: tls.mode,
             authorities: tls.authorities,
             connector,
-            // As with libpq, zero and less mean for ever.
+            // As in libpq, zero or less means no limit.
             connect_timeout: match given.number::<i64>("connect_timeout")? {
                 None => Some(limits.connect),
                 Some(seconds) => u64::try_from(seconds).ok().filter(|&it| it > 0).map(Duration::from_secs),
@@ -160,27 +159,27 @@ impl Server {
         format!("{}/{} as {}", hosts.join(","), Printable(&self.database), Printable(&self.user))
     }
 
-    /// Its hosts by their names alone: without ports, and sockets without their folders.
+    /// The bare names of its hosts: without ports, and sockets without their folders.
     pub fn names(&self) -> String {
         let names: Vec<String> = self.hosts.iter().map(Host::name).collect();
         names.join(",")
     }
 
-    /// Its first host with the port, as others name it, and the database.
+    /// Its first host with port, as others name it, and the database.
     pub fn place(&self) -> (String, &str) {
         (self.hosts.first().map(Host::public).unwrap_or_default(), &self.database)
     }
 
-    /// Whether a connection would cross a network to a host that has not proven who it is.
+    /// Whether a connection would cross a network to a host whose identity is not verified.
     ///
-    /// That is libpq's default, so it is ours; but whoever runs us should be told.
+    /// That is libpq's default, and so the default here; but the user should be warned.
     pub fn is_unverified(&self) -> bool {
         self.mode < Mode::VerifyCa && self.hosts.iter().any(|host| !host.is_local())
     }
 }
 
-/// The TLS side of connections to these hosts, if they have one. Sockets have none, so with
-/// nothing else its files are not looked at.
+/// The TLS side of connections to these hosts, if they have one. Sockets have none, so if there are only
+/// sockets its files are not read.
 fn connector(given: &Parameters, tls: &TlsSettings, hosts: &[Host]) -> Result<Option<tls::Connector>> {
     match tls.mode {
         Mode::Disable => Ok(None),
@@ -205,7 +204,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// What a session must be good for.
+/// What a session must be capable of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Session {
     Any,
@@ -222,13 +221,13 @@ struct Keepalives {
 }
 
 impl Keepalives {
-    /// A peer that vanished while we wait for it is noticed within a minute, where the
-    /// system's default is two hours.
+    /// A peer that vanishes in the middle of a wait is noticed within a minute; the system's default is two
+    /// hours.
     fn resolve(given: &Parameters) -> Result<Option<Keepalives>> {
         if given.switch("keepalives")? == Some(false) {
             return Ok(None);
         }
-        // Zero means what the system does by itself.
+        // Zero means the system's default.
         let seconds = |name, ours: u64| -> Result<Option<Duration>> {
             let seconds = given.number::<u32>(name)?.map_or(ours, u64::from);
             Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
@@ -249,7 +248,7 @@ mod tests {
     use super::host::Address;
     use super::*;
 
-    /// A machine with a home and a directory of sockets, both empty.
+    /// A machine with an empty home and an empty directory of sockets.
     struct Machine {
         root: tempfile::TempDir,
         env: Vec<(&'static str, String)>,
@@ -486,7 +485,7 @@ mod tests {
         assert_eq!(settings(&bare, "").mode, Mode::Prefer);
         assert_eq!(settings(&bare, "sslmode=require").mode, Mode::Require);
         assert_eq!(settings(&bare, "sslmode=require sslrootcert=/x").mode, Mode::VerifyCa);
-        // Beyond libpq: who names the authorities is never led past them.
+        // Beyond libpq: named authorities are never bypassed.
         assert_eq!(settings(&bare, "sslmode=prefer sslrootcert=/x").mode, Mode::VerifyCa);
         assert_eq!(settings(&bare, "sslrootcert=/x").mode, Mode::VerifyCa);
         assert_eq!(settings(&bare, "sslmode=disable sslrootcert=/x").mode, Mode::Disable);
@@ -522,7 +521,7 @@ mod tests {
             let message = machine.complaint(url);
             assert!(message.contains(expected), "{url}: {message}");
         }
-        // A socket has no TLS, whatever is asked.
+        // A socket has no TLS, whatever is asked for.
         machine.server("host=/tmp sslmode=verify-full");
     }
 

@@ -1,4 +1,4 @@
-//! What stands in for `tls` when the program is built without it.
+//! Replaces `tls` when the program is built without it.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use postgres::NoTls;
 use super::tls_settings::{Authorities, TlsSettings};
 use crate::error::Result;
 
-/// The driver's way to TLS, which leads nowhere.
+/// The driver's TLS hook, without TLS.
 pub(super) type Maker = NoTls;
 
-/// There is none: `prefer` connects plainly, and the modes that need TLS were refused.
+/// There is none: `prefer` connects without TLS, and modes that need TLS were refused.
 #[derive(Clone)]
 pub(super) enum Connector {}
 

@@ -1,8 +1,7 @@
-//! libpq's parameters, each with its value and where that came from.
+//! libpq's parameters, each with its value and origin.
 //!
-//! A parameter that we do not know is an error, and so
-//! is one that we know but cannot honour (`requirepeer`, `gssencmode=require`): whoever
-//! wrote it relies on it, and would not be told otherwise.
+//! An unknown parameter is an error, and so is a known one that cannot be honoured (`requirepeer`,
+//! `gssencmode=require`): its author relies on it, and would not notice otherwise.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +10,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// The parameters that were given, by anyone.
+/// The given parameters, whatever their origin.
 #[derive(Default)]
 pub(super) struct Parameters(BTreeMap<&'static str, Given>);
 
@@ -20,7 +19,7 @@ struct Given {
     origin: Origin,
 }
 
-/// Where a value came from, for messages.
+/// The origin of a value, for messages.
 #[derive(Clone)]
 pub(super) enum Origin {
     String,
@@ -48,7 +47,7 @@ impl Parameters {
         Ok(())
     }
 
-    /// The value of a parameter. An empty one counts as not given, as with libpq.
+    /// The value of a parameter. As in libpq, an empty one counts as not given.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         debug_assert!(find(name).is_some(), "{name}");
         self.0.get(name).map(|given| given.value.as_str()).filter(|value| !value.is_empty())
@@ -77,18 +76,17 @@ impl Parameters {
         self.choice(name, &[("0", false), ("1", true)])
     }
 
-    /// A complaint about the value of a parameter that was given.
+    /// A complaint about the value of a given parameter.
     pub(super) fn complaint(&self, name: &str, expected: &str) -> Error {
         Error::connection(format!("{} must be {expected}", self.quote(name)))
     }
 
-    /// Where the value of a parameter came from, in words.
+    /// The origin of a parameter's value, in words.
     pub(super) fn origin(&self, name: &str) -> String {
         self.0.get(name).map(|given| given.origin.to_string()).unwrap_or_default()
     }
 
-    /// A parameter as a message names it, with its value unless that is a secret or can be
-    /// a part of one.
+    /// A parameter for a message, with its value unless that is or may contain a secret.
     pub(super) fn quote(&self, name: &str) -> String {
         match self.0.get(name) {
             None => name.to_owned(),
@@ -125,10 +123,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A parameter as libpq knows it.
+/// A parameter of libpq.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
-    /// The variable of the environment that gives it.
+    /// The environment variable that sets it.
     pub(super) variable: Option<&'static str>,
 }
 
@@ -140,8 +138,8 @@ const fn without_variable(name: &'static str) -> Parameter {
     Parameter { name, variable: None }
 }
 
-/// The parameters of libpq 17, and `servicefile` of 18. The variables of GSSAPI are left out,
-/// and so is PGCLIENTENCODING: it is about the terminal of psql.
+/// The parameters of libpq 17, and `servicefile` of 18. The variables of GSSAPI are left out, and so is
+/// PGCLIENTENCODING, which is about psql's terminal.
 pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("application_name", "PGAPPNAME"),
     parameter("channel_binding", "PGCHANNELBINDING"),
@@ -187,7 +185,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("user", "PGUSER"),
 ];
 
-/// Parameters that we cannot honour, the values that ask for nothing, and why.
+/// Parameters that cannot be honoured, their values that change nothing, and why.
 const NOT_SUPPORTED: &[(&str, &[&str], &str)] = &[
     (
         "client_encoding",
@@ -227,7 +225,7 @@ pub(super) fn find(key: &str) -> Option<&'static Parameter> {
 /// The known key that was probably meant.
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
-    // What other drivers call them.
+    // The names that other drivers use.
     let elsewhere = [
         ("database", "dbname"),
         ("db", "dbname"),
@@ -250,7 +248,7 @@ fn nearest(key: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// How many letters must be put in, left out, changed or swapped to make one word the other.
+/// The number of letters to insert, delete, change or swap to turn one word into the other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut table = vec![vec![0; other.len() + 1]; one.len() + 1];

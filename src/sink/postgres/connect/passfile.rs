@@ -1,9 +1,9 @@
-//! The password file: lines of `host:port:database:user:password`, the first that fits.
+//! The password file: lines of `host:port:database:user:password`, of which the first match counts.
 //!
-//! `*` stands for anything, `\:` and `\\` for themselves. A socket is looked up by its
-//! directory, as it was given; one in a default directory as `localhost`. A file that others can
-//! read is refused once a line of it would be used. libpq warns and goes on without; but
-//! the failure that follows then has another name.
+//! `*` matches anything, `\:` and `\\` stand for themselves. A socket is looked up by its directory as given;
+//! one in a default directory as `localhost`. A file that others can read is refused once one of its lines
+//! would be used. libpq only warns and continues without a password, but then the resulting failure hides the
+//! cause.
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -27,14 +27,14 @@ pub(super) struct Passfile<'a> {
 }
 
 impl<'a> Passfile<'a> {
-    /// Reads the file. One that is not there, or is not a plain file, has no passwords.
+    /// Reads the file. A missing file, or one that is not a plain file, has no passwords.
     pub(super) fn read(path: &'a Path) -> Result<Option<Passfile<'a>>> {
         if !path.is_file() {
             return Ok(None);
         }
         let failed = |cause| Error::file("read the password file", path, cause);
         let mut file = std::fs::File::open(path).map_err(failed)?;
-        // Of the file that we hold, not of the name.
+        // Checks the open file, not its name.
         let open_to_others = file.metadata().map_err(failed)?.mode() & 0o077 != 0;
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(failed)?;
@@ -46,7 +46,7 @@ impl<'a> Passfile<'a> {
         self.path
     }
 
-    /// The password of the first line that fits.
+    /// The password of the first matching line.
     pub(super) fn find(&self, login: &Login<'_>) -> Result<Option<Vec<u8>>> {
         let password = self.text.split(|&byte| byte == b'\n').find_map(|line| password(line, login));
         if password.is_some() && self.open_to_others {
@@ -68,7 +68,7 @@ fn password(line: &[u8], login: &Login<'_>) -> Option<Vec<u8>> {
     let mut rest = line;
     for expected in [login.host, &port, login.database, login.user] {
         let (field, after) = field(rest);
-        // A star that is escaped is a star.
+        // An escaped star is a literal star.
         if field != expected.as_bytes() && !rest.starts_with(b"*:") {
             return None;
         }
@@ -77,7 +77,7 @@ fn password(line: &[u8], login: &Login<'_>) -> Option<Vec<u8>> {
     Some(field(rest).0)
 }
 
-/// The text up to the next colon, without escapes, and what comes after that colon.
+/// The text up to the next colon, unescaped, and what follows the colon.
 fn field(text: &[u8]) -> (Vec<u8>, Option<&[u8]>) {
     let mut field = Vec::new();
     let mut bytes = text.iter().enumerate();
@@ -139,7 +139,7 @@ mod tests {
                 let message = error.to_string();
                 assert!(message.contains("chmod 600") && !message.contains("s3cr3t"), "{message}");
             }
-            // A file that says nothing about this host is none of our business.
+            // A file without a line for this host is not checked.
             assert_eq!(file.find(&Login { host: "other", ..WANTED }).expect("not used"), None);
         }
         assert!(Passfile::read(&directory.path().join("absent")).expect("no complaint").is_none());

@@ -1,19 +1,18 @@
-//! Service files: named sets of parameters, `[name]` and `key=value` lines under it.
+//! Service files: named sets of parameters, written as `[name]` with `key=value` lines below.
 //!
-//! As with libpq: PGSERVICEFILE (or `servicefile`) names the file of the user, else it is
-//! `~/.pg_service.conf`; a service that is not there is looked for in
-//! `pg_service.conf` of PGSYSCONFDIR. Where libpq has the directory compiled in, we know
-//! Debian's. A service cannot name another one, and LDAP lines are refused.
+//! As in libpq, PGSERVICEFILE (or `servicefile`) names the user's file, by default `~/.pg_service.conf`; a
+//! service that is not in it is looked up in `pg_service.conf` in PGSYSCONFDIR. libpq has that directory
+//! compiled in; Debian's is used here. A service cannot refer to another, and LDAP lines are refused.
 
 use std::path::{Path, PathBuf};
 
 use super::parameter::{Origin, Parameters, Replace};
 use crate::error::{Error, Result};
 
-/// Where the service file of the machine is, if the environment does not say.
+/// The directory of the system's service file, if the environment names none.
 const SYSTEM_DIRECTORY: &str = "/etc/postgresql-common";
 
-/// Adds what the service says that `given` or the environment names, if one is named.
+/// Adds the parameters of the service that `given` or the environment names, if any.
 pub(super) fn apply(
     given: &mut Parameters,
     env: &dyn Fn(&str) -> Option<String>,
@@ -26,7 +25,7 @@ pub(super) fn apply(
     let named = given.text("servicefile").map(str::to_owned).or_else(|| from_env("PGSERVICEFILE"));
     let mut files = Vec::new();
     match (&named, home) {
-        // A file that was named must be there.
+        // A named file must exist.
         (Some(file), _) => files.push(PathBuf::from(file)),
         (None, Some(home)) => files.extend(exists(home.join(".pg_service.conf"))),
         (None, None) => {}
@@ -54,7 +53,7 @@ fn exists(file: PathBuf) -> Option<PathBuf> {
     file.exists().then_some(file)
 }
 
-/// Takes the first section called `service`. Returns whether there was one.
+/// Reads the first section called `service`. Returns whether there was one.
 fn read(text: &str, file: &Path, service: &str, given: &mut Parameters) -> Result<bool> {
     let mut found = false;
     for (index, line) in text.lines().enumerate() {

@@ -1,20 +1,19 @@
-//! The two spellings of a connection string: `postgres://…` and `key=value …`.
+//! The two forms of a connection string: `postgres://…` and `key=value …`.
 //!
-//! The grammar is libpq's, oddities included, so that a string that works in psql works
-//! here: several hosts with commas, IPv6 addresses in brackets, sockets percent-encoded as
-//! a host, quotes and backslashes in values, `ssl=true` as JDBC writes it.
+//! The grammar is libpq's, oddities included, so that a string that works in psql works here: several hosts
+//! with commas, IPv6 addresses in brackets, percent-encoded sockets as host, quotes and backslashes in
+//! values, `ssl=true` as in JDBC.
 //!
-//! The string may hold a password, and a password that was not encoded can end up
-//! anywhere: behind the wrong `@`, in the place of the port, as a word of its own. So a
-//! complaint here never quotes a piece of the string. Where libpq would go on and look up
-//! half a password as the name of a host (a second `@`), we refuse: hosts are printed.
+//! The string may contain a password, and an unencoded password can end up anywhere: after the wrong `@`, in
+//! place of the port, as a word of its own. So no complaint quotes a piece of the string. Where libpq would
+//! look up half a password as a host name (a second `@`), the string is refused, because hosts are printed.
 
 use crate::error::{Error, Result};
 
-/// A key and its value as they stand in the string, decoded.
+/// A key and its value from the string, decoded.
 pub(super) type Pair = (String, String);
 
-/// Splits a connection string into keys and values. Which keys there are is not decided here.
+/// Splits a connection string into keys and values. Keys are validated elsewhere.
 pub(super) fn parse(text: &str) -> Result<Vec<Pair>> {
     match ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme)) {
         Some(rest) => url(rest),
@@ -71,7 +70,7 @@ fn url(text: &str) -> Result<Vec<Pair>> {
             return Err(complaint("a parameter after the ? has two =; write an = in a value as %3D"));
         }
         let (key, value) = (decode(key)?, decode(value)?);
-        // As JDBC has it.
+        // As in JDBC.
         if key == "ssl" && value == "true" {
             pairs.push(("sslmode".to_owned(), "require".to_owned()));
         } else {
@@ -93,7 +92,7 @@ fn name_and_port(place: &str) -> Result<(&str, &str)> {
     }
 }
 
-/// A part of the URL that is not there leaves the key to the service and the environment.
+/// An absent part of the URL leaves the key to the service and the environment.
 fn add(pairs: &mut Vec<Pair>, key: &str, value: String) {
     if !value.is_empty() {
         pairs.push((key.to_owned(), value));
@@ -112,7 +111,7 @@ fn decode(text: &str) -> Result<String> {
         }
         let (digits, after) = rest.split_at_checked(2).ok_or_else(wrong)?;
         rest = after;
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` would accept a sign.
         let digits = digits.iter().map(|&digit| char::from(digit).to_digit(16)).collect::<Option<Vec<_>>>();
         let byte = digits.and_then(|digits| u8::try_from(digits[0] * 16 + digits[1]).ok());
         match byte.ok_or_else(wrong)? {
@@ -143,7 +142,7 @@ fn key_values(text: &str) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
-/// One value, quoted or not, and what comes after it.
+/// One value, quoted or not, and what follows it.
 fn value(text: &str) -> Result<(String, &str)> {
     let (quoted, text) = match text.strip_prefix('\'') {
         Some(inside) => (true, inside),

@@ -1,4 +1,4 @@
-//! TLS by rustls, with libpq's idea of what is verified.
+//! TLS by rustls, with libpq's rules of verification.
 //!
 //! | sslmode | what is verified |
 //! |---|---|
@@ -6,15 +6,14 @@
 //! | `verify-ca` | that an authority of the root file signed the certificate |
 //! | `verify-full` | that, and that the certificate names the host |
 //!
-//! That the server holds the key of its certificate is verified in every mode, although it
-//! proves nothing about a certificate that nobody vouches for: channel binding rests on it.
+//! Every mode verifies that the server holds the key of its certificate, although that proves nothing about
+//! an unverified certificate: channel binding depends on it.
 //!
-//! Certificates are judged by webpki, which is stricter than OpenSSL in two ways that show:
-//! the name must stand in the subjectAltName (the common name does not count), and a
-//! certificate of X.509 version 1 is refused. In one way it would be too strict: the usual
-//! certificate that a server signed for itself calls itself an authority, and webpki takes no
-//! authority for a server. If exactly this certificate stands in the root file, it was
-//! vouched for in person, and is taken.
+//! Certificates are verified by webpki, which is noticeably stricter than OpenSSL in two ways: the name must
+//! be in the subjectAltName (the common name does not count), and X.509 version 1 certificates are refused.
+//! In one way it would be too strict: the usual self-signed server certificate calls itself an authority, and
+//! webpki accepts no authority as a server. If exactly this certificate is in the root file, it is trusted
+//! explicitly, and accepted.
 
 use std::fs;
 use std::io;
@@ -39,10 +38,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::tls_settings::{Authorities, Mode, TlsSettings};
 use crate::error::{Error, Result};
 
-/// The driver's way to TLS.
+/// The driver's TLS hook.
 pub(super) type Maker = MakeRustlsConnect;
 
-/// Makes the TLS side of connections. Every file was read when it was made.
+/// Makes the TLS side of connections. All files are read when it is created.
 #[derive(Clone)]
 pub(super) struct Connector(Maker);
 
@@ -80,12 +79,12 @@ impl Connector {
     }
 }
 
-/// The verifier of libpq's modes.
+/// The verifier for libpq's modes.
 #[derive(Debug)]
 struct Verifier {
-    /// None where nothing is verified.
+    /// `None` if nothing is verified.
     authorities: Option<Arc<WebPkiServerVerifier>>,
-    /// The certificates of the root file as they are.
+    /// The certificates of the root file, unchanged.
     vouched_for: Vec<CertificateDer<'static>>,
     names_are_verified: bool,
     algorithms: WebPkiSupportedAlgorithms,
@@ -143,11 +142,11 @@ impl ServerCertVerifier for Verifier {
         let verdict =
             authorities.verify_server_cert(certificate, intermediates, server_name, ocsp_response, now);
         match verdict {
-            // webpki looks at the name last, so everything else is as it should be.
+            // webpki checks the name last, so everything else is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.names_are_verified => Ok(ServerCertVerified::assertion()),
-            // It looks at the time before it says this, so what is left is the name.
+            // webpki checks the validity period before it reports this, so only the name is left.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
                 if other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
                     && self.vouched_for.iter().any(|vouched_for| vouched_for == certificate) =>
@@ -184,7 +183,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What an error of the handshake means, if it is one.
+/// What a handshake error means, if the error is one.
 pub(super) fn explain(error: &io::Error, authorities: &Authorities) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match error {
@@ -203,8 +202,8 @@ pub(super) fn explain(error: &io::Error, authorities: &Authorities) -> Option<St
         {
             "the server's certificate is of X.509 version 1, which says too little to be used; make one of version 3, with a subjectAltName".to_owned()
         }
-        // Whoever made the certificate is called like one of ours and is not it; or whoever
-        // shows it does not hold its key.
+        // The certificate's issuer has the name of a trusted authority but is not it; or the server does not
+        // hold the certificate's key.
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
             format!("the server's certificate does not bear the signature of an authority of {authorities}")
         }
@@ -257,10 +256,10 @@ fn system_authorities() -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// Reads a private key that nobody else can read.
+/// Reads a private key, which no other user may be able to read.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     let metadata = fs::metadata(path).map_err(|cause| Error::file("read the key", path, cause))?;
-    // As libpq has it: a key of root may be shared with a group, to be read by one service.
+    // As in libpq: a key owned by root may be shared with a group, so that one service can read it.
     let (forbidden, allowed) = if metadata.uid() == 0 { (0o037, "640") } else { (0o077, "600") };
     if metadata.mode() & forbidden != 0 {
         return Err(Error::connection(format!(
@@ -278,8 +277,8 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| unreadable("key", path, error))
 }
 
-/// A file that is not what it should be. The error of the parser can quote a line of the
-/// file, which may be a piece of a key, so only its kind is told.
+/// The error for a malformed file. The parser's error can quote a line of the file, which may be part of a
+/// key, so only its kind is reported.
 fn unreadable(what: &'static str, path: &Path, error: pem::Error) -> Error {
     match error {
         pem::Error::Io(cause) => Error::file("read", path, cause),

@@ -1,4 +1,4 @@
-//! What TLS is asked for: the `ssl…` parameters, as libpq understands them.
+//! The TLS settings: the `ssl…` parameters, as libpq understands them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use super::host::{Address, Host};
 use super::parameter::Parameters;
 use crate::error::{Error, Result};
 
-/// `sslmode`, from trusting to not. `allow` is not there: it asks for TLS only after the
-/// server refused to go without, which the driver cannot do, and which helps nobody.
+/// `sslmode`, from trusting to strict. `allow` is missing: it requests TLS only after the server refused a
+/// plain connection, which the driver cannot do and which helps no one.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) enum Mode {
     Disable,
@@ -18,7 +18,7 @@ pub(super) enum Mode {
     VerifyFull,
 }
 
-/// Who vouches for a server.
+/// The authorities that vouch for a server.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Authorities {
     None,
@@ -36,14 +36,14 @@ impl fmt::Display for Authorities {
     }
 }
 
-/// What TLS is to be like, as libpq understands its parameters.
+/// The TLS settings, as libpq understands its parameters.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS asks for them"))]
 pub(super) struct TlsSettings {
     pub(super) mode: Mode,
     pub(super) authorities: Authorities,
     /// A file of revoked certificates.
     pub(super) revoked: Option<PathBuf>,
-    /// Our certificate and its key.
+    /// The client certificate and its key.
     pub(super) certificate: Option<(PathBuf, PathBuf)>,
     pub(super) server_name_sent: bool,
     pub(super) tls12: bool,
@@ -53,7 +53,7 @@ pub(super) struct TlsSettings {
 impl TlsSettings {
     pub(super) fn resolve(given: &Parameters, home: Option<&Path>) -> Result<TlsSettings> {
         let in_home = |name: &str| home.map(|home| home.join(".postgresql").join(name));
-        // A file that was named, or one that happens to stand in the usual place.
+        // A file that was named, or one that happens to be in the usual place.
         let file = |name: &str, usual: &str| match given.text(name) {
             Some(path) => Some(PathBuf::from(path)),
             None => in_home(usual).filter(|path| path.exists()),
@@ -80,7 +80,8 @@ impl TlsSettings {
         )?;
         let mode = match (mode, &authorities) {
             (None, Authorities::System) => Mode::VerifyFull,
-            // Who names the authorities wants them asked; so does who asks for TLS where they are.
+            // Naming authorities means that they must be checked; so does asking for TLS where a root file
+            // exists.
             (None | Some(Mode::Prefer), Authorities::File(_)) if given.text("sslrootcert").is_some() => {
                 Mode::VerifyCa
             }
@@ -106,7 +107,7 @@ impl TlsSettings {
         })
     }
 
-    /// What does not fit together, found before anything is sent.
+    /// Finds settings that contradict each other, before anything is sent.
     pub(super) fn check(&self, given: &Parameters, hosts: &[Host]) -> Result<()> {
         if !(self.tls12 || self.tls13) {
             return Err(Error::connection(

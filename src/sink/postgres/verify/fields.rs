@@ -1,5 +1,4 @@
-//! The fields of a row in its wire form, and single values of any type on their way to the server
-//! and back, as they are.
+//! The fields of a row in its wire form, and single values of any type sent to the server and back unchanged.
 
 use std::error::Error;
 
@@ -8,7 +7,7 @@ use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::wire::put;
 
-/// The fields of a row; nothing for a null.
+/// The fields of a row; `None` for a null.
 pub(super) fn fields(tuple: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = tuple.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
@@ -34,7 +33,7 @@ pub(super) fn whole(bytes: &[u8]) -> Option<i64> {
 pub(super) fn list<'v>(item_oid: u32, values: impl ExactSizeIterator<Item = Option<&'v [u8]>>) -> Vec<u8> {
     let mut out = Vec::new();
     let count = i32::try_from(values.len()).expect("a few thousand keys");
-    // One dimension, perhaps with nulls; its items; its length and where it begins.
+    // One dimension, possibly with nulls; the item type; its length and lower bound.
     for number in [1, 1] {
         out.extend_from_slice(&i32::to_be_bytes(number));
     }

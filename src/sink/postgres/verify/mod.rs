@@ -1,8 +1,8 @@
-//! What PostgreSQL keeps, read to be compared with the sources, in one snapshot.
+//! What PostgreSQL keeps, read in one snapshot for comparison with the sources.
 //!
-//! The rows come by COPY BINARY, which is the form that the encoder makes: where a column keeps what
-//! it was sent, the bytes are equal. Where it does not (the order of keys in jsonb, the scale of a
-//! number, a length), the server is asked what the column makes of the value that was sent.
+//! The rows come by COPY BINARY, the form that the encoder produces: if a column stores exactly what it was
+//! sent, the bytes are equal. If it does not (the order of keys in jsonb, the scale of a number, a length),
+//! the server is asked what the column makes of the value that was sent.
 
 mod fields;
 
@@ -40,19 +40,19 @@ use crate::sink::verify::{
 use crate::source::Preamble;
 use crate::work::{self, Recipe, Work};
 
-/// Who reads a table whole takes his time; a lock on our tables is none of his making.
+/// Reading a whole table may take a long time; a reader does not cause the locks it waits for.
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
 
-/// Rows are handed over in blocks of about this size.
+/// Rows are passed on in blocks of about this size.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// So many letters are read in one go.
+/// How many letters are read in one go.
 const LETTERS_MAX: usize = 10_000;
 
-/// So many values are cast in one question.
+/// How many values are cast in one query.
 const CASTS_MAX: usize = 500;
 
-/// Opens the database to be compared with the sources.
+/// Opens the database for comparison with the sources.
 pub(super) fn open(
     server: &Arc<Server>,
     settings: &Settings,
@@ -66,14 +66,14 @@ pub(super) fn open(
     Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
-/// The ids of all that are remembered.
+/// The ids of all remembered sources.
 const ALL_SOURCES: &str =
     "SELECT id FROM logmill.sources INTERSECT SELECT source_id FROM logmill.checkpoints";
 
-/// The database, of which nothing changes while it is looked at.
+/// The database, unchanging while it is read.
 struct PostgresKept {
     server: Arc<Server>,
-    /// Holds the snapshot, and answers questions.
+    /// Holds the snapshot, and answers queries.
     session: Session,
     /// Reads the rows, in the same snapshot.
     rows: Option<Pull<HeldRows>>,
@@ -83,23 +83,23 @@ struct PostgresKept {
 /// What is known before anything is compared.
 struct Looked {
     scope: Scope,
-    /// The version of our tables, if they are there.
+    /// The version of logmill's tables, if they exist.
     version: Option<i32>,
     snapshot: String,
-    /// None where the job has not made its target yet.
+    /// `None` if the job has not created its target yet.
     target: Option<Target>,
     columns: Vec<Column>,
-    /// The numbers of the columns of the key.
+    /// The indexes of the key's columns.
     key_columns: Vec<usize>,
     key_index: KeyIndex,
     equates_keys: bool,
     encoder: Arc<CopyEncoder>,
-    /// Rows say where they come from.
+    /// Rows name their place.
     has_places: bool,
     changes_values: Option<String>,
 }
 
-/// BEGIN of a transaction that only looks, and sees one moment.
+/// Begins a read-only transaction that sees one point in time.
 fn begin(link: &mut Link) -> Result<(), Trouble> {
     let sql = format!("{}; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", begin_sql(TIMEOUTS));
     at(Step::Look, link.client.batch_execute(&sql))
@@ -214,7 +214,7 @@ impl Kept for PostgresKept {
         let columns: Vec<String> = self.looked.columns.iter().map(|column| shown(column, "t.")).collect();
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let all = if self.looked.version.is_some() { ALL_SOURCES } else { NO_SOURCES };
-        // In the order of the index, where there is one: to sort would be to write all of it.
+        // In the order of the index, if there is one: sorting would write all of it to disk.
         let sql = format!(
             "COPY (SELECT {} FROM {} t
                    WHERE {}
@@ -262,7 +262,8 @@ impl Kept for PostgresKept {
         self.ask(move |link| {
             let (letters, (_, checkpoints)) =
                 (tables::letters_of_version(version), tables::of_version(version));
-            // In the order of the index: a server that has yet to count them would sort all that are left for each page.
+            // In the order of the index: a server without statistics would sort all remaining letters for
+            // each page.
             let in_order = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off";
             at(Step::Look, link.client.batch_execute(in_order))?;
             let rows = link.client.query(
@@ -343,7 +344,7 @@ fn letter(row: &Row) -> HeldLetter {
     }
 }
 
-/// A column as it is compared: a type without a binary form that we know goes by its text.
+/// A column as it is compared: a type without a known binary form is read as text.
 fn shown(column: &Column, of: &str) -> String {
     let name = quote(&column.name);
     match column.wire {
@@ -352,7 +353,7 @@ fn shown(column: &Column, of: &str) -> String {
     }
 }
 
-/// Copies rows out, and gives them in blocks.
+/// Copies rows out, and returns them in blocks.
 fn copy_out(
     link: &mut Link,
     sql: &str,
@@ -390,16 +391,16 @@ fn copy_out(
     Ok(())
 }
 
-/// Where a row comes from: its last two fields.
+/// The place of a row: its last two fields.
 fn place(tuple: &[u8], count: usize) -> Place {
     let mut last = fields(tuple).skip(count.saturating_sub(2)).map(|field| field.and_then(whole));
     let (source, offset) = (last.next().flatten(), last.next().flatten());
-    // A null sorts behind all.
+    // A null sorts after all others.
     let source = source.and_then(|source| i32::try_from(source).ok()).unwrap_or(i32::MAX);
     Place { source, offset: offset.unwrap_or(i64::MAX) }
 }
 
-/// The rows that have the keys of these.
+/// The rows that have the keys of the given rows.
 fn find(link: &mut Link, looked: &Looked, rows: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Trouble> {
     let Some(target) = &looked.target else { return Ok(vec![None; rows.len()]) };
     let columns: Vec<String> = looked.columns.iter().map(|column| shown(column, "t.")).collect();
@@ -414,7 +415,7 @@ fn find(link: &mut Link, looked: &Looked, rows: &[Vec<u8>]) -> Result<Vec<Option
         let operator = looked.key_index.equals.iter().find(|(name, _)| *name == column.name);
         let operator = operator.map_or_else(|| "=".to_owned(), |(_, operator)| operator.to_string());
         let name = quote(&column.name);
-        // As the column keeps it: with its modifier, which the plain type has not.
+        // As the column stores it: with its modifier, which the plain type lacks.
         conditions
             .push(format!("t.{name} {operator} k.k{place}::{}::{}", column.plain_type, column.type_name));
         let of_column = rows.iter().map(|row| fields(row).nth(number).flatten());
@@ -429,7 +430,7 @@ fn find(link: &mut Link, looked: &Looked, rows: &[Vec<u8>]) -> Result<Vec<Option
         target.quoted(),
         conditions.join(" AND ")
     );
-    // A join by the index of the key, whatever the planner thinks of the size of the table.
+    // A join by the index of the key, whatever the planner believes about the size of the table.
     at(
         Step::Look,
         link.client.batch_execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"),
@@ -451,17 +452,16 @@ fn find(link: &mut Link, looked: &Looked, rows: &[Vec<u8>]) -> Result<Vec<Option
     Ok(found)
 }
 
-/// Whether a column makes what is held of what is expected.
+/// Whether a column turns the expected value into the held one.
 #[derive(Clone, Copy)]
 struct Question<'p> {
-    /// The number of the pair.
+    /// The index of the pair.
     index: usize,
     expected: &'p [u8],
     held: &'p [u8],
 }
 
-/// Of each pair, the first column in which what is held is not what the column makes of what is
-/// expected.
+/// For each pair, the first column in which the held value is not what the column makes of the expected one.
 fn differing(link: &mut Link, columns: &[Column], pairs: &[Pair]) -> Result<Vec<Option<usize>>, Trouble> {
     let mut first: Vec<Option<usize>> = vec![None; pairs.len()];
     let note = |first: &mut Option<usize>, number| *first = Some(first.map_or(number, |it| it.min(number)));
@@ -494,7 +494,7 @@ fn differing(link: &mut Link, columns: &[Column], pairs: &[Pair]) -> Result<Vec<
     Ok(first)
 }
 
-/// The statement that says what a column makes of values that are sent to it.
+/// The statement that returns what a column makes of the values sent to it.
 fn cast(link: &mut Link, column: &Column) -> Result<Statement, Trouble> {
     let one = |number: usize| match column.wire {
         Wire::Cast => format!("${number}::text::{}::{}::text", column.plain_type, column.type_name),
