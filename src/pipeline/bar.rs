@@ -1,12 +1,12 @@
-//! When the bar is looked at, and what is known then.
+//! When sources are judged by the bar, and what is known then.
 //!
-//! A source is judged after every so many records of a split of it and at the end of one, and never
-//! elsewhere, so that what is decided depends on the data alone: not on where batches or chunks end, nor on
-//! how often the load was stopped. Where a run begins at such a point, it is judged before it begins: the
-//! run before may have died on the way to it. An end is only one while nothing stands behind it.
+//! A source is judged whenever one of its splits has a multiple of a fixed number of records or reaches its
+//! end, and at no other time. So the decision depends on the data alone, not on where batches or chunks end,
+//! nor on how often the load was stopped. If a run begins at such a point, it judges before it begins,
+//! because the run before may have died on the way to it. An end only counts as one while nothing follows it.
 //!
-//! What a source is judged by is all of it, whichever run has loaded it and in however many splits; of what
-//! others load beside it, a lane, or a run, knows as much as was committed when it began.
+//! A source is judged by all of it, whichever run loaded it and in however many splits. Of what others load
+//! at the same time, a lane or a run knows only what was committed when it began.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use crate::sink::{Again, Counts, Sink, Task};
 use crate::source::Candidate;
 use crate::split::Split;
 
-/// After so many records of a source it is judged, and after as many again.
+/// A source is judged after this many records, and after each further multiple.
 const POINT_RECORDS: u64 = 10_000;
 
-/// Of so many sources that are given up it is asked why their dead letters are open.
+/// For at most this many abandoned sources the reasons of their dead letters are queried.
 const EXPLAINED_MAX: usize = 10;
 
 /// How many records there are from `records` to the next point.
@@ -30,31 +30,31 @@ pub(super) fn to_next_point(records: u64) -> u64 {
     POINT_RECORDS - records % POINT_RECORDS
 }
 
-/// Whether a split of so many records is at a point.
+/// Whether a split with this many records is at a point.
 pub(super) fn is_point(records: u64) -> bool {
     records > 0 && records.is_multiple_of(POINT_RECORDS)
 }
 
-/// How the sources of a run stand before anything of them is read.
+/// The state of a run's sources before anything of them is read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tallies {
-    /// The records of each split that are committed.
+    /// The committed records of each split.
     pub(super) records: HashMap<Split, u64>,
-    /// What each source is judged by.
+    /// The figures that each source is judged by.
     pub(super) sources: HashMap<i32, Tally>,
 }
 
-/// What a source is judged by.
+/// The figures that a source is judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
-    /// Its records that are committed, of all runs.
+    /// Its committed records, of all runs.
     pub(super) records: u64,
-    /// Its dead letters that are open.
+    /// Its open dead letters.
     pub(super) letters: u64,
 }
 
 impl Tally {
-    /// Adds a split, as it stands.
+    /// Adds the present state of a split.
     fn add_split(&mut self, standing: &Standing) {
         self.records += standing.records;
         self.letters += standing.letters;
@@ -71,7 +71,7 @@ impl Tally {
         bar.is_exceeded(self.letters, self.records)
     }
 
-    /// That a source is given up, as it stands.
+    /// Describes an abandoned source, in its present state.
     pub(super) fn given_up(self, source: i32, path: &Path, is_cut: bool) -> GivenUp {
         let Tally { records, letters } = self;
         GivenUp {
@@ -86,9 +86,9 @@ impl Tally {
     }
 }
 
-/// Judges what stands at a point or at an end before anything is read. Tasks of sources that are above
-/// the bar are taken out; of the others it says how they stand. `finished` are the sources of which
-/// nothing is to be loaded.
+/// Judges the splits that are at a point or at their end before anything is read. Removes the tasks of
+/// sources above the bar, and returns the state of the others. `finished` are the sources of which nothing is
+/// to be loaded.
 pub(super) fn judge_known(
     bar: Bar,
     tasks: &mut Vec<(Task, Candidate)>,
@@ -135,8 +135,8 @@ pub(super) fn judge_known(
     Ok(tallies)
 }
 
-/// Finds out why the dead letters of what was given up are open, and how a source stands by now whose
-/// splits were judged beside each other.
+/// Determines why the dead letters of abandoned sources are open, and the present state of each source whose
+/// splits were judged concurrently.
 pub(super) fn explain(given_up: &mut [GivenUp], sink: &mut dyn Sink) -> Result<()> {
     for given_up in given_up.iter_mut().take(EXPLAINED_MAX) {
         given_up.reasons = sink.open_reasons(given_up.source)?;

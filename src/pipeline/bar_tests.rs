@@ -1,4 +1,4 @@
-//! The bar: what is decided and what is committed depend on the data alone.
+//! The bar: what is decided and committed depends on the data alone.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::tests::{Form, InMemory, any_cut, any_form, expected, load_with, without_reasons, write_files};
 use super::*;
 
-/// How the records of a file are: each tenth is bad in the first so many, each second from there
-/// on. Between some there is a blank line.
+/// The content of a file: every tenth record is bad up to `worse_from`, every second one from there on.
+/// Between some there is a blank line.
 fn worsening(records: usize, worse_from: usize) -> Vec<u8> {
     let mut content = Vec::new();
     for number in 0..records {
@@ -24,7 +24,7 @@ fn worsening(records: usize, worse_from: usize) -> Vec<u8> {
     content
 }
 
-/// The bytes before the record with this number, from none.
+/// The bytes before the record with this number, counted from zero.
 fn before_record(content: &[u8], record: usize) -> usize {
     let mut records = 0;
     let mut offset = 0;
@@ -40,7 +40,7 @@ fn before_record(content: &[u8], record: usize) -> usize {
     offset
 }
 
-/// What was given up: file, records, dead letters.
+/// The abandoned sources: file, records, dead letters.
 fn given_up(outcome: &Outcome) -> BTreeSet<(String, u64, u64)> {
     let name = |path: &std::path::Path| path.file_name().expect("a name").to_string_lossy().into_owned();
     let given_up = outcome.given_up.iter();
@@ -48,7 +48,7 @@ fn given_up(outcome: &Outcome) -> BTreeSet<(String, u64, u64)> {
 }
 
 proptest! {
-    // A case loads some 50,000 records.
+    // Each case loads some 50,000 records.
     #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
@@ -75,7 +75,7 @@ proptest! {
             ..cut.settings()
         };
         for (number, &cut) in cuts.iter().enumerate() {
-            // All but the last fail.
+            // All but the last load fail.
             sink.fails_at = (number + 1 < cuts.len()).then_some(fails_at);
             sink.batches = 0;
             let loaded = load_with(&mut sink, folder.path(), &of(cut));
@@ -84,7 +84,7 @@ proptest! {
                 prop_assert_eq!(given_up(&outcome), decided.clone());
             }
         }
-        // A blank line behind the point belongs to what is before it, or to what is behind.
+        // A blank line after the point may count with what precedes or with what follows it.
         let mut found = without_reasons(sink.tables.clone());
         let mut wanted = expected(&prefixes);
         for tables in [&mut found, &mut wanted] {
@@ -92,13 +92,13 @@ proptest! {
         }
         prop_assert_eq!(&found, &wanted);
 
-        // Once more: it is decided before anything is read.
+        // Once more: the decision is made before anything is read.
         sink.batches = 0;
         let again = load_with(&mut sink, folder.path(), &of(cuts[0])).expect("loaded");
         prop_assert_eq!(given_up(&again), decided);
         prop_assert_eq!(sink.batches, 0);
 
-        // What is closed does not count, and the rest is loaded.
+        // Closed letters do not count, and the rest is loaded.
         sink.closed = 4_800;
         let mut settings = of(cuts[0]);
         settings.stop_above = Some(Bar::Count(5_000));

@@ -1,4 +1,4 @@
-//! The claim: files to what a run asks for, and the answers to tasks.
+//! The claim: turns files into what a run asks for, and the answers into tasks.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ use crate::sink::{Answer, Asked, Task};
 use crate::source::{Candidate, Chunks, Found, Preamble, Start};
 use crate::stop::Stop;
 
-/// What is said of a file without a newline but with carriage returns.
+/// The message about a file that has carriage returns and no newline.
 const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
     one record; convert it first (tr '\\r' '\\n')";
 
 /// Files that cannot be read, and why.
 type Unreadable = Vec<(PathBuf, String)>;
 
-/// What a run asks for, and the files that it cannot read.
+/// What a run asks for, and the files it cannot read.
 pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked, Unreadable)> {
     files.iter().for_each(|file| file.watch(&settings.observer));
     let (files, failed) = fingerprint(files, stop)?;
@@ -45,8 +45,8 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
     Ok((asked, failed))
 }
 
-/// What each of the files is recognised by. A file that cannot be read is told apart, and is
-/// no reason to lose the others.
+/// The fingerprint of each file. A file that cannot be read is returned separately, and does not keep the
+/// others from loading.
 fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadable)> {
     let ahead = open_objects(files, stop);
     let mut candidates = Vec::with_capacity(files.len());
@@ -69,7 +69,7 @@ fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadab
     Ok((candidates, failed))
 }
 
-/// So many objects are opened side by side: each is one short question, and the answer takes its time.
+/// How many objects are opened concurrently: each takes one short query whose answer is slow.
 const OBJECTS_AT_ONCE: usize = 16;
 
 /// Opens those of the files that are objects.
@@ -97,21 +97,21 @@ fn open_objects(files: &[Found], stop: &Stop) -> Vec<Mutex<Option<Result<Candida
     opened
 }
 
-/// Sources that a run is about.
+/// The sources of a run.
 pub(super) struct Noted {
     /// What is to be loaded.
     pub(super) tasks: Vec<(Task, Candidate)>,
-    /// The sources of which nothing is.
+    /// The sources of which nothing is to be loaded.
     pub(super) finished: Vec<(i32, PathBuf)>,
     /// The ids of those that were loaded under other rules.
     pub(super) of_other_rules: Vec<i32>,
     /// The ids of all of them.
     pub(super) selected: Vec<i32>,
-    /// What the sources are judged by, where there is a bar.
+    /// The figures that the sources are judged by, if there is a bar.
     pub(super) tallies: Tallies,
 }
 
-/// The sources that the run is about; what became of the other files goes into the outcome.
+/// The sources of the run; the outcome of the other files goes into `outcome`.
 pub(super) fn take_note(
     files: Vec<Candidate>,
     answers: Vec<Answer>,
@@ -135,7 +135,7 @@ pub(super) fn take_note(
                 if has_other_rules {
                     of_other_rules.push(source_id);
                 }
-                // One that this run has finished is not told as one that was.
+                // A source that this run itself has finished is not reported as finished before.
                 if !begun.contains(&source_id) {
                     outcome.finished += 1;
                     let why = "it was loaded to the end before".to_owned();
@@ -155,9 +155,9 @@ pub(super) fn take_note(
     Noted { tasks, finished, of_other_rules, selected, tallies: Tallies::default() }
 }
 
-/// Looks for what stands before the first record of each task, where it is not known: the source was
-/// begun under other rules, by which that line was a record, or nothing. Then the source is read from
-/// its start. A task for which that cannot be done is left out.
+/// Finds what precedes the first record of each task, if it is not known: the source was begun under other
+/// rules, by which those lines were records, or meant nothing. The source is then read from its start. A task
+/// for which that fails is left out.
 pub(super) fn find_preambles(
     tasks: &mut Vec<(Task, Candidate)>,
     format: &AnyFormat,
@@ -179,8 +179,8 @@ pub(super) fn find_preambles(
     });
 }
 
-/// What stands before the record at `place`. Half of it does where a stop is asked for: nothing is read
-/// by it then.
+/// What precedes the record at `place`. If a stop is requested the result may be incomplete; nothing is read
+/// with it then.
 fn preamble_before(
     place: u64,
     file: &Candidate,
@@ -205,7 +205,7 @@ fn preamble_before(
     Ok(preamble)
 }
 
-/// Bytes of the file that are to be read, compressed as they are.
+/// Bytes of the file to be read, compressed as they are.
 pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     let fingerprint = &file.fingerprint;
     match (fingerprint.container, fingerprint.size) {

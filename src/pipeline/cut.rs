@@ -1,8 +1,8 @@
-//! Parcels cut at the records where a bar is judged, because a batch is to end there.
+//! Cuts parcels at the records where a bar is judged, because a batch must end there.
 //!
-//! Only who has parsed a chunk knows its records, and only the writer knows how many come before
-//! them. So a parcel with such a record in its midst is made again, in two or more pieces, from
-//! the same bytes: some ten thousand records cost parsing one chunk twice.
+//! Only a parsed chunk shows its records, and only the writer knows how many precede them. So a parcel with
+//! such a record in its middle is made again, in two or more pieces, from the same bytes: once per ten
+//! thousand records, one chunk is parsed twice.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl<'a> Cutter<'a> {
         Cutter { workers, format, record_bytes_max, worker: Worker::default() }
     }
 
-    /// The parcel in pieces that end at points at the latest. `preamble` stands before it, and
-    /// `records` are before it in its split.
+    /// Cuts the parcel into pieces that end at points at the latest. `preamble` precedes it, and so do
+    /// `records` records of its split.
     pub(super) fn pieces(
         &mut self,
         parcel: Parcel,
@@ -65,7 +65,7 @@ impl<'a> Cutter<'a> {
                 piece.records == to_next_point(before)
             };
             if !is_at_end {
-                // The file was changed between the two readings; or we are wrong.
+                // The file was changed between the two readings, or this code is wrong.
                 parcel.source.still_holds(parcel.span, parcel.check)?;
                 let path = parcel.source.path().display();
                 return Err(Error::broken(format!(
@@ -79,7 +79,7 @@ impl<'a> Cutter<'a> {
     }
 }
 
-/// Where the pieces of a parcel end: before the first record behind each point, and with it.
+/// Where the pieces of a parcel end: before the first record after each point, and at the end of the parcel.
 fn piece_ends(parcel: &Parcel, records: u64) -> Result<Vec<u64>> {
     let rows = (0..parcel.rows.len()).map(|row| parcel.place(row).0.start);
     let mut starts: Vec<u64> = rows.chain(parcel.rejects.iter().map(|reject| reject.span.start)).collect();

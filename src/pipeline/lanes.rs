@@ -1,11 +1,10 @@
-//! Lanes: writers side by side, each with a connection and splits of its own.
+//! Lanes: concurrent writers, each with its own connection and splits.
 //!
-//! What is to be loaded is shared out before the first record is read. Each lane gets about as many
-//! bytes, all that stand one behind the other; small files go to one lane or another, and a large one that
-//! lies across a border is cut there. So there are no more cuts than borders, and each lane writes in
-//! the order of files and records, as a load without lanes does: an index grows at as many places as
-//! there are lanes, and nowhere else. Each lane has a line of its own and a part of the memory; the
-//! workers are everybody's.
+//! What is to be loaded is divided before the first record is read. Each lane gets about the same number of
+//! bytes, all of them contiguous; small files go to one lane or another, and a large file that crosses a
+//! border is cut there. So there are no more cuts than borders, and each lane writes in the order of files
+//! and records, as a load without lanes does: an index grows in as many places as there are lanes, and
+//! nowhere else. Each lane has its own line and a share of the memory; all lanes share the workers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,18 +19,18 @@ use crate::sink::history::Line;
 use crate::sink::{Before, Sink, Task};
 use crate::source::Candidate;
 
-/// No file is cut for less than so many chunks.
+/// No file is cut for less than this many chunks.
 const CHUNKS_MIN: u64 = 8;
 
-/// What is said where lanes were asked for and would decide which row stays.
+/// The message if lanes were asked for and would determine which row wins.
 const ORDER_DECIDES: &str = "with a key of named columns, the order of the records decides which row stays, so that lanes were \
     left out; write on_conflict = \"newest(…)\" to have them";
 
-/// What is said where lanes were asked for and a rebuild is one transaction.
+/// The message if lanes were asked for and a rebuild is one transaction.
 const ONE_TRANSACTION: &str = "a rebuild is one transaction, so it has one lane and the others were left out";
 
-/// How many lanes a load has: as many as are asked for, if the job bears them and the destination has
-/// room for them.
+/// How many lanes a load has: as many as are asked for, if the job allows them and the destination has room
+/// for them.
 pub(super) fn open(sink: &mut dyn Sink, settings: &Settings) -> Result<usize> {
     match settings.lanes {
         0 | 1 => Ok(1),
@@ -39,7 +38,7 @@ pub(super) fn open(sink: &mut dyn Sink, settings: &Settings) -> Result<usize> {
             settings.observer.warn(ONE_TRANSACTION);
             Ok(1)
         }
-        // It is not cut any more.
+        // A single split is not cut again.
         _ if settings.only.is_some() => Ok(1),
         _ if settings.order_decides => {
             settings.observer.warn(ORDER_DECIDES);
@@ -49,7 +48,7 @@ pub(super) fn open(sink: &mut dyn Sink, settings: &Settings) -> Result<usize> {
     }
 }
 
-/// Cuts files where the lanes border on each other.
+/// Cuts files at the borders of lanes.
 pub(super) fn cut_at_borders(
     noted: &mut Noted,
     lanes: usize,
@@ -68,7 +67,7 @@ pub(super) fn cut_at_borders(
     })
 }
 
-/// The tasks of each lane, one behind the other. A task belongs to the lane that its middle lies in.
+/// The contiguous tasks of each lane. A task belongs to the lane that contains its middle.
 pub(super) fn shared_out(tasks: &[(Task, Candidate)], lanes: usize) -> Vec<&[(Task, Candidate)]> {
     let lengths: Vec<u64> = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).collect();
     let lanes_of = lanes_of(&lengths, lanes);
@@ -93,14 +92,14 @@ fn lanes_of(lengths: &[u64], lanes: usize) -> Vec<usize> {
     lengths.iter().map(lane_of).collect()
 }
 
-/// The settings of one of so many lanes: its part of the memory that is for all.
+/// The settings of one of `lanes` lanes: its share of the common memory.
 pub(super) fn settings_of_one(settings: &Settings, lanes: usize) -> Settings {
     let batch_bytes =
         (settings.batch_bytes / lanes).max(settings.source.chunk_bytes.min(settings.batch_bytes));
     Settings { batch_bytes, ..settings.clone() }
 }
 
-/// What came of all lanes; the error is that of the first that could not go on.
+/// Joins the outcomes of all lanes; the error is that of the first lane that failed.
 pub(super) fn join(outcome: &mut Outcome, ended: Vec<(Outcome, Result<()>)>) -> Result<()> {
     let mut result = Ok(());
     for (of_lane, written) in ended {
@@ -110,13 +109,13 @@ pub(super) fn join(outcome: &mut Outcome, ended: Vec<(Outcome, Result<()>)>) -> 
     result
 }
 
-/// What a thread of a lane came to.
+/// The outcome of a lane's thread.
 pub(super) fn joined(ended: std::thread::Result<(Outcome, Result<()>)>) -> (Outcome, Result<()>) {
     ended.unwrap_or_else(|_| (Outcome::default(), Err(Error::broken("a lane panicked"))))
 }
 
-/// Tells the lines of reasons by their numbers in the files, where the splits before have come to
-/// their ends meanwhile.
+/// Replaces the lines of reasons by their numbers in the files, where the preceding splits have completed
+/// meanwhile.
 pub(super) fn number_lines(outcome: &mut Outcome, tasks: &[(Task, Candidate)]) {
     let parts = tasks.iter().filter(|(task, _)| task.split.start > 0);
     let before: HashMap<(&Path, u64), &Before> =
@@ -142,7 +141,7 @@ mod tests {
     fn each_lane_gets_as_many_bytes_that_stand_behind_each_other() {
         assert_eq!(lanes_of(&[10, 10, 10, 10], 2), [0, 0, 1, 1]);
         assert_eq!(lanes_of(&[1; 9], 3), [0, 0, 0, 1, 1, 1, 2, 2, 2]);
-        // One that is larger than a lane's share, and streams, of which nobody knows how long they are.
+        // A file that is larger than a lane's share; and streams, whose length is unknown.
         assert_eq!(lanes_of(&[100, 1, 1, 0], 2), [0, 1, 1, 1]);
         assert_eq!(lanes_of(&[0, 0], 4), [0, 0]);
         assert_eq!(lanes_of(&[1 << 62, 1 << 62], 64), [16, 48]);

@@ -1,13 +1,12 @@
-//! The pipeline: files in, durable rows out. The only place that starts threads.
+//! The pipeline: files in, durable rows out. The only place that starts threads that work on records.
 //!
-//! A planner thread finds and cuts, rayon workers parse, bind and encode, and the calling
-//! thread is the writer: it collects parcels in file order into batches and commits them,
-//! one at a time. The planner takes a seat in line before it hands a chunk out and the
-//! writer gives it back after the commit, so memory is bounded and nobody waits for anybody
-//! in a circle (see `queue`).
+//! A planner thread finds and cuts, rayon workers parse, bind and encode, and the calling thread is the
+//! writer: it collects parcels in file order into batches and commits them, one at a time. The planner takes
+//! a seat in line before it hands a chunk out, and the writer gives it back after the commit, so memory is
+//! bounded and no circular wait is possible (see `queue`).
 //!
-//! A panic in a worker, an error of the destination and a signal all end in the same way:
-//! what is committed stays, what is not is forgotten, and a second run goes on from there.
+//! A panic in a worker, an error of the destination and a signal all end in the same way: what is committed
+//! stays, what is not is forgotten, and a second run resumes from there.
 
 mod bar;
 #[cfg(test)]
@@ -66,50 +65,50 @@ pub use turn::{Turn, Turns, side_by_side};
 use workers::Workers;
 use writer::{Barrier, Writer};
 
-/// What a run is told.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub threads: usize,
     pub source: source::Settings,
     /// A batch closes at this many rows.
     pub batch_rows: usize,
-    /// A batch closes when its rows and rejects are this many bytes.
+    /// A batch closes when its rows and rejects take this many bytes.
     pub batch_bytes: usize,
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
-    /// Go on with sources that were begun under other rules.
+    /// Resume sources that were begun under other rules.
     pub accept_new_rules: bool,
-    /// End the run that holds a source, rather than leave.
+    /// End the run that holds a source instead of leaving.
     pub take_over: bool,
-    /// A source with more dead letters is given up.
+    /// A source with more dead letters than this is abandoned.
     pub stop_above: Option<Bar>,
-    /// The rows are known by their position.
+    /// Rows are identified by their position.
     pub key_is_position: bool,
-    /// Which of two rows stays depends on the order of their records.
+    /// The order of the records decides which of two rows wins.
     pub order_decides: bool,
-    /// Writers side by side.
+    /// The number of concurrent writers.
     pub lanes: usize,
-    /// The only split that is to be loaded, if it is one.
+    /// The only split to load, if the run is about one.
     pub only: Option<Split>,
-    /// The names of all files of the run, by their hashes, where not all are claimed at once.
+    /// The hashed names of all files of the run, if they are not all claimed at once.
     pub beside: Arc<HashSet<u64>>,
-    /// How long a run that holds a source is waited for; without bound, if that is not said.
+    /// How long to wait for a run that holds a source; without a value, as long as it takes.
     pub wait: Option<Duration>,
-    /// What decides the rows, as one hash.
+    /// A hash of everything that determines the rows.
     pub rules_hash: Hash16,
-    /// Load what is known anew, in the place of its rows.
+    /// Reload known sources in place of their rows.
     pub rebuild: Option<Rebuild>,
-    /// How a file that changed is loaded anew, where it can be.
+    /// How a changed file can be reloaded, where it can be.
     pub rebuild_advice: Option<&'static str>,
-    /// When it may claim, where other runs go beside it.
+    /// When it may claim, if other runs are loading concurrently.
     pub turn: Option<Arc<Turn>>,
     pub observer: Observer,
 }
 
-/// The lines of a chunk, where a line can become a row of a hundred KiB.
+/// The maximum lines of a chunk if a line can become a row of a hundred KiB.
 const EXPANDING_LINES_MAX: usize = 256;
 
-/// What the reasons of a chunk may come to if each of its lines is a reject.
+/// The maximum size of a chunk's reasons if each of its lines is a reject.
 const REASONS_BYTES: usize = 16 << 20;
 
 /// A chunk of fewer lines costs more than it is worth.
@@ -118,7 +117,7 @@ const SMALL_LINES_MAX: usize = 4 << 10;
 /// What a worker hands to the writer.
 enum Handed {
     Parcel(Box<Parcel>),
-    /// A split cannot be read on.
+    /// A split cannot be read any further.
     Failed {
         split: Split,
         error: Error,
@@ -127,14 +126,14 @@ enum Handed {
     Panicked(String),
 }
 
-/// What is said of a file whose rows somebody has taken away while it was loaded.
+/// The message about a file whose rows were removed while it was loaded.
 const LOST: &str = "rows of it that this run committed are not in the table any more: somebody has removed them meanwhile; \
     what is loaded is not loaded again (`logmill forget` for that)";
 
-/// Loads `files` into `sink`, portion by portion, and asks the destination how it stands then.
+/// Loads `files` into `sink`, portion by portion, and asks the destination for its final state.
 ///
-/// `outcome` is what was committed, which is whole however the run ends. `Ok` also says that a
-/// signal ended it early or that single files failed; `Err` that it could not go on.
+/// `outcome` is what was committed, which is complete however the run ends. `Ok` also covers a run that a
+/// signal ended early and files that failed by themselves; `Err` means that it could not continue.
 pub fn run(
     files: &[Found],
     recipe: Recipe,
@@ -163,7 +162,7 @@ pub fn run(
         selected.extend(noted.selected);
     }
 
-    // One that was given up has been, before what it had loaded went.
+    // In an abandoned rebuild this was done already, before what it had loaded was removed.
     if settings.rebuild.is_none() {
         bar::explain(&mut outcome.given_up, sink)?;
     }
@@ -175,8 +174,8 @@ pub fn run(
     Ok(())
 }
 
-/// Claims files, and has what is new in them planned, worked and written. What the destination has lost then
-/// of what it had acknowledged is claimed and loaded again.
+/// Claims files, then plans, works and writes what is new in them. If the destination has lost some of what
+/// it had acknowledged, that is claimed and loaded again.
 fn load_portion(
     files: &[Found],
     recipe: &Recipe,
@@ -243,8 +242,8 @@ fn load_portion(
     Ok(noted)
 }
 
-/// Reads what was loaded of `files` once more, up to where it was, and gives it to a sink that
-/// compares it. In the order of the sources, in which a destination can give their rows.
+/// Reads what was loaded of `files` once more, up to where it was, and gives it to a sink that compares it.
+/// In the order of the sources, in which a destination can return their rows.
 pub fn read_again(
     files: &[Found],
     recipe: &Recipe,
@@ -266,8 +265,8 @@ pub fn read_again(
     load(&noted, recipe, sink, 1, settings, stop, stats, outcome)
 }
 
-/// Tells of what a run has claimed, and gives the bytes that are to be read. So many of them an earlier claim
-/// had for still to be read.
+/// Reports what a run has claimed, and returns the bytes to be read. `again_bytes` of them were already
+/// counted as unread by an earlier claim.
 fn tell_claimed(tasks: &[(Task, Candidate)], again_bytes: u64, observer: &Observer) -> u64 {
     let claimed = tasks.iter().map(|(task, file)| Event::SourceClaimed {
         file: file.path.clone(),
@@ -282,7 +281,7 @@ fn tell_claimed(tasks: &[(Task, Candidate)], again_bytes: u64, observer: &Observ
     bytes
 }
 
-/// Plans, works and writes, each on threads of its own; and that in several lanes, where there are.
+/// Plans, works and writes, each on its own threads; in several lanes, if there are.
 #[expect(clippy::too_many_arguments, reason = "what a run is, handed on as it is")]
 fn load(
     noted: &Noted,
@@ -333,11 +332,11 @@ fn load(
 struct Lane<'a> {
     number: i32,
     tallies: &'a Tallies,
-    /// The sources that a lane has given up, and told.
+    /// The sources that any lane has abandoned and reported.
     given_up: &'a Mutex<HashSet<i32>>,
     format: &'a AnyFormat,
     workers: &'a Workers,
-    /// The workers that are there for each.
+    /// The number of workers for each lane.
     threads: usize,
     settings: &'a Settings,
     stop: &'a Stop,
@@ -348,14 +347,14 @@ impl Lane<'_> {
     /// Loads the tasks of one lane.
     fn load(self, tasks: &[(Task, Candidate)], sink: &mut dyn Sink, outcome: &mut Outcome) -> Result<()> {
         let Lane { number, tallies, given_up: told, format, workers, threads, settings, stop, stats } = self;
-        // Two batches, so that the workers prepare the next while the destination digests one,
-        // and a chunk for each worker on top.
+        // Two batches, so that the workers prepare the next while the destination processes one, and a chunk
+        // for each worker on top.
         let budget = 2 * settings.batch_bytes + threads * settings.source.chunk_bytes;
         let (front, back) = queue::<Handed>(budget, 2 * threads + 2);
         let given_up: &Vec<AtomicBool> = &tasks.iter().map(|_| AtomicBool::new(false)).collect();
         std::thread::scope(|scope| {
-            // The planner may be waiting for a silent stream when the writer fails, or panics; and so may
-            // that of another lane.
+            // The planner, or another lane's, may be waiting for a silent stream when the writer fails or
+            // panics.
             let awaited = stop.awaited();
             let planner = Planner { tasks, given_up, settings, format, workers, stop, stats, scope };
             let thread = std::thread::Builder::new().name("planner".into());
@@ -372,7 +371,7 @@ impl Lane<'_> {
                 Ok(()) => awaited.has_come(),
                 Err(_) => drop(awaited),
             }
-            // To the writer, a planner that panicked has come to its end.
+            // To the writer, a planner that panicked has reached its end.
             planned.join().map_err(|_| Error::broken("the planner panicked"))?;
             written
         })

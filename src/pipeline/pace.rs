@@ -1,6 +1,6 @@
-//! How far a lane is and how fast, for whoever asks the destination from elsewhere.
+//! How far a lane is and how fast, for readers that ask the destination from elsewhere.
 //!
-//! It goes with a batch a few times a second at most, and with the last one that can be foretold.
+//! It is written with a batch a few times a second at most, and with the last batch, if that can be foreseen.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,30 +12,30 @@ use crate::sink::{Advance, Task};
 use crate::source::Candidate;
 use crate::work::Parcel;
 
-/// It is written down no oftener.
+/// It is not written more often than this.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Rates are over this long.
+/// Rates are averaged over this time.
 const RATE_OVER: Duration = Duration::from_secs(3);
 
 pub(super) struct Pace {
-    /// The run, where runs are remembered.
+    /// The run, if runs are remembered.
     run: Option<i64>,
     lane: i32,
     began: Instant,
     bytes_total: u64,
-    /// Splits that are not at their end.
+    /// Splits that are not complete.
     open: usize,
     pub(super) waited: Duration,
     pub(super) committing: Duration,
-    /// When how many records and bytes were there.
+    /// How many records and bytes there were at recent times.
     recent: VecDeque<(Instant, u64, u64)>,
     series: Series,
     written: Option<Instant>,
 }
 
 impl Pace {
-    /// Of a lane that has these tasks before it, and `outcome` behind it.
+    /// The pace of a lane with these tasks ahead of it, after `outcome`.
     pub(super) fn new(run: Option<i64>, lane: i32, tasks: &[(Task, Candidate)], outcome: &Outcome) -> Pace {
         let (began, records, bytes) = (Instant::now(), countable(outcome.counts.records), outcome.raw_bytes);
         let to_read: u64 = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
@@ -55,7 +55,7 @@ impl Pace {
         pace
     }
 
-    /// What is to be written with a batch, if it is time. `outcome` is what was committed before it.
+    /// What to write with a batch, if it is time. `outcome` is what was committed before it.
     pub(super) fn with_batch(
         &mut self,
         outcome: &Outcome,

@@ -23,7 +23,7 @@ use crate::work::Assignment;
 /// Hands out the chunks of all tasks, in order.
 pub(super) struct Planner<'env, 'scope> {
     pub(super) tasks: &'env [(Task, Candidate)],
-    /// Which of the tasks the writer has given up.
+    /// The tasks that the writer has abandoned.
     pub(super) given_up: &'env [AtomicBool],
     pub(super) settings: &'env super::Settings,
     pub(super) format: &'env AnyFormat,
@@ -33,20 +33,20 @@ pub(super) struct Planner<'env, 'scope> {
     pub(super) scope: &'scope Scope<'scope, 'env>,
 }
 
-/// Archives, and objects, begun ahead at most: each holds chunks and a window of its own, which no seat in
-/// line counts.
+/// At most this many archives and objects are begun ahead: each holds chunks and a window of its own, which
+/// no seat in line counts.
 const AHEAD_MAX: usize = 3;
 
-/// The same of objects that are so small that they hold little, and come in one answer or two.
+/// The same for objects so small that they hold little, and arrive in one or two responses.
 const SMALL_OBJECTS_AHEAD_MAX: usize = 8;
 
-/// The size of such an object at most.
+/// The maximum size of such an object.
 const SMALL_OBJECT_BYTES: u64 = 256 << 10;
 
 impl Planner<'_, '_> {
-    /// Plans until everything is handed out, or there is no use in going on.
+    /// Plans until everything is handed out, or continuing is pointless.
     pub(super) fn plan(&self, front: &Front<Handed>) {
-        // Archives are inflated and objects fetched side by side: the next few are begun while an earlier
+        // Archives are inflated and objects fetched concurrently: the next few are begun while an earlier
         // source is handed out.
         let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
         let mut next = 0;
@@ -81,9 +81,9 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Hands out the chunks of a split, until its end, until it is given up or until the stop. Each takes its seat in
-    /// line first. False when there is no use in going on: the writer is gone, or a stop was asked
-    /// for.
+    /// Hands out the chunks of a split, until its end, until it is abandoned or until a stop is requested.
+    /// Each chunk takes its seat in line first. False if continuing is pointless: the writer is gone, or a
+    /// stop was requested.
     fn hand_out(
         &self,
         task: &Task,
@@ -92,7 +92,7 @@ impl Planner<'_, '_> {
         front: &Front<Handed>,
     ) -> bool {
         let split = task.split;
-        // Where one lane fails, the others end.
+        // When one lane fails, the others end.
         let is_over = || self.stop.asked().is_some() || self.stop.is_abandoned();
         let reserve = |bytes| front.reserve(bytes, &is_over);
         let fail = |error| match reserve(0) {
@@ -129,20 +129,20 @@ impl Planner<'_, '_> {
 
 /// The chunks of a task's source, wherever they are cut.
 enum Cutting {
-    /// Here, when they are asked for.
+    /// Cut in this thread, when they are asked for.
     Here(Arc<Source>, Chunks),
-    /// On a thread of its own, a few ahead of where they are taken.
+    /// Cut on a separate thread, a few chunks ahead.
     Ahead(Receiver<Result<(Arc<Source>, Chunk)>>),
 }
 
-/// Chunks that a thread of its own may be ahead. Each is about a MiB.
+/// How many chunks a separate thread may be ahead. Each is about a MiB.
 const CHUNKS_AHEAD: usize = 2;
 
-/// Smaller archives are inflated where they are: a thread costs more.
+/// Smaller archives are inflated in place: a thread costs more.
 const AHEAD_BYTES_MIN: u64 = 1 << 20;
 
 impl Cutting {
-    /// Whether cutting the file is work enough for a thread of its own, or waiting for it is.
+    /// Whether cutting the file, or waiting for it, is enough work for a separate thread.
     fn is_work(candidate: &Candidate) -> bool {
         candidate.is_object()
             || candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
@@ -154,7 +154,7 @@ impl Cutting {
         Ok(Cutting::Here(source, chunks))
     }
 
-    /// Begins to open and to cut, on a thread of its own.
+    /// Begins to open and to cut, on a separate thread.
     fn ahead<'env: 'scope, 'scope>(
         task: &'env Task,
         candidate: &'env Candidate,
@@ -169,13 +169,13 @@ impl Cutting {
             };
             while let Some(next) = cutting.next().transpose() {
                 let is_last = next.is_err();
-                // The receiver is gone when the run ends early.
+                // The receiver is gone if the run ends early.
                 if give.send(next).is_err() || is_last {
                     break;
                 }
             }
         });
-        // The scope waits for it.
+        // The scope waits for the thread.
         thread.map_err(|cause| Error::no_thread("a thread", &cause))?;
         Ok(Cutting::Ahead(take))
     }

@@ -1,8 +1,8 @@
 //! Portions: objects that are claimed and loaded before the next ones are looked at.
 //!
-//! To see which source an object is takes a question to its bucket, and a bucket can have a million of them;
-//! so a run does not ask them all before it loads the first. Each portion is twice as large as the one before:
-//! the first rows come soon, and the destination is asked what it remembers a few times only.
+//! Identifying an object takes a request to its bucket, and a bucket can hold a million of them; so a run
+//! does not look at all of them before it loads the first. Each portion is twice as large as the one before:
+//! the first rows come soon, and the destination is asked what it remembers only a few times.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::source::Found;
 /// How many objects the first portion has.
 const FIRST: usize = 1000;
 
-/// What is loaded one after the other. Files of this machine are looked at all together, because who
-/// one is can depend on where another one has gone; so are those of a rebuild, which is one transaction, and of
-/// a run whose claims have their turn among others.
+/// The portions that are loaded one after the other. Local files are looked at all together, because
+/// identifying one can depend on where another has moved. The same holds for the files of a rebuild, which is
+/// one transaction, and of a run that takes turns to claim.
 pub(super) fn portions<'f>(files: &'f [Found], settings: &Settings) -> Vec<&'f [Found]> {
     let is_one = settings.rebuild.is_some()
         || settings.turn.is_some()
@@ -33,14 +33,14 @@ pub(super) fn portions<'f>(files: &'f [Found], settings: &Settings) -> Vec<&'f [
     portions
 }
 
-/// The names of all files, by their hashes: what is remembered of one is not another one's that comes in
-/// another portion. None where there is one portion.
+/// The hashed names of all files: what is remembered under one of these names does not belong to a file of
+/// another portion. Empty if there is only one portion.
 pub(super) fn names(portions: &[&[Found]]) -> Arc<HashSet<u64>> {
     let files = portions.iter().filter(|_| portions.len() > 1).flat_map(|portion| portion.iter());
     Arc::new(files.map(|file| xxh3_64(file.name.as_bytes())).collect())
 }
 
-/// The bytes of a portion that are to be read at most.
+/// The maximum number of bytes to be read of a portion.
 pub(super) fn bytes(portion: &[Found]) -> u64 {
     portion.iter().filter(|file| !file.is_finished()).map(Found::size).sum()
 }

@@ -1,15 +1,14 @@
 //! Seats in line: ordered, bounded, and never waited for by a worker.
 //!
-//! The planner takes a seat, which is worth the bytes of its chunk, before the chunk is
-//! handed to a worker; the worker fills it, in whatever order workers finish; the writer
-//! takes the fillings out in the order of the seats and gives their worth back when they
-//! are committed. So memory is bounded by the budget, batches come in file order, and a
-//! worker's `fill` is a send that never blocks.
+//! The planner takes a seat, weighted by the bytes of its chunk, before the chunk is handed to a worker; the
+//! worker fills it, in whatever order workers finish; the writer takes the fillings out in the order of the
+//! seats and frees their weight when they are committed. So memory is bounded by the budget, batches come in
+//! file order, and a worker's `fill` is a send that never blocks.
 //!
-//! The planner waits only for budget, and says so. A writer that has taken everything that
-//! was handed out and finds the planner waiting is told ([`Next::Starved`]) and commits what
-//! it has, which frees budget: the two can never wait for each other. A seat that is
-//! dropped unfilled (its worker panicked) arrives as [`Next::Lost`].
+//! The planner waits only for budget, and says so. A writer that has taken everything that was handed out
+//! while the planner waits gets [`Next::Starved`] and commits what it has, which frees budget: the two can
+//! never wait for each other. A seat that is dropped unfilled (its worker panicked) arrives as
+//! [`Next::Lost`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +16,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
-/// What even the smallest chunk is worth: a source, a parcel and their buffers.
+/// The weight of even the smallest chunk: a source, a parcel and their buffers.
 const WEIGHT_MIN: usize = 4 << 10;
 
 struct Shared {
@@ -29,9 +28,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The worth of all seats that are out.
+    /// The weight of all seats that are out.
     taken: usize,
-    /// How many seats were given out.
+    /// How many seats were issued.
     issued: u64,
     /// How many of these are not filled yet.
     unfilled: usize,
@@ -43,7 +42,7 @@ struct State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; a poisoned state is a whole one.
+        // Nothing panics while it holds the lock, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -79,30 +78,29 @@ pub(super) struct Back<T> {
     shared: Arc<Shared>,
     messages: Receiver<Message<T>>,
     next: u64,
-    /// Fillings that came before their turn; the first is that of seat `next`.
+    /// Fillings that arrived before their turn; the first is that of seat `next`.
     early: VecDeque<Option<Option<(T, usize)>>>,
     has_ended: bool,
 }
 
-/// What the writer is given.
+/// What the writer receives.
 pub(super) enum Next<T> {
-    /// The next filling, and what it is worth. The worth is given back by [`Back::free`].
+    /// The next filling and its weight, which [`Back::free`] gives back.
     Filling(T, usize),
     /// A worker panicked over the next seat.
     Lost,
-    /// Everything that was handed out was taken, and the planner waits for budget that the
-    /// writer holds.
+    /// Everything that was handed out was taken, and the planner waits for budget that the writer holds.
     Starved,
-    /// Nothing new came for a while; the caller may look around.
+    /// Nothing new came for a while; the caller can do something else.
     Quiet,
-    /// There will be no more.
+    /// There will be no more fillings.
     Ended,
 }
 
 /// A line with a budget of bytes.
 ///
-/// What a filling is worth is known when it is there, and it may be worth much more than the
-/// chunk that it was made of. So no more than `unfilled_max` seats are out unfilled.
+/// The weight of a filling is known only once it is there, and it may be much greater than that of its chunk.
+/// So at most `unfilled_max` seats are out unfilled.
 pub(super) fn queue<T>(budget: usize, unfilled_max: usize) -> (Front<T>, Back<T>) {
     let shared = Shared { state: Mutex::default(), freed: Condvar::new(), budget, unfilled_max };
     let shared = Arc::new(shared);
@@ -112,9 +110,8 @@ pub(super) fn queue<T>(budget: usize, unfilled_max: usize) -> (Front<T>, Back<T>
 }
 
 impl<T> Front<T> {
-    /// Takes a seat worth `bytes`, waiting until there is budget for it. A seat that is
-    /// worth more than the whole budget is given when nothing else is out. `None` if the
-    /// writer is gone or `is_stopped` says so.
+    /// Takes a seat of `bytes`, waiting until there is budget for it. A seat heavier than the whole budget is
+    /// given when nothing else is out. `None` if the writer is gone or `is_stopped` returns true.
     pub(super) fn reserve(&self, bytes: usize, is_stopped: &dyn Fn() -> bool) -> Option<Seat<T>> {
         let weight = bytes.max(WEIGHT_MIN);
         let mut state = self.shared.lock();
@@ -124,14 +121,14 @@ impl<T> Front<T> {
                 break;
             }
             if state.is_closed || is_stopped() {
-                // A planner that leaves waits no more: the writer would be told so for ever.
+                // A planner that leaves no longer waits; otherwise the writer would be told so forever.
                 state.is_waiting = false;
                 return None;
             }
-            // The workers give unfilled seats back by themselves.
+            // The workers fill their seats by themselves.
             if !has_budget && !state.is_waiting {
                 state.is_waiting = true;
-                // The writer may be waiting for us; it looks at the state when it hears this.
+                // The writer may be waiting for the planner; it checks the state when it gets this message.
                 let _ = self.messages.send(Message::Waiting);
             }
             let wait = self.shared.freed.wait_timeout(state, Duration::from_millis(100));
@@ -157,7 +154,7 @@ impl<T> Drop for Front<T> {
 }
 
 impl<T> Seat<T> {
-    /// Fills the seat. From here on it is worth `bytes`, what it now really holds.
+    /// Fills the seat. From here on its weight is `bytes`, what it really holds.
     pub(super) fn fill(mut self, filling: T, bytes: usize) {
         let weight = bytes.max(WEIGHT_MIN);
         {
@@ -182,8 +179,8 @@ impl<T> Drop for Seat<T> {
 }
 
 impl<T> Back<T> {
-    /// Waits for the next filling, or for what there is to say instead. Who `holds` nothing is
-    /// waited for by nobody: what was held is on its way back.
+    /// Waits for the next filling, or another event. The planner cannot starve because of a writer that
+    /// `holds` nothing: whatever it held is about to be freed.
     pub(super) fn next(&mut self, holds: bool) -> Next<T> {
         loop {
             if let Some(Some(_)) = self.early.front() {
@@ -218,7 +215,7 @@ impl<T> Back<T> {
         }
     }
 
-    /// Gives back what fillings were worth.
+    /// Frees the weight of fillings.
     pub(super) fn free(&self, weight: usize) {
         self.shared.free(weight);
     }
@@ -281,7 +278,7 @@ mod tests {
                     seen += 1;
                     held += weight;
                 }
-                // Nothing is given back before this: without it, both would wait for ever.
+                // Nothing is freed before this: without it, both would wait forever.
                 Next::Starved => {
                     starved += 1;
                     back.free(std::mem::take(&mut held));
@@ -302,7 +299,7 @@ mod tests {
         front.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
         assert!(taken(back.next(true)).is_some());
         let is_asked = std::cell::Cell::new(false);
-        // It waits once, and is stopped when it looks again.
+        // It waits once, and is stopped when it checks again.
         assert!(front.reserve(1, &|| is_asked.replace(true)).is_none());
         drop(front);
         assert!(matches!(back.next(true), Next::Ended));
@@ -315,7 +312,7 @@ mod tests {
         let _other = front.reserve(1, &|| false).expect("one is out");
         let is_asked = std::cell::Cell::new(false);
         assert!(front.reserve(1, &|| is_asked.replace(true)).is_none());
-        // The writer is not told that anybody starves: it would commit too early.
+        // The writer must not get `Starved`: it would commit too early.
         seat.fill(7, 1);
         assert_eq!(taken(back.next(true)), Some((7, WEIGHT_MIN)));
         assert!(front.reserve(1, &|| false).is_some());

@@ -1,5 +1,5 @@
-//! A destination that takes columns, in batches that close at fixed places of a source: what is in
-//! one is a function of the source alone.
+//! A destination that takes columns, in batches that close at fixed places of a source: the content of a
+//! batch is a function of the source alone.
 
 use std::any::Any;
 
@@ -14,7 +14,7 @@ use crate::schema::{Row, Value};
 use crate::sink::{Answer, Asked, Batch, Committed, Ending, OpenLetters};
 use crate::work::{self, Encoder, Gather, Gathered, Place, Work};
 
-/// The rows of a chunk, a vector for each field.
+/// The rows of a chunk, as one vector per field.
 #[derive(Debug, Default, PartialEq)]
 struct Columns {
     offsets: Vec<u64>,
@@ -59,7 +59,7 @@ impl Encoder for IntoColumns {
     type Rows = Columns;
 
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Columns, _: &mut Faults) -> bool {
-        // One column is longer than the others until the row is whole.
+        // One column is longer than the others until the row is complete.
         out.offsets.push(place.offset);
         let &[Value::Int(n), Value::Text(t)] = row.values() else { return false };
         out.n.push(n);
@@ -68,7 +68,7 @@ impl Encoder for IntoColumns {
     }
 }
 
-/// What would be written as one object: the range of the source that it is of, and its rows.
+/// The content of one object: its range of the source, and its rows.
 type Object = (i32, u64, u64, Columns);
 
 /// A destination of objects.
@@ -127,8 +127,8 @@ fn ranges(bytes: u64) -> Ranges {
     Ranges { bytes, ledger: InMemory::default(), objects: Vec::new() }
 }
 
-/// The objects of some files, by a slow and simple reader: a range ends at the first line that
-/// begins in another one.
+/// The objects of some files, from a slow and simple reader: a range ends at the first line that begins in
+/// another one.
 fn objects(files: &[Vec<u8>], bytes: u64) -> Vec<Object> {
     let rows = expected(files).rows;
     let mut objects = Vec::new();
@@ -162,7 +162,7 @@ fn objects(files: &[Vec<u8>], bytes: u64) -> Vec<Object> {
     objects
 }
 
-/// The same with texts as they are shown.
+/// The same with displayable texts.
 fn shown(mut objects: Vec<Object>) -> Vec<Object> {
     for text in objects.iter_mut().flat_map(|(.., columns)| &mut columns.t) {
         *text = format!("{text:?}");
@@ -207,7 +207,7 @@ proptest! {
     }
 }
 
-/// Half a range is nobody's batch: it waits for the rest.
+/// Half a range is not a batch: it waits for the rest.
 #[test]
 fn of_a_source_that_is_still_written_only_whole_ranges_are_committed() {
     let line = |n: usize| format!("{{\"n\":{n},\"t\":\"{}\"}}\n", "x".repeat(80)).into_bytes();

@@ -1,4 +1,4 @@
-//! A rebuild: a load that is whole or was not.
+//! A rebuild: a load that happens completely or not at all.
 
 use super::bar;
 use super::replay::{OfDay, ReplaySettings, Replayed, replay};
@@ -11,15 +11,15 @@ use crate::source::Reach;
 use crate::stop::Stop;
 use crate::work::Recipe;
 
-/// What is said of a rebuild that was interrupted.
+/// The message about an interrupted rebuild.
 pub(super) const INTERRUPTED: &str = "the connection was lost, or the server ended a deadlock, before the rebuild was whole, so \
     nothing of it was kept; it begins anew";
 
-/// A server that interrupts a rebuild more often is not worth a further try.
+/// After more interruptions than this by the server, the rebuild is not retried.
 const INTERRUPTIONS_MAX: u32 = 5;
 
-/// Refuses a rebuild of which a file cannot be read, for its rows would go as if it had none; and what
-/// comes through a stream, for it may have to be read twice.
+/// Refuses a rebuild if one of its files cannot be read, because the file's rows would be removed as if it
+/// did not exist; and streams, because they may have to be read twice.
 pub(super) fn refuse(asked: &Asked, outcome: &Outcome) -> Result<()> {
     if let Some((file, why)) = outcome.failed.first() {
         return Err(ErrorKind::NotRebuilt(format!("{}: {why}", file.display())).into());
@@ -32,8 +32,8 @@ pub(super) fn refuse(asked: &Asked, outcome: &Outcome) -> Result<()> {
     )))
 }
 
-/// Ends a rebuild whose batches are all in, or gives it up where one of its files is not whole: what
-/// was there then is as it was, and nothing was loaded.
+/// Ends a rebuild whose batches are all in, or abandons it if one of its files is incomplete: then everything
+/// is as it was before, and nothing was loaded.
 pub(super) fn settle(
     loaded: Result<()>,
     recipe: &Recipe,
@@ -61,10 +61,10 @@ pub(super) fn settle(
     ended.map(|_| ())
 }
 
-/// Tries the letters that had been mended, and ends.
+/// Retries the mended letters, and ends.
 fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
     if let Some(Mended { filter, is_backwards }) = sink.carry_over()? {
-        // What becomes of these is in no count of the run.
+        // No count of the run includes the outcome of these.
         let settings =
             ReplaySettings { filter, reach: Reach::default(), is_backwards, observer: Observer::default() };
         replay(
@@ -79,7 +79,7 @@ fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
     sink.end_rebuild()
 }
 
-/// Whether a rebuild was interrupted, and is to begin anew.
+/// Whether a rebuild was interrupted, and must begin anew.
 pub(super) fn begins_anew(
     loaded: &Result<()>,
     mark: Mark,

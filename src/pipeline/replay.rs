@@ -1,8 +1,7 @@
-//! The replay: dead letters through the present rules once more.
+//! The replay: puts dead letters through the present rules once more.
 //!
-//! Letters come page by page in the order of their sources and places, each is a chunk of its own,
-//! and a page is a batch. What is left of the pipeline is its work and its commit: letters are few,
-//! and need no pool.
+//! Letters come page by page in the order of their sources and places; each is a chunk of its own, and a page
+//! is a batch. Of the pipeline only its work and its commit are used: letters are few, and need no pool.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,60 +21,60 @@ use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Assignment, Parcel, Recipe, Rows, Work, Worker};
 
-/// What depends on the day of a source.
+/// What depends on the data date of a source.
 pub struct OfDay {
-    /// How its records become rows,
+    /// How its records become rows.
     pub recipe: Recipe,
-    /// and what is the same in all of these, where it can be another than before.
+    /// The constant columns of these rows, if they can differ from the previous ones.
     pub constants: Option<Vec<Constant>>,
 }
 
-/// What a job is on a day, or on none; `Err` is why its records cannot become rows then.
+/// The job on a given day, or on none; `Err` says why its records cannot become rows then.
 pub type OnDay<'a> = &'a dyn Fn(Option<NaiveDate>) -> Result<OfDay, String>;
 
 /// Bytes that a person has mended.
 pub trait Mended {
-    /// Those of a letter, if there are any.
+    /// The mended bytes of a letter, if there are any.
     fn of(&mut self, id: i64) -> Result<Option<Vec<u8>>>;
 }
 
 /// Which letters are tried, and in which order.
 #[derive(Clone, Debug)]
 pub struct ReplaySettings {
-    /// The open ones that this means.
+    /// The open letters that match this filter.
     pub filter: Filter,
-    /// How buckets are reached that sources are in.
+    /// How to reach the buckets that sources are in.
     pub reach: Reach,
-    /// From the last to the first: where a row that is there stays, the later of one key then wins.
+    /// From the last to the first: if existing rows win, the later of two records with one key then wins.
     pub is_backwards: bool,
     pub observer: Observer,
 }
 
-/// What became of letters.
+/// The outcome of a replay.
 #[derive(Clone, Debug, Default)]
 pub struct Replayed {
-    /// Those whose records are rows now.
+    /// Letters whose records are rows now.
     pub replayed: u64,
-    /// Those that were refused once more.
+    /// Letters that were refused once more.
     pub again_bad: u64,
-    /// Those that could not be tried, and are as they were: how many,
+    /// The number of letters that could not be tried, and are unchanged.
     pub not_replayable: u64,
-    /// and the first of them, with the reason.
+    /// The first of these letters, with the reasons.
     pub why: Vec<(i64, String)>,
-    /// The ids of all that were met.
+    /// The ids of all letters that were read.
     pub met: Vec<i64>,
-    /// What became of their rows.
+    /// The outcomes of their rows.
     pub counts: Counts,
     /// Bytes of records.
     pub bytes: u64,
     pub batches: u64,
 }
 
-/// So many letters that could not be tried are told one by one.
+/// At most this many letters that could not be tried are reported one by one.
 const TOLD_MAX: usize = 100;
 
 impl Replayed {
-    /// Notes a letter that cannot be tried.
+    /// Records a letter that cannot be tried.
     pub fn leave(&mut self, id: i64, why: String) {
         self.not_replayable += 1;
         if self.why.len() < TOLD_MAX {
@@ -91,7 +90,7 @@ impl Replayed {
     }
 }
 
-/// Tries letters once more. What was committed until an error is in `outcome`, and stays.
+/// Tries letters once more. What was committed before an error is in `outcome`, and stays.
 pub fn replay(
     settings: &ReplaySettings,
     on_day: OnDay<'_>,
@@ -153,13 +152,13 @@ fn commit(sink: &mut dyn Sink, batch: Batch, outcome: &mut Replayed, observer: &
     outcome.bytes += bytes;
     outcome.batches += 1;
     let reasons = reasons_of(&batch, &committed.refused);
-    // They come out of no file.
+    // They come from no file.
     observer.tell(&Event::Committed { counts: of_batch, reasons, bytes, raw_bytes: 0, took });
     failpoint::reached("between-batches");
     Ok(())
 }
 
-/// What tries the letters of a page.
+/// What is needed to try the letters of a page.
 struct Attempt<'a> {
     recipe: &'a Recipe,
     reach: &'a Reach,
@@ -169,7 +168,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Makes a parcel of each letter that can be tried.
+    /// Makes a parcel from each letter that can be tried.
     fn all(
         &mut self,
         letters: &[OpenLetter],
@@ -222,8 +221,8 @@ impl Attempt<'_> {
         Ok((parcels, all_tried))
     }
 
-    /// The bytes of a letter, or why there are none: of one that was too long to be kept the source
-    /// has them.
+    /// The bytes of a letter, or why there are none: if the letter was too long to be kept, they are in the
+    /// source.
     fn chunk_of(&self, letter: &OpenLetter) -> Result<Chunk, String> {
         if let Some(bytes) = letter.fixed.as_ref().or(letter.raw.as_ref()) {
             return Ok(self.chunk(letter, bytes.clone()));
@@ -255,7 +254,7 @@ impl Attempt<'_> {
 
     fn parcel(&mut self, letter: &OpenLetter, source: Arc<Source>, chunk: Chunk) -> Parcel {
         let (before, behind) = (letter.preamble.clone(), letter.preamble.clone());
-        // The split is that of the batch alone: rows are counted by source.
+        // The split belongs to the batch alone: rows are counted by source.
         let split = Split::whole(letter.source_id);
         self.work.work(self.worker, Assignment { source, split, chunk, before, behind }, Rows::default())
     }

@@ -1,4 +1,4 @@
-//! A destination that has lost, by the end of a load, what it had acknowledged during it.
+//! A destination that has lost, by the end of a load, some of what it acknowledged during it.
 
 use std::collections::HashSet;
 
@@ -8,28 +8,28 @@ use crate::event::Observer;
 use crate::sink::{Sink, Task};
 use crate::source::Candidate;
 
-/// What is said of a destination that is not as far as it had said.
+/// The message about a destination that is not as far as it had acknowledged.
 pub(super) const WENT_BACK: &str = "the destination has lost commits that it had acknowledged (a standby that lagged, or an \
     older copy of it); what is missing is loaded again";
 
-/// What is said of a file of which it has lost something.
+/// The message about a file of which it has lost something.
 const SET_BACK: &str =
     "the destination lost commits that it had acknowledged; what was missing was loaded again";
 
-/// A destination that loses commits more often in a run is not worth a further try.
+/// After more losses than this in one run, the load is not retried.
 const SETBACKS_MAX: u32 = 5;
 
 /// The part of a run that is claimed again.
 pub(super) struct Part<'a> {
     pub(super) tasks: &'a [(Task, Candidate)],
-    /// The sources of which it has begun to load something, in whichever try.
+    /// The sources of which it has begun to load something, in any attempt.
     pub(super) begun: &'a HashSet<i32>,
     /// What came before it.
     pub(super) mark: Mark,
 }
 
-/// Whether the destination has lost something of what was loaded, so that it is to be claimed again.
-/// The outcome is then without it.
+/// Whether the destination has lost something of what was loaded, so that it must be claimed again. The
+/// outcome then excludes the loss.
 pub(super) fn is_set_back(
     loaded: Result<()>,
     part: &Part<'_>,
@@ -48,14 +48,14 @@ pub(super) fn is_set_back(
         return Ok(false);
     }
     outcome.setbacks += 1;
-    // What came through a stream does not come again by itself.
+    // A stream cannot be read again.
     let is_stream = |(_, file): &(Task, Candidate)| file.stream.is_some();
     if outcome.setbacks > SETBACKS_MAX || tasks.iter().any(is_stream) {
         return Err(ErrorKind::WentBack.into());
     }
     let setbacks = setbacks.unwrap_or_default();
     outcome.set_back(&setbacks, tasks, mark, stats, observer);
-    // What another part of the run had loaded, the next run loads again.
+    // What another part of the run had loaded is loaded again by the next run.
     if setbacks.iter().any(|setback| !begun.contains(&setback.split.source)) {
         return Err(ErrorKind::WentBack.into());
     }

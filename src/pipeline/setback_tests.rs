@@ -1,5 +1,5 @@
-//! Figures after a destination has lost commits, or a rebuild has begun anew: what is taken back and loaded
-//! again counts once, whoever counts it.
+//! Figures after a destination has lost commits, or a rebuild has begun anew: whatever is taken back and
+//! loaded again counts once in all of them.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -10,13 +10,14 @@ use crate::error::ErrorKind;
 use crate::sink::{Answer, Asked, Batch, Committed, Counts, Ending, OpenLetters, Setback};
 use crate::work::Work;
 
-/// A destination that once is again what it was before.
+/// A destination that once falls back to an earlier state.
 struct Forgetful {
     now: InMemory,
-    /// What it was after so many batches, and is when it has forgotten the rest.
+    /// After how many batches it was in the state that it falls back to.
     keeps: usize,
     kept: InMemory,
-    /// The next batch but so many shows that it has; without one, the look at the end.
+    /// After this many further batches the next one shows the loss; without a value, the look at the end
+    /// does.
     shows_at: Option<usize>,
     has_forgotten: bool,
 }
@@ -81,7 +82,7 @@ impl Sink for Forgetful {
     }
 }
 
-/// A destination whose connection is lost once in a rebuild.
+/// A destination whose connection is lost once during a rebuild.
 struct Interrupted(Forgetful);
 
 impl Sink for Interrupted {
@@ -112,7 +113,7 @@ impl Sink for Interrupted {
     }
 }
 
-/// What those who hear all events count.
+/// What an observer that receives all events counts.
 #[derive(Default)]
 struct Heard {
     counts: Counts,
@@ -149,8 +150,7 @@ impl Heard {
     }
 }
 
-/// Loads two files in small batches, and demands that all figures are those of a load in which
-/// nothing went wrong.
+/// Loads two files in small batches, and requires all figures to be those of a load without any incident.
 #[track_caller]
 fn counts_once(sink: &mut dyn Sink, form: Form, rebuild: Option<Rebuild>) {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,8 +1,8 @@
 //! Splits: where sources are cut, and why some are not.
 //!
 //! A source is cut once, by the run that holds it, while it is one split and something of it is still to be
-//! loaded. From then on its parts are in the destination, and whoever loads them, here or elsewhere,
-//! in whatever order, finds the same ones.
+//! loaded. From then on its parts are in the destination, and every run that loads them, anywhere and in any
+//! order, finds the same ones.
 
 use super::Settings;
 use super::claim::{Noted, asked, bytes_to_read, take_note};
@@ -13,7 +13,7 @@ use crate::sink::{Closes, Cut, Sink, Task};
 use crate::source::{Candidate, Found, record_start_behind};
 use crate::stop::Stop;
 
-/// Why a file is one split, whatever is asked for, if it is.
+/// Why a file stays one split, if it must.
 pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> Option<&'static str> {
     if settings.order_decides {
         return Some("with a key of named columns, the order of the records decides which row stays");
@@ -31,8 +31,7 @@ pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> O
         .then_some("its lines may say anew, at any place, how those behind them are to be read")
 }
 
-/// Claims files, has those that are to be read cut into splits of about `bytes` each, and loads
-/// nothing.
+/// Claims files, cuts those that are to be read into splits of about `bytes` each, and loads nothing.
 pub fn split(
     files: &[Found],
     format: &AnyFormat,
@@ -56,14 +55,14 @@ pub fn split(
     })
 }
 
-/// How much comes before this part of so many equal ones.
+/// The length of the first `part` of `parts` equal parts.
 pub(super) fn share(length: u64, part: u64, parts: u64) -> u64 {
     let share = u128::from(length) * u128::from(part) / u128::from(parts);
     u64::try_from(share).expect("a part is no longer than the whole")
 }
 
-/// Cuts the tasks that can be, each behind so many bytes of what is to be read of it as `behind` says,
-/// in order; at the next record start.
+/// Cuts the tasks that can be cut. `behind` returns, in order, after how many bytes of what is to be read of
+/// a task; each cut is at the next record start.
 pub(super) fn cut(
     noted: &mut Noted,
     format: &AnyFormat,
@@ -78,10 +77,10 @@ pub(super) fn cut(
     };
     for (task, file) in std::mem::take(&mut noted.tasks) {
         let behind = behind(&task, &file);
-        // Of one that the claim has made nobody was told yet.
+        // No caller knows yet of a split that this claim has created.
         let can_be_cut = task.is_new || !task.is_part();
         let is_cut = !behind.is_empty() && can_be_cut && why_whole(&file, format, settings).is_none();
-        // A file that cannot be read is told of when it is to be loaded.
+        // A file that cannot be read is reported when it is to be loaded.
         let places = if is_cut {
             places(&task, &file, &behind, every, settings).unwrap_or_default()
         } else {
@@ -99,8 +98,9 @@ pub(super) fn cut(
     sink.cut(&cuts)
 }
 
-/// The record starts behind so many bytes of what is to be read of a task. Where batches end at the first record
-/// behind each multiple of `every`, splits do too: so what is in a batch does not depend on where a source is cut.
+/// The record starts after these numbers of bytes of what is to be read of a task. If batches end at the
+/// first record after each multiple of `every`, splits do too, so that the content of a batch does not depend
+/// on where a source is cut.
 fn places(
     task: &Task,
     file: &Candidate,
@@ -120,7 +120,7 @@ fn places(
         if near <= start {
             continue;
         }
-        // Between two places there may be one record.
+        // A single record may extend beyond both places.
         if places.last().is_some_and(|last| *last >= near) {
             continue;
         }

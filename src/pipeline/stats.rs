@@ -1,4 +1,4 @@
-//! What a run is doing and has done, in counters that anybody may read while it goes on.
+//! What a run is doing and has done, in counters that can be read while it runs.
 //!
 //! The pipeline counts and does not print; the command reads these a few times a second.
 
@@ -21,9 +21,9 @@ use crate::split::Split;
 /// Counters of a run, updated as it goes.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Bytes of the files that are to be read in this run, compressed as they are.
+    /// Bytes of the files to be read in this run, compressed as they are.
     pub bytes_total: AtomicU64,
-    /// Those of them that are committed.
+    /// Bytes of these that are committed.
     pub bytes_done: AtomicU64,
     /// Records that are committed, rejects included.
     pub records: AtomicU64,
@@ -43,7 +43,7 @@ pub(super) fn add(counter: &AtomicU64, value: u64) {
     counter.fetch_add(value, Ordering::Relaxed);
 }
 
-/// A count of records. Ours are never negative.
+/// A count of records, which is never negative.
 pub(super) fn countable(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
@@ -56,12 +56,12 @@ pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
     add(counter, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// What became of the records, over all sources.
+    /// The outcomes of the records, over all sources.
     pub counts: Counts,
-    /// Values that were stored otherwise than they simply stand in the record.
+    /// Values that were stored in another form than in the record.
     pub altered: Altered,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
@@ -74,43 +74,42 @@ pub struct Outcome {
     pub splits: u64,
     /// Sources that were loaded up to a last line that is still being written.
     pub waiting: u64,
-    /// Sources that were at their end already.
+    /// Sources that were complete already.
     pub finished: u64,
-    /// Those of them that were loaded under other rules than those of now.
+    /// Those of them that were loaded under other rules than the present ones.
     pub other_rules: Option<OtherRules>,
-    /// Files that were left out because another one holds the same, as (file, other).
+    /// Files that were left out because another one has the same content, as (file, other).
     pub duplicates: Vec<(PathBuf, String)>,
     /// Files that could not be loaded, as (file, why).
     pub failed: Vec<(PathBuf, String)>,
-    /// Sources that were given up, because too many of their records are dead letters.
+    /// Abandoned sources: too many of their records are dead letters.
     pub given_up: Vec<GivenUp>,
-    /// What there is to know about files that were read, as (file, notice).
+    /// Notices about files that were read, as (file, notice).
     pub notices: Vec<(PathBuf, String)>,
-    /// How often the destination had lost commits that it had acknowledged.
+    /// How often the destination had lost acknowledged commits.
     pub setbacks: u32,
-    /// Of a rebuild, what it did besides.
+    /// What a rebuild did besides loading.
     pub rebuilt: Option<Rebuilt>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
-    /// What became of the metrics of dates.
+    /// The outcome for the metrics of dates.
     pub rolled_up: RolledUp,
     /// The signal that ended the run early.
     pub stopped: Option<i32>,
-    /// Dead letters that are open, from this run or an earlier one; nothing if the run failed
-    /// before it could ask.
+    /// Open dead letters, from this run or an earlier one; `None` if the run failed before it could ask.
     pub open_dead_letters: Option<OpenLetters>,
-    /// How many lanes there were at most; none is one.
+    /// The maximum number of lanes; 0 counts as one.
     pub lanes: usize,
-    /// The lines of splits that came to their end, of sources that have several.
+    /// The number of lines of each completed split, for sources with several.
     pub lines: HashMap<Split, u64>,
-    /// Of compressed files that are committed and not to their end, the bytes in the file up to there: whoever goes
-    /// on reads them again.
+    /// For compressed files that are committed but not complete: the bytes read of each file so far. A run
+    /// that resumes one reads them again.
     pub begun: HashMap<Split, u64>,
     pub elapsed: Duration,
     pub times: Times,
 }
 
-/// How far an outcome was before a part of the run.
+/// The state of an outcome before a part of the run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     finished: u64,
@@ -122,9 +121,8 @@ pub(super) struct Mark {
 }
 
 impl Outcome {
-    /// Takes back what the destination has lost, and what is found out again when the files are
-    /// claimed again: all that came since `mark`. Of reasons it is not known which went: they are counted as
-    /// they were met.
+    /// Takes back what the destination has lost, and everything since `mark` that another claim of the files
+    /// will find again. It is not known which reasons were lost, so they stay counted.
     pub(super) fn set_back(
         &mut self,
         setbacks: &[Setback],
@@ -165,7 +163,7 @@ impl Outcome {
     }
 
     /// Bytes in the files that were committed and are read again after these setbacks. A compressed file is
-    /// read from its start, even where nothing of it went back.
+    /// read from its start, even if nothing of it went back.
     fn take_for_again(&mut self, setbacks: &[Setback], tasks: &[(Task, Candidate)]) -> u64 {
         let files: HashMap<Split, &Candidate> = tasks.iter().map(|(task, file)| (task.split, file)).collect();
         let begun = |split: &Split| self.begun.contains_key(split);
@@ -179,7 +177,7 @@ impl Outcome {
         lost + again.sum::<u64>()
     }
 
-    /// What is there before a part of the run that may have to be taken back.
+    /// The present state, before a part of the run that may have to be taken back.
     pub(super) fn mark(&self) -> Mark {
         Mark {
             finished: self.finished,
@@ -191,7 +189,7 @@ impl Outcome {
         }
     }
 
-    /// Takes all back that a rebuild loaded, which was given up. What stood in its way is kept.
+    /// Takes back everything that an abandoned rebuild had loaded. The obstacles are kept.
     pub(super) fn unload(&mut self, stats: &Stats, observer: &Observer) {
         let Outcome { counts, bytes, raw_bytes, batches, loaded: finished, .. } = *self;
         let reasons = self.reasons.iter().map(|reason| (reason.code, reason.count));
@@ -216,7 +214,7 @@ impl Outcome {
         self.given_up.iter_mut().for_each(GivenUp::undo);
     }
 
-    /// Adds what came of a lane.
+    /// Adds the outcome of a lane.
     pub(super) fn join(&mut self, lane: Outcome) {
         self.counts.add(&lane.counts);
         self.altered += lane.altered;
@@ -240,25 +238,25 @@ impl Outcome {
         self.reasons = reasons.sorted();
     }
 
-    /// Takes down that a source has too many dead letters.
+    /// Records that a source has too many dead letters.
     pub(super) fn give_up(&mut self, given_up: GivenUp, observer: &Observer) {
         let GivenUp { ref path, records, letters: dead_letters, .. } = given_up;
         observer.tell(&Event::GivenUp { file: path.clone(), dead_letters, records });
         self.given_up.push(given_up);
     }
 
-    /// Takes down that a file cannot be loaded.
+    /// Records that a file cannot be loaded.
     pub(super) fn refuse(&mut self, file: PathBuf, why: String, observer: &Observer) {
         observer.tell(&Event::Refused { file: file.clone(), why: why.clone() });
         self.failed.push((file, why));
     }
 }
 
-/// Sources at their end that were loaded under other rules.
+/// Complete sources that were loaded under other rules.
 #[derive(Clone, Copy, Debug)]
 pub struct OtherRules {
     pub files: usize,
-    /// Their dead letters that are open.
+    /// Their open dead letters.
     pub letters: u64,
 }
 
@@ -269,25 +267,25 @@ pub struct GivenUp {
     pub path: PathBuf,
     /// It has several splits.
     pub is_cut: bool,
-    /// Its records that are loaded, dead letters included.
+    /// Its loaded records, dead letters included.
     pub records: u64,
-    /// Its dead letters that are open,
+    /// Its open dead letters.
     pub letters: u64,
-    /// and why they are, the most frequent reason first; of the first such sources.
+    /// Why they are open, the most frequent reason first; only for the first few such sources.
     pub reasons: Vec<ReasonCount>,
-    /// All of that went again, with the rebuild that it stood in the way of.
+    /// All of it was rolled back with the rebuild that it prevented.
     pub is_undone: bool,
 }
 
 impl GivenUp {
-    /// Its dead letters are no more: their ids lead nowhere, or to others.
+    /// Its dead letters are gone: their ids lead nowhere, or to others.
     fn undo(&mut self) {
         self.is_undone = true;
         self.reasons.iter_mut().for_each(|reason| reason.first.id = None);
     }
 }
 
-/// Where the time went. Each is that of one thread; they overlap.
+/// Where the time went. Each figure is for one thread; they overlap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// The writer waited for parcels.
@@ -301,23 +299,23 @@ pub struct Times {
 }
 
 impl Stats {
-    /// So many bytes are to be read, though they are not claimed yet.
+    /// Adds bytes that will be read, though they are not claimed yet.
     pub fn foresee(&self, bytes: u64) {
         add(&self.bytes_total, bytes);
     }
 
-    /// So many bytes that were foreseen are claimed now, and counted by that.
+    /// Removes foreseen bytes that are claimed now, because the claim counts them.
     pub fn foresaw(&self, bytes: u64) {
         self.bytes_total.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// So many bytes are claimed, of which some had been claimed before.
+    /// Adds claimed bytes, of which `again` had been claimed before.
     pub(super) fn claim(&self, bytes: u64, again: u64) {
         add(&self.bytes_total, bytes);
         less(&self.bytes_total, again);
     }
 
-    /// What was committed is not there any more.
+    /// Removes what was committed and is gone.
     fn take_back(&self, counts: &Counts, raw_bytes: u64) {
         less(&self.bytes_done, raw_bytes);
         less(&self.records, countable(counts.records));
@@ -337,7 +335,7 @@ impl Stats {
 }
 
 impl Times {
-    /// Those of one of so many lanes, on average. The workers are everybody's.
+    /// The average of one of `lanes` lanes. All lanes share the workers.
     pub fn of_one(self, lanes: usize) -> Times {
         let lanes = u32::try_from(lanes.max(1)).unwrap_or(u32::MAX);
         let Times { waited, commit, work, plan } = self;
@@ -352,14 +350,14 @@ pub struct Reason {
     /// The field it is about; empty for the record as a whole.
     pub field: String,
     pub count: u64,
-    /// The first such record: its file.
+    /// The file of the first such record.
     pub path: PathBuf,
-    /// Its line.
+    /// The line of that record.
     pub line: Line,
     pub offset: u64,
 }
 
-/// The reasons of a run, gathered from its batches.
+/// The reasons of a run, collected from its batches.
 #[derive(Debug, Default)]
 pub(super) struct Reasons(HashMap<(Code, String), Reason>);
 
@@ -370,18 +368,19 @@ pub(super) fn reasons_of(batch: &Batch, refused: &[Refused]) -> Vec<CodeCount> {
     by_code(tallied.chain(refused.iter().map(|refused| (refused.code, 1))))
 }
 
-/// Sums by code, in the order of the codes.
+/// The sums by code, in the order of the codes.
 fn by_code(counts: impl Iterator<Item = (Code, u64)>) -> Vec<CodeCount> {
     let mut sums = BTreeMap::new();
     counts.for_each(|(code, count)| *sums.entry(code).or_insert(0) += count);
     sums.into_iter().map(|(code, count)| CodeCount { code: code.to_string(), count }).collect()
 }
 
-/// At most this many are told apart, and beyond that only the codes: a field's name can come from the data.
+/// At most this many are distinguished, and beyond that only the codes: a field's name can come from the
+/// data.
 const REASONS_MAX: usize = 1000;
 
 impl Reasons {
-    /// Those of an earlier part of the run.
+    /// Continues from the reasons of an earlier part of the run.
     pub(super) fn of(reasons: Vec<Reason>) -> Reasons {
         let mut all = Reasons::default();
         reasons.into_iter().for_each(|reason| all.add(reason));

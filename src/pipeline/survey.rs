@@ -1,9 +1,8 @@
-//! Surveys: the records of many files to one result, on all cores, and nothing written.
+//! Surveys: the records of many files summarised in one result, on all cores, with nothing written.
 //!
-//! What inference reads with. Workers sum up what they see of each chunk, and the sums are put
-//! together in the order of the file, so that it does not matter who saw what. The files are read from their
-//! beginnings; of more than the bound, each gives its share of it, so that none is passed
-//! over. Memory is a chunk for each worker.
+//! Inference reads with this. Workers summarise each chunk, and the summaries are merged in file order, so it
+//! does not matter which worker saw what. Files are read from their beginnings; if they exceed the bound,
+//! each contributes its share, so that none is passed over. Memory is a chunk for each worker.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,20 +24,20 @@ pub struct SurveySettings {
     pub threads: usize,
     /// How sources are read.
     pub source: Settings,
-    /// About so many bytes are read, of all files together.
+    /// About this many bytes are read, of all files together.
     pub bytes_max: u64,
 }
 
-/// What a survey came to.
+/// The result of a survey.
 #[derive(Debug)]
 pub struct Surveyed<T> {
     /// What was seen.
     pub seen: T,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
-    /// The same in the files, compressed as they are,
+    /// The same in the files, compressed as they are.
     pub raw_bytes: u64,
-    /// of so many that the files have.
+    /// The size of all the files.
     pub raw_size: u64,
     /// Whether every file was read to its end.
     pub is_all: bool,
@@ -46,12 +45,12 @@ pub struct Surveyed<T> {
     pub failed: Vec<(PathBuf, String)>,
 }
 
-/// What sums up the records of a chunk.
+/// Summarises the records of a chunk.
 pub trait Survey: Default + Send {
-    /// Looks at one record: the number of its file, its offset in it, and what it is.
+    /// Visits one record: the index of its file, its offset in it, and its content.
     fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump);
 
-    /// What was seen of both, where `other` stands behind this.
+    /// The summary of both, where `other` follows this.
     fn merge(self, other: Self) -> Self;
 }
 
@@ -73,7 +72,7 @@ pub fn survey<T: Survey>(
         failed: Vec::new(),
     };
     for (number, file) in files.iter().enumerate() {
-        // What an archive inflates to, only reading it tells.
+        // Only reading an archive tells what it inflates to.
         let is_small = all <= settings.bytes_max;
         let share_of = |source: &Source| match source.is_stream() || is_small && !source.is_compressed() {
             true => u64::MAX,
@@ -97,8 +96,8 @@ pub fn survey<T: Survey>(
     Ok(surveyed)
 }
 
-/// The same for one file, of which about `share_of` its size is read. Of a damaged one that is
-/// what stands before the damage, as it is in a load.
+/// The same for one file, of which about `share_of` its size is read. Of a damaged file, everything before
+/// the damage counts, as in a load.
 fn survey_one<T: Survey>(
     number: usize,
     file: &Found,
@@ -112,12 +111,12 @@ fn survey_one<T: Survey>(
     let source = Arc::new(source);
     let share = share_of(&source);
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
-    // The last line of what is cut off is none.
+    // The last line of a truncated chunk is not a record.
     let framing = format.framing().clone();
     let settings_of_chunks = Settings {
         framing,
         chunk_bytes,
-        // One record can be longer than all that is to be read.
+        // One record can be longer than everything that is to be read.
         follow_bytes_max: share.min(settings.bytes_max),
         growing: is_cut,
         ..settings.source.clone()
@@ -130,7 +129,7 @@ fn survey_one<T: Survey>(
             return None;
         }
         let chunk = chunks.next_chunk().unwrap_or_else(|error| {
-            // An archive that is cut off is no damaged one.
+            // A truncated archive is not a damaged one.
             failed = (!is_cut).then_some(error);
             None
         })?;
@@ -159,13 +158,13 @@ fn survey_one<T: Survey>(
     })
 }
 
-/// What was seen of chunks, put together in their order.
+/// The summaries of chunks, merged in order.
 #[derive(Default)]
 struct InOrder<T> {
     whole: T,
     /// The chunk that comes next.
     next: usize,
-    /// What was seen of those behind it: no more than there are workers.
+    /// The summaries of later chunks: no more than there are workers.
     waiting: BTreeMap<usize, T>,
 }
 
@@ -179,8 +178,7 @@ impl<T: Survey> InOrder<T> {
     }
 }
 
-/// How much of a file of `size` is read, where `all` is more than may be: its part, and at
-/// least one record.
+/// How much of a file of `size` to read if `all` exceeds the bound: its share, and at least one record.
 fn share(size: u64, bytes_max: u64, all: u64) -> u64 {
     let share = u128::from(size) * u128::from(bytes_max) / u128::from(all.max(1));
     u64::try_from(share).unwrap_or(u64::MAX).max(1)
@@ -226,7 +224,7 @@ mod tests {
     use crate::format::{Extras, Json};
     use crate::source::{Pattern, Reach, Selection, discover};
 
-    /// Records, and other lines.
+    /// Counts records, and other lines.
     #[derive(Default)]
     struct Counter(u64, u64);
 
@@ -243,7 +241,7 @@ mod tests {
         }
     }
 
-    /// How many records and other lines are seen, and of how many bytes.
+    /// The number of records and of other lines seen, and their bytes.
     fn count(texts: &[&str], bytes_max: u64) -> (u64, u64, u64, u64) {
         let folder = tempfile::tempdir().expect("a folder");
         for (number, text) in texts.iter().enumerate() {
@@ -272,7 +270,7 @@ mod tests {
         let text = "{\"a\":1}\n".repeat(1_000);
         let (records, _, bytes, size) = count(&[&text, "{}\n", &text], 1_600);
         assert_eq!(size, 16_003);
-        // Half of the bound each, up to the end of a chunk, and one record of the small one.
+        // Half of the bound each, up to the end of a chunk, and one record of the small file.
         assert!((1_600..1_800).contains(&bytes), "{bytes} bytes");
         assert_eq!(records, (bytes - 3) / 8 + 1);
     }

@@ -1,4 +1,4 @@
-//! The pipeline into a destination that is a map: any file, cut anywhere, gives the same.
+//! The pipeline into a destination that is a map: any file, cut anywhere, gives the same result.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use crate::sink::{
 use crate::source::{Pattern, Reach, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
-/// Rows as text: what they are is all that matters here.
+/// Rows as text: here only their content matters.
 struct Plain;
 
 impl Encoder for Plain {
@@ -41,7 +41,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Leaves out how many blank lines of a source there are, and so how far it is.
+    /// Leaves out the number of a source's blank lines, and with it how far the source is.
     pub(super) fn without_blanks(&mut self, source: i32) {
         self.positions.remove(&source);
         let counts = self.counts.entry(source).or_default();
@@ -54,9 +54,9 @@ pub(super) struct InMemory {
     pub(super) tables: Tables,
     pub(super) remembered: Vec<Remembered>,
     pub(super) batches: usize,
-    /// Fails before this batch, by number.
+    /// Fails before the batch with this number.
     pub(super) fails_at: Option<usize>,
-    /// So many dead letters of the first source are no longer open.
+    /// How many dead letters of the first source are no longer open.
     pub(super) closed: u64,
 }
 
@@ -143,7 +143,7 @@ impl Sink for InMemory {
 }
 
 impl InMemory {
-    /// Everything of a commit but the rows.
+    /// Every step of a commit except the rows.
     pub(super) fn advance(&mut self, batch: &Batch) -> Result<Committed> {
         let mut counts = Vec::new();
         for advance in &batch.advances {
@@ -213,7 +213,7 @@ impl Cut {
                 window_bytes: self.window_bytes,
                 record_bytes_max: 300,
                 mmap: self.mmap,
-                // However small, but more than a mark: what is mapped is to be the same as what is read.
+                // Small, but longer than a byte order mark: mapped and read input must give the same result.
                 map_bytes_min: 4,
                 growing: false,
                 ..source::Settings::default()
@@ -264,7 +264,7 @@ pub(super) fn load_with(
     load_counted(sink, folder, settings, &Arc::default())
 }
 
-/// The same with counters that can be read.
+/// The same with readable counters.
 pub(super) fn load_counted(
     sink: &mut dyn Sink,
     folder: &std::path::Path,
@@ -416,8 +416,8 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
 
 pub(super) fn any_file() -> impl Strategy<Value = Vec<u8>> {
     let line = || (any_line(), prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..])]);
-    // Only a long file has more than one window, and one in some cases is enough: each of its
-    // lines can be a batch.
+    // Only a long file has more than one window, and one such file in some cases is enough: each of its lines
+    // can be a batch.
     let lines = prop_oneof![
         12 => proptest::collection::vec(line(), 0..40),
         1 => proptest::collection::vec(line(), 150..300),
@@ -430,7 +430,7 @@ pub(super) fn any_file() -> impl Strategy<Value = Vec<u8>> {
                 content.extend_from_slice(end);
             }
             content.extend_from_slice(&last.unwrap_or_default());
-            // What begins like another encoding, or like an archive, is another test.
+            // Files that begin like another encoding or an archive belong to another test.
             let others: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"];
             if others.iter().any(|other| content.starts_with(other)) {
                 content.insert(0, b'\n');

@@ -1,6 +1,6 @@
-//! Turns: runs that go side by side claim their sources one after the other.
+//! Turns: concurrent runs claim their sources one after the other.
 //!
-//! Ids of sources are given by claims, and must not depend on how many runs there are at a time.
+//! Claims assign the ids of sources, which must not depend on how many runs there are at a time.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::error::{ErrorKind, Result};
 use crate::stop::Stop;
 
-/// How often one who waits looks whether to stop.
+/// How often a waiting run checks whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Gives turns out.
+/// Hands out turns.
 #[derive(Debug, Default)]
 pub struct Turns {
     shared: Arc<Shared>,
@@ -24,14 +24,14 @@ struct Shared {
     changed: Condvar,
 }
 
-/// All below the first that is still to come, and single ones behind it.
+/// All turns below the first pending one, and single ones after it.
 #[derive(Debug, Default)]
 struct Passed {
     below: usize,
     others: BTreeSet<usize>,
 }
 
-/// Does `work` on so many threads at a time, this one among them, until each has come back.
+/// Runs `work` on this many threads, the calling one included, until each has returned.
 pub fn side_by_side(threads: usize, work: impl Fn() + Sync) {
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -41,7 +41,7 @@ pub fn side_by_side(threads: usize, work: impl Fn() + Sync) {
     });
 }
 
-/// The turn of one run. It passes with it, whatever way that ends.
+/// The turn of one run. Dropping it passes the turn on, however the run ends.
 #[derive(Debug)]
 pub struct Turn {
     shared: Arc<Shared>,
@@ -49,7 +49,7 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// The turn at this place. Each is given once.
+    /// The turn at this place. Each is handed out once.
     pub fn turn(&self, place: usize) -> Turn {
         Turn { shared: Arc::clone(&self.shared), place }
     }

@@ -1,4 +1,4 @@
-//! The workers: a pool of threads, and the memory that goes round between them and the writer.
+//! The workers: a pool of threads, and the memory that circulates between them and the writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
         .map_err(|cause| Error::no_thread(format!("{threads} workers"), &cause))
 }
 
-/// Row buffers kept for reuse at most, however small the chunks.
+/// At most this many row buffers are kept for reuse, however small the chunks.
 const SPARES_MAX: usize = 64;
 
 /// The threads that turn chunks into parcels.
@@ -31,7 +31,7 @@ pub(super) struct Workers {
     work: Arc<dyn Work>,
     /// The memory of each worker. There is one per thread, so taking one never waits.
     idle: (Sender<Worker>, Receiver<Worker>),
-    /// Rows whose buffers are used again: allocating them afresh cost a tenth of a worker's time.
+    /// Row buffers for reuse: allocating them afresh cost a tenth of a worker's time.
     spares: (Sender<Rows>, Receiver<Rows>),
     /// Larger buffers than this are not kept.
     spare_bytes_max: usize,
@@ -44,7 +44,7 @@ impl Workers {
         for _ in 0..settings.threads {
             idle.0.send(Worker::default()).expect("there is room for each");
         }
-        // No more than a batch is made of.
+        // As many as a batch is made of, at most.
         let chunk_bytes = settings.source.chunk_bytes;
         let spares = settings.batch_bytes / chunk_bytes.max(1) + settings.threads;
         Ok(Workers {
@@ -57,7 +57,7 @@ impl Workers {
         })
     }
 
-    /// Has a worker make a parcel of a chunk and put it into `seat`.
+    /// Lets a worker make a parcel from a chunk and put it into `seat`.
     pub(super) fn give(&self, assignment: Assignment, seat: Seat<Handed>) {
         let (work, stats) = (Arc::clone(&self.work), Arc::clone(&self.stats));
         let (give_back, idle) = self.idle.clone();
@@ -76,7 +76,7 @@ impl Workers {
                     (Handed::Parcel(Box::new(parcel)), bytes)
                 }
                 Err(_) => {
-                    // The memory of a worker that panicked is left behind.
+                    // The memory of a worker that panicked is abandoned.
                     let _ = give_back.send(Worker::default());
                     let path = path.display();
                     let what = format!("a worker panicked over bytes {}..{} of {path}", span.start, span.end);
@@ -88,20 +88,20 @@ impl Workers {
         });
     }
 
-    /// Has `worker` make a parcel of a chunk here and now.
+    /// Lets `worker` make a parcel from a chunk in this thread.
     pub(super) fn work_here(&self, worker: &mut Worker, assignment: Assignment) -> Parcel {
         let rows = self.spares.1.try_recv().unwrap_or_default();
         self.work.work(worker, assignment, rows)
     }
 
-    /// Takes the memory of a committed batch back, and frees its seats in line. Giving it to the
-    /// system takes as long as a commit, so a worker does it: the destination waits for the writer.
+    /// Takes the memory of a committed batch back, and frees its seats in line. Returning it to the system
+    /// takes as long as a commit, so a worker does it, because the destination waits for the writer.
     pub(super) fn recycle(&self, batch: Arc<Batch>, free: impl FnOnce() + Send + 'static) {
         let (spares, bytes_max) = (self.spares.0.clone(), self.spare_bytes_max);
         self.pool.spawn_fifo(move || {
             for mut parcel in Arc::into_inner(batch).into_iter().flat_map(|batch| batch.parcels) {
                 if parcel.rows.clear(bytes_max) {
-                    // One for which there is no room is dropped.
+                    // A buffer for which there is no room is dropped.
                     let _ = spares.try_send(parcel.rows);
                 }
             }

@@ -24,7 +24,7 @@ use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::Parcel;
 
-/// How long the first batch is at most.
+/// The maximum length of the first batch.
 const FIRST_BATCH_ROWS: usize = 10_000;
 const FIRST_BATCH_BYTES: usize = 4 << 20;
 
@@ -40,7 +40,7 @@ pub(super) struct Writer<'a> {
     outcome: &'a mut Outcome,
     pace: Pace,
     splits: HashMap<Split, Progress>,
-    /// What its sources are judged by, where there is a bar.
+    /// The figures that its sources are judged by, if there is a bar.
     tallies: HashMap<i32, Tally>,
     reasons: Reasons,
     /// The parcels of the batch that is being collected.
@@ -49,11 +49,11 @@ pub(super) struct Writer<'a> {
     rows: usize,
     /// How many bytes of memory they hold.
     bytes: usize,
-    /// What their seats in line are worth.
+    /// The weight of their seats in line.
     weight: usize,
 }
 
-/// The same as the counters have it.
+/// The count as the counters have it.
 fn counted(count: u64) -> i64 {
     i64::try_from(count).expect("what is in memory is countable")
 }
@@ -62,37 +62,37 @@ fn counted(count: u64) -> i64 {
 pub(super) struct Barrier<'a> {
     pub(super) bar: Bar,
     pub(super) cutter: Cutter<'a>,
-    /// By task: set when it is given up, for whoever still plans it.
+    /// By task: set when the task is abandoned, for the planner.
     pub(super) given_up: &'a [AtomicBool],
-    /// The sources of which that was told, by this lane or one beside it.
+    /// The sources for which that was reported, by this lane or another.
     pub(super) told: &'a Mutex<HashSet<i32>>,
 }
 
 /// How far a split is in this run.
 struct Progress {
-    /// Which task it is.
+    /// The index of its task.
     task: usize,
     path: PathBuf,
-    /// The checkpoint, with all batches that were collected.
+    /// The checkpoint after all collected batches.
     position: u64,
-    /// Lines before the next parcel,
+    /// Lines before the next parcel.
     lines: u64,
-    /// records before it, of all runs,
+    /// Records before it, of all runs.
     records: u64,
-    /// of which so many are committed,
+    /// How many of these are committed.
     committed: u64,
-    /// and what stands before it.
+    /// What precedes the next parcel.
     preamble: Preamble,
-    /// The lines before the split, where all splits before it were at their end.
+    /// The lines before the split, if all preceding splits were complete.
     lines_before: Option<u64>,
     again: Option<Again>,
-    /// What became of its records in this run.
+    /// The outcomes of its records in this run.
     counts: Counts,
-    /// Lines that these records have.
+    /// The number of lines of these records.
     record_lines: i64,
     /// Its source has other splits.
     is_part: bool,
-    /// Its file is read from the start, however far it is.
+    /// Its file is read from the start, however far the split is.
     is_compressed: bool,
     /// Its last parcel was committed.
     is_complete: bool,
@@ -155,7 +155,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Holds the sources to a bar. `tallies` say how they stand.
+    /// Judges the sources by a bar. `tallies` are their states so far.
     pub(super) fn below(mut self, barrier: Barrier<'a>, tallies: &Tallies) -> Self {
         for (split, progress) in &mut self.splits {
             progress.records = tallies.records.get(split).copied().unwrap_or_default();
@@ -167,10 +167,10 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Takes everything out of the line and commits it, until the end or the stop.
+    /// Takes everything out of the line and commits it, until the end or a stop.
     pub(super) fn write(mut self, back: Back<Handed>) -> Result<()> {
         let result = self.take_all(back);
-        // A run that fails has committed something too, and tells why records were rejected.
+        // A failed run has committed something too, and reports why records were rejected.
         self.outcome.reasons = std::mem::take(&mut self.reasons).sorted();
         let ends = self.splits.iter().filter(|(_, progress)| progress.is_part && progress.is_complete);
         self.outcome.lines.extend(ends.map(|(split, progress)| (*split, progress.lines)));
@@ -195,10 +195,10 @@ impl<'a> Writer<'a> {
                 Next::Lost => return Err(Error::broken("a worker panicked")),
                 Next::Starved => match self.closes {
                     Closes::WhenFull => self.commit(&back)?,
-                    // A range is collected whatever it takes: it does not count against the budget.
+                    // A range is collected whatever it takes, so it does not count against the budget.
                     Closes::At(_) => back.free(std::mem::take(&mut self.weight)),
                 },
-                // Nothing may come for long from a source that is slow to read.
+                // A source that is slow to read may send nothing for a long time.
                 Next::Quiet if self.closes == Closes::WhenFull => self.commit(&back)?,
                 Next::Quiet => {}
                 Next::Ended if self.is_whole() => return self.commit(&back),
@@ -207,12 +207,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Takes a parcel into the batch, and commits that when it is full.
+    /// Takes a parcel into the batch, and commits the batch when it is full.
     fn take(&mut self, parcel: Parcel, weight: usize, back: &Back<Handed>) -> Result<()> {
         self.close_before(&parcel, back)?;
         let split = parcel.split;
         let progress = &self.splits[&split];
-        // Of one that has failed, what was under way may still come.
+        // Chunks of a failed split that were in progress may still arrive.
         let is_given_up = progress.is_given_up || progress.has_failed;
         let pieces = match &mut self.barrier {
             Some(_) if is_given_up => Vec::new(),
@@ -220,7 +220,7 @@ impl<'a> Writer<'a> {
             None if is_given_up => Vec::new(),
             None => vec![parcel],
         };
-        // The last of them stands for the seat.
+        // The last piece carries the weight of the seat.
         let mut left = pieces.len();
         for piece in pieces {
             if self.splits[&split].is_given_up || self.splits[&split].has_failed {
@@ -238,16 +238,16 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Commits what was collected where `parcel` is not to be in one batch with it.
+    /// Commits what was collected, if `parcel` must not be in the same batch.
     fn close_before(&mut self, parcel: &Parcel, back: &Back<Handed>) -> Result<()> {
         let Some(first) = self.parcels.first() else { return Ok(()) };
         let closes = match self.closes {
-            // Destinations count rows by source, so of each a batch moves one split at most.
+            // Destinations count rows by source, so a batch moves at most one split of each.
             Closes::WhenFull => self
                 .parcels
                 .last()
                 .is_some_and(|last| last.split.source == parcel.split.source && last.split != parcel.split),
-            // A chunk of nothing says that the source ended with the one before it.
+            // An empty chunk means that the source ended with the one before it.
             Closes::At(bytes) => {
                 let is_next = parcel.span.start / bytes != first.span.start / bytes;
                 parcel.split != first.split || is_next && !parcel.span.is_empty()
@@ -263,8 +263,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether what was collected can be a batch. It cannot where it is a part of a range, of a
-    /// source that failed or is still being written: the next run begins the range again.
+    /// Whether what was collected can be a batch. It cannot if it is part of a range of a source that failed
+    /// or is still being written: the next run begins the range again.
     fn is_whole(&self) -> bool {
         match (self.closes, self.parcels.first(), self.parcels.last()) {
             (Closes::At(bytes), Some(first), Some(last)) => {
@@ -276,7 +276,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Lets go of what was collected, as if it had never been read.
+    /// Drops what was collected, as if it had never been read.
     fn forget(&mut self, back: &Back<Handed>) {
         self.parcels.clear();
         (self.rows, self.bytes) = (0, 0);
@@ -295,9 +295,8 @@ impl<'a> Writer<'a> {
         self.parcels.push(parcel);
     }
 
-    /// Whether what was collected is to be committed. The first batches are shorter, each twice
-    /// as long as the one before: the destination begins sooner, and so does whatever it has to
-    /// say of the rows.
+    /// Whether to commit what was collected. The first batches are shorter, each twice as long as the one
+    /// before, so that the destination begins sooner and reports sooner what is wrong with the rows.
     fn is_full(&self) -> bool {
         if self.closes != Closes::WhenFull {
             return self.parcels.last().is_some_and(|last| last.completes);
@@ -315,8 +314,7 @@ impl<'a> Writer<'a> {
         self.barrier.is_some() && is_point(self.splits[&split].records)
     }
 
-    /// Gives up the sources of a batch of which a split stands at a point or at its end with too many
-    /// dead letters.
+    /// Abandons the sources of a batch that have too many dead letters and a split at a point or at its end.
     fn judge(&mut self, batch: &Batch) {
         for advance in &batch.advances {
             if advance.completes || is_point(self.splits[&advance.split].committed) {
@@ -325,7 +323,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Gives up all splits of a source that is above the bar. It is told once.
+    /// Abandons all splits of a source that is above the bar. Reported once.
     fn judge_source_of(&mut self, split: Split) {
         let Some(barrier) = &self.barrier else { return };
         let (source, tally) = (split.source, self.tallies[&split.source]);
@@ -350,7 +348,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Commits what was collected, and gives its seats back.
+    /// Commits what was collected, and frees its seats.
     fn commit(&mut self, back: &Back<Handed>) -> Result<()> {
         if self.parcels.is_empty() {
             return Ok(());
@@ -391,7 +389,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Commits a batch. A source that changed under it is refused alone, and the rest of the batch is
+    /// Commits a batch. A source that changed meanwhile is refused alone, and the rest of the batch is
     /// committed; `None` if there is no rest.
     fn commit_intact(&mut self, batch: Batch) -> Result<Option<(Arc<Batch>, Committed)>> {
         let mut batch = Arc::new(batch);
@@ -403,13 +401,13 @@ impl<'a> Writer<'a> {
             let changed = if error.is_about_one_source() { batch.changed() } else { None };
             let (source, why) = match (changed, &batch.advances[..]) {
                 (Some(changed), _) => changed,
-                // What has batches of one source each can refuse that source.
+                // A destination whose batches have one source each can refuse that source.
                 (None, [one]) if self.closes != Closes::WhenFull && error.is_about_one_source() => {
                     (one.split.source, error)
                 }
                 _ => return Err(error),
             };
-            // The thread of an abandoned connection may hold it for ever.
+            // The thread of an abandoned connection may hold it forever.
             let Some(mut whole) = Arc::into_inner(batch) else { return Err(why) };
             let (gone, parcels) = whole.parcels.drain(..).partition(|parcel| parcel.split.source == source);
             self.leave_out(gone, why)?;
@@ -421,7 +419,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Gives up a source of which these parcels were to be committed.
+    /// Abandons the source that these parcels belong to.
     fn leave_out(&mut self, parcels: Vec<Parcel>, why: Error) -> Result<()> {
         let Some(split) = parcels.first().map(|parcel| parcel.split) else { return Ok(()) };
         for parcel in parcels {
@@ -431,7 +429,7 @@ impl<'a> Writer<'a> {
         self.fail(split, why)
     }
 
-    /// Adds what became of the records of a batch to its splits, and gives the sum.
+    /// Adds the outcomes of a batch's records to its splits, and returns the sum.
     fn account(&mut self, batch: &Batch, committed: &Committed) -> Counts {
         let mut of_batch = Counts::default();
         for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
@@ -451,7 +449,7 @@ impl<'a> Writer<'a> {
         of_batch
     }
 
-    /// Takes down how much was read of compressed files that are not at their end.
+    /// Records how much was read of compressed files that are not complete.
     fn note_begun(&mut self, batch: &Batch) {
         for parcel in batch.parcels.iter().filter(|parcel| self.splits[&parcel.split].is_compressed) {
             *self.outcome.begun.entry(parcel.split).or_insert(0) += parcel.raw;
@@ -461,7 +459,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Tells of the sources that a batch has brought to their end.
+    /// Reports the sources that a batch has completed.
     fn tell_finished(&self, batch: &Batch, completed: &[i32]) {
         for advance in &batch.advances {
             if completed.binary_search(&advance.split.source).is_ok() {
@@ -513,8 +511,8 @@ impl<'a> Writer<'a> {
         advances
     }
 
-    /// A line of a split, by its number there. Other splits of its source may come to their end in this
-    /// run, and then it has a number in the file in the end.
+    /// A line of a split, by its number in the split. If the preceding splits complete in this run, it gets
+    /// its number in the file at the end.
     fn line(&self, split: Split, line: u64) -> Line {
         Line::of(line, split.start, self.splits[&split].lines_before)
     }
@@ -563,7 +561,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Checks that every record is accounted for, and says how the run ended.
+    /// Checks that every record is accounted for, and determines how the run ended.
     fn conclude(mut self) -> Result<()> {
         for progress in self.splits.values() {
             let counts = &progress.counts;
@@ -576,7 +574,7 @@ impl<'a> Writer<'a> {
             }
         }
         if self.stop.asked().is_none() && !self.stop.is_abandoned() {
-            // What is still being written ends, for now, with what there is.
+            // A source that is still being written ends, for now, with what there is.
             let is_waiting =
                 |progress: &Progress| !progress.is_complete && !progress.has_failed && !progress.is_given_up;
             let waiting = self.splits.iter().filter(|(_, progress)| is_waiting(progress));

@@ -6,11 +6,11 @@ use crate::schema::Row;
 
 /// Turns rows into what a destination takes. Shared by all workers.
 pub trait Encoder: Send + Sync {
-    /// What the rows of a chunk are gathered in: bytes, or columns of the destination's own.
+    /// The container for the rows of a chunk: bytes, or columns of the destination's own.
     type Rows: Gather;
 
-    /// Appends a row to `out`. False if a value does not fit its column; `faults` then says
-    /// what, and what was appended is cut off by the caller.
+    /// Appends a row to `out`. False if a value does not fit its column; `faults` then says which, and the
+    /// caller cuts off what was appended.
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Self::Rows, faults: &mut Faults) -> bool;
 }
 

@@ -1,9 +1,8 @@
 //! Work: a chunk to a parcel.
 //!
-//! A [`Worker`] parses, binds and encodes each record in one pass. That loop is made once for each
-//! format and each encoder, so that it can be compiled as one piece; everybody else sees it as
-//! [`Work`], one call per chunk. A sink knows its encoder and a recipe its format; here the two
-//! meet.
+//! A [`Worker`] parses, binds and encodes each record in one pass. That loop is instantiated for each format
+//! and each encoder, so that it compiles as one piece; everything else sees it as [`Work`], one call per
+//! chunk. A sink knows its encoder and a recipe its format; this module combines the two.
 
 mod encode;
 mod parcel;
@@ -21,23 +20,23 @@ pub use worker::{Assignment, Worker};
 use crate::format::AnyFormat;
 use crate::schema::{Schema, Time};
 
-/// How records become rows, as far as the destination has no say in it.
+/// How records become rows, apart from the destination's part.
 #[derive(Clone)]
 pub struct Recipe {
     pub format: AnyFormat,
     pub schema: Arc<Schema>,
-    /// When records happened, where the days of rows are to be known.
+    /// The time of a record, if the days of rows must be known.
     pub time: Option<Time>,
     /// A longer record is a reject.
     pub record_bytes_max: usize,
-    /// Of a longer reject only hash and place are kept.
+    /// A reject longer than this is kept only by hash and place.
     pub raw_bytes_max: usize,
 }
 
 /// Turns chunks into parcels, for one recipe and one destination.
 pub trait Work: Send + Sync {
-    /// Makes a parcel of a chunk, with the memory of a worker, in rows that are empty, and may have
-    /// room from before.
+    /// Makes a parcel from a chunk, using the memory of a worker and `rows`, which are empty but may have
+    /// capacity from earlier use.
     fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel;
 }
 

@@ -1,7 +1,7 @@
-//! Parcels: what a worker makes of one chunk.
+//! Parcels: the result of a worker on one chunk.
 //!
-//! The rows in the destination's own form, with the bounds of each so that any of them can be
-//! left out later, and the rejects.
+//! The rows in the destination's own form, with the bounds of each so that any of them can be left out later,
+//! and the rejects.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,52 +15,52 @@ use crate::source::{Bytes, Hash16, Preamble, Source, TAIL_BYTES};
 use crate::span::Span;
 use crate::split::Split;
 
-/// What a worker made of one chunk.
+/// The result of a worker on one chunk.
 #[derive(Debug)]
 pub struct Parcel {
     pub source: Arc<Source>,
-    /// The split of it that the chunk belongs to.
+    /// The split that the chunk belongs to.
     pub split: Split,
-    /// Where the chunk stands in the source.
+    /// The place of the chunk in the source.
     pub span: Span,
-    /// The source ends with this chunk, and this is its size.
+    /// The size of the source, if it ends with this chunk.
     pub ends: Option<u64>,
     /// The split ends with this chunk.
     pub completes: bool,
     /// Bytes of the file, compressed as they are, that were read for it.
     pub raw: u64,
-    /// The chunk's own bytes, where they cannot be had again from the source.
+    /// The chunk's own bytes, if they cannot be read again from the source.
     pub kept: Option<Bytes>,
     pub rows: Rows,
     pub rejects: Rejects,
-    /// Lines of the split before the chunk. The writer knows, and fills it in.
+    /// Lines of the split before the chunk. Filled in by the writer, which knows them.
     pub first_line: u64,
     /// Lines of the chunk, of any kind.
     pub lines: u64,
     /// Lines that are blank.
     pub blank: u64,
-    /// Lines that are no records by their format.
+    /// Lines that are not records by their format.
     pub skipped: u64,
     pub records: u64,
-    /// Lines that records have.
+    /// The number of lines that the records have.
     pub record_lines: u64,
-    /// The days of its rows, where they are to be known.
+    /// The days of its rows, if they must be known.
     pub days: Days,
-    /// Values that are not simply what is in their records.
+    /// Values that are stored in another form than in their records.
     pub altered: Altered,
     /// XXH3 of the bytes that were parsed.
     pub check: u64,
     /// Length and hash of the last bytes before the end of the chunk.
     pub tail: (u32, Hash16),
-    /// What precedes the end of the chunk, and is to be known behind it.
+    /// What precedes the end of the chunk, for the chunk that follows.
     pub preamble: Preamble,
-    /// What precedes the chunk, if the format knows such a thing,
+    /// What precedes the chunk, if the format has such a thing.
     pub before: Option<Preamble>,
-    /// and where that changes within it.
+    /// Where that changes within the chunk.
     pub turns: Vec<Turn>,
-    /// The start of the last line, where it has no line end.
+    /// The start of the last line, if it has no line end.
     pub unterminated: Option<u64>,
-    /// Whether every byte that was parsed was in the file: it was not cut under its map.
+    /// Whether every parsed byte was in the file: it was not truncated under its map.
     pub is_intact: bool,
 }
 
@@ -71,15 +71,15 @@ impl Parcel {
         self.rows.bytes() + self.rejects.bytes() + kept + turns
     }
 
-    /// Where the record of a row stands in its source, and how many lines of the chunk are before it.
+    /// The place of a row's record in its source, and how many lines of the chunk precede it.
     pub fn place(&self, row: usize) -> (Span, u32) {
         let (offset, length, line) = self.rows.record(row);
         let start = self.span.start + u64::from(offset);
         (Span::new(start, start + u64::from(length)), line)
     }
 
-    /// What precedes the record at an offset, if the format knows such a thing. Where it is too
-    /// long to be kept with every letter it is empty, and the record means nothing without it.
+    /// What precedes the record at an offset, if the format has such a thing. Empty if it is too long to be
+    /// kept with every letter; the record means nothing without it.
     pub fn preamble_of(&self, offset: u64) -> Option<&[u8]> {
         let before = self.before.as_ref()?;
         let turns = self.turns.partition_point(|&(start, _)| self.span.start + start as u64 <= offset);

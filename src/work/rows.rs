@@ -1,25 +1,25 @@
-//! Rows: what an encoder gathers, as bytes or as columns, with the bounds of each.
+//! Rows: what an encoder collects, as bytes or as columns, with the bounds of each.
 //!
-//! A destination that sends rows takes bytes; one that writes files takes columns. The worker
-//! takes what rows are gathered in out of the parcel before its loop, and puts it back behind it.
+//! A destination that sends rows takes bytes; one that writes files takes columns. The worker takes the
+//! container out of the parcel before its loop, and puts it back after it.
 
 use std::any::Any;
 use std::ops::Range;
 
-/// What rows are gathered in, one after the other.
+/// A container that rows are appended to.
 pub trait Gather: Default {
-    /// Where the next row begins: the bytes, or rows, before it.
+    /// Where the next row begins: the number of bytes, or rows, before it.
     fn end(&self) -> usize;
 
-    /// Cuts off all that was appended since `end` was this.
+    /// Cuts off everything appended since `end` had this value.
     fn cut(&mut self, end: usize);
 
     fn bytes(&self) -> usize;
 
-    /// Makes room for about this many more bytes.
+    /// Reserves space for about this many more bytes.
     fn reserve(&mut self, bytes: usize);
 
-    /// Itself, out of a parcel; nothing if that holds something else.
+    /// This type, out of a parcel; `None` if the parcel holds another type.
     fn out_of(gathered: Gathered) -> Option<Self>;
 
     fn into_gathered(self) -> Gathered;
@@ -60,7 +60,7 @@ impl Gather for Vec<u8> {
 #[derive(Debug, Default)]
 pub struct Rows {
     gathered: Gathered,
-    /// The memory that they hold, without their bounds.
+    /// The memory that they take, without their bounds.
     bytes: usize,
     bounds: Vec<Bound>,
 }
@@ -80,7 +80,7 @@ impl Default for Gathered {
     }
 }
 
-/// Where a row ends, and which record it was.
+/// Where a row ends, and which record it came from.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     end: u32,
@@ -90,19 +90,19 @@ struct Bound {
 }
 
 impl Rows {
-    /// What rows are gathered in, with the room that it has from before.
+    /// The container for the rows, with the capacity it has from earlier use.
     pub fn take<G: Gather>(&mut self) -> G {
         G::out_of(std::mem::take(&mut self.gathered)).unwrap_or_default()
     }
 
-    /// Puts back what was taken, with the rows in it.
+    /// Puts the container back, with the rows in it.
     pub fn put(&mut self, gathered: impl Gather) {
         self.bytes = gathered.bytes();
         self.gathered = gathered.into_gathered();
     }
 
-    /// Notes that the row of a record ends at `end`. `offset` counts from the start of the chunk,
-    /// `line` the lines of the chunk before the record.
+    /// Records that the row of a record ends at `end`. `offset` counts from the start of the chunk, `line`
+    /// the lines of the chunk before the record.
     #[inline]
     pub fn end_row(&mut self, end: usize, offset: usize, length: usize, line: u32) {
         let narrow = |wide: usize| u32::try_from(wide).expect("a chunk and its rows are shorter than 4 GiB");
@@ -110,8 +110,8 @@ impl Rows {
         self.bounds.push(bound);
     }
 
-    /// Forgets the rows, and keeps the room for others. False if there is none to keep, or more
-    /// than `bytes_max`.
+    /// Clears the rows, and keeps the capacity for others. False if there is none to keep, or more than
+    /// `bytes_max`.
     pub fn clear(&mut self, bytes_max: usize) -> bool {
         self.bounds.clear();
         match &mut self.gathered {
@@ -149,7 +149,7 @@ impl Rows {
         &bytes[start..end.max(start)]
     }
 
-    /// The rows as columns of type `C`, if that is what they are gathered in.
+    /// The rows as columns of type `C`, if that is their container.
     pub fn columns<C: 'static>(&self) -> Option<&C> {
         match &self.gathered {
             Gathered::Bytes(_) => None,

@@ -1,10 +1,9 @@
 //! Workers: a chunk to a parcel. The hot loop.
 //!
-//! Bytes in a map can change while they are looked at, so a worker copies them once, into a
-//! block of its own. It hashes what it has, so that the writer can tell before COMMIT
-//! whether the file still holds what was parsed, and parses, binds and encodes each record
-//! in one pass. It takes no locks, shares no state, never waits and never fails: a bad record
-//! is a reject.
+//! Bytes in a map can change while they are read, so a worker copies them once, into a block of its own. It
+//! hashes its copy, so that the writer can check before COMMIT whether the file still holds what was parsed,
+//! and parses, binds and encodes each record in one pass. It takes no locks, shares no state, never waits and
+//! never fails: a bad record is a reject.
 
 use std::sync::Arc;
 
@@ -19,22 +18,22 @@ use crate::source::{Body, Bytes, Chunk, Preamble, Source, TAIL_BYTES, hash16};
 use crate::span::Span;
 use crate::split::Split;
 
-/// A chunk, and whose it is.
+/// A chunk, and where it belongs.
 pub struct Assignment {
     pub source: Arc<Source>,
-    /// The split of it that the chunk belongs to.
+    /// The split that the chunk belongs to.
     pub split: Split,
     pub chunk: Chunk,
     /// What precedes the chunk.
     pub before: Preamble,
-    /// What precedes the chunk that comes behind it.
+    /// What precedes the next chunk.
     pub behind: Preamble,
 }
 
-/// A longer block was for a record such as is rare, and is given back.
+/// A longer block was for an exceptional record, and is released.
 const BLOCK_BYTES_KEPT: usize = 4 << 20;
 
-/// Rows are given no more room than this in advance, however much those before them needed.
+/// The most space that is reserved for rows in advance, however much earlier ones needed.
 const ROOM_BYTES_MAX: usize = 16 << 20;
 
 /// The memory of one worker, reused from chunk to chunk.
@@ -43,7 +42,7 @@ pub struct Worker {
     block: Vec<u8>,
     memory: Memory,
     faults: Faults,
-    /// Bytes of rows per byte of chunk in the last chunk: how much room the next will need.
+    /// Bytes of rows per byte of chunk in the last chunk: predicts how much space the next needs.
     growth: f64,
 }
 
@@ -86,7 +85,7 @@ impl<E: Encoder> Work for Pass<E> {
         match chunk.body {
             Body::Records(bytes) => {
                 worker.parse(self, &bytes, &before, &mut parcel);
-                // A row that is refused later is explained with its bytes.
+                // If a row is refused later, its bytes are needed to explain it.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
             Body::TooLong { lead, length, lines, hash, check, tail, is_terminated } => {
@@ -112,7 +111,7 @@ impl Worker {
         parcel.check = xxhash_rust::xxh3::xxh3_64(block);
         parcel.tail = match block.last_chunk::<TAIL_BYTES>() {
             Some(tail) => (TAIL_BYTES as u32, hash16(tail)),
-            // It reaches back to before the chunk.
+            // The tail reaches back to before the chunk.
             None => bytes.tail(),
         };
         parcel.is_intact = bytes.is_intact();
@@ -169,8 +168,8 @@ impl Worker {
     }
 }
 
-/// One record to one encoded row, or the stage that refuses it. Says how many of its values are
-/// not as they stand in the record.
+/// Turns one record into one encoded row, or returns the stage that refuses it. Also returns how many of its
+/// values are stored in another form than in the record.
 #[inline]
 fn row<E: Encoder>(
     pass: &Pass<E>,

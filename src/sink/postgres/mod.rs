@@ -119,7 +119,7 @@ pub struct Postgres {
     strategy: Strategy,
     /// The rebuild in progress: all batches are in its transaction.
     rebuild: Option<Rebuilding>,
-    /// A rebuild was abandoned: its day or its sources are as they were.
+    /// A rebuild that has not committed: its day and its sources are as they were.
     is_as_it_was: bool,
     /// The backend of a lost connection, which may still hold locks.
     left: Option<Backend>,

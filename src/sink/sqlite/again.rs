@@ -1,7 +1,7 @@
-//! The checkpoints, looked at again: where the fence refuses, and before a run says that it is done.
+//! Reads the checkpoints again: when the fence refuses, and before a run reports success.
 //!
-//! A file that has another name by now is noticed by that (`lock`). One whose content somebody has
-//! put back to what it was (`.restore`, the backup API) is noticed here.
+//! A file that has been renamed or replaced is noticed by its name (`lock`). One whose content was restored
+//! to an older state (`.restore`, the backup API) is noticed here.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use crate::sink::claim::{signed, unsigned};
 use crate::sink::ledger::{Acknowledged, Found, Holdings, Look};
 use crate::split::Split;
 
-/// A run, by its row. The id alone is not enough: a file that has lost the row gives it again.
+/// A run, identified by its row. The id alone is not enough: a file that has lost the row assigns it again.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) id: i64,
     pub(super) started_at: String,
 }
 
-/// What the checkpoints of a run say, of which it owns some and was told that others have moved.
+/// Reads the checkpoints of a run: of the splits it owns, and of those acknowledged to it.
 pub(super) fn look(
     connection: &Connection,
     job: &str,
@@ -33,7 +33,7 @@ pub(super) fn look(
         params![run.id, run.started_at],
         |row| Ok(Look { next_id: row.get(0)?, has_run: row.get(1)?, ..Look::default() }),
     )?;
-    // An id that was lost with its source can be that of another job's by now.
+    // The id of a lost source may by now belong to another job.
     let mut checkpoint = connection.prepare_cached(
         "SELECT c.epoch, c.owner_run, c.position, c.complete,
                 c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped

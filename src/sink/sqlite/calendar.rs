@@ -12,7 +12,7 @@ use crate::sink::claim::Scope;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::Settings;
 
-/// How they stand, and what is remembered of their sources.
+/// The states of the days, and what is remembered of their sources.
 pub(super) fn calendar(path: &Path, settings: &Settings) -> Result<Calendar> {
     let look = || -> Result<Calendar, Trouble> {
         let mut calendar = Calendar::default();

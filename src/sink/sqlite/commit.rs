@@ -23,8 +23,8 @@ use crate::sink::rebuild::of_another_day;
 use crate::sink::{Batch, Counts};
 use crate::split::Split;
 
-/// Commits `batch`, in a transaction of its own or within that of a rebuild. After an error nothing of
-/// it is there.
+/// Commits `batch`, in a transaction of its own or within that of a rebuild. After an error nothing of it
+/// remains.
 pub(super) fn transaction(
     connection: &Connection,
     is_within: bool,
@@ -54,11 +54,11 @@ pub(super) fn transaction(
     };
     let write = |orphan_sql| immediate(connection, || work(orphan_sql));
     let moved = match is_within {
-        // Its COMMIT is far behind, and would name no row: each is asked.
+        // A rebuild's COMMIT comes much later, and would name no row: each row is checked.
         true => savepoint(connection, || work(statements.any_orphan_sql.as_ref())),
         false => match write(statements.orphan_sql.as_ref()) {
-            // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
-            // each is asked, as it is for its parent in another table from the start.
+            // A deferred foreign key of the target to itself fails at COMMIT and names no row. The batch is
+            // written again with each row checked, as it is from the start for a parent in another table.
             Err(Trouble::Sqlite(error)) if is_orphaned(&error) && statements.any_orphan_sql.is_some() => {
                 write(statements.any_orphan_sql.as_ref())
             }
@@ -72,17 +72,17 @@ pub(super) fn transaction(
 /// A transaction that writes a batch.
 struct Transaction<'a> {
     connection: &'a Connection,
-    /// It is a part of that of a rebuild.
+    /// It is part of a rebuild's transaction.
     is_within: bool,
     settings: &'a Settings,
     statements: &'a Statements,
     batch: &'a Batch,
     owned: &'a Holdings,
-    /// Asks a row that was written whether what it refers to is there.
+    /// Checks whether what a written row refers to exists.
     orphan_sql: Option<&'a String>,
-    /// Of a replay, the letters that were refused again, by their ids.
+    /// In a replay: the letters that were refused again, by id.
     refused: Vec<i64>,
-    /// The dates to mark, where the target has metrics.
+    /// The dates to mark, if the target has metrics.
     days: Option<BTreeSet<NaiveDate>>,
     moved: Option<Moved>,
 }
@@ -206,8 +206,8 @@ impl Letters for Transaction<'_> {
     }
 }
 
-/// Compares the checkpoints of the batch. The transaction already excludes other writers,
-/// so what is read here stays true until COMMIT.
+/// Compares the checkpoints of the batch. The transaction already excludes other writers, so what is read
+/// here stays true until COMMIT.
 fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
         "SELECT position, epoch,
@@ -238,7 +238,7 @@ fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec
     Ok(all)
 }
 
-/// The counters of a checkpoint, which begin with this column of a row.
+/// The counters of a checkpoint, from this column of a row on.
 pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {
     Ok(Counts::stored(Counts {
         lines: row.get(first)?,
@@ -279,15 +279,15 @@ struct RowWriter<'c> {
     connection: &'c Connection,
     statements: &'c Statements,
     batch: &'c Batch,
-    /// Inserts; where the key can be there, only if it is not.
+    /// Inserts; if the key may exist already, only if it does not.
     insert: CachedStatement<'c>,
-    /// What is done where the key is there.
+    /// What to do if the key exists.
     resolve: Option<Resolve<'c>>,
-    /// Asks each row that was written for what it refers to.
+    /// Checks the references of each written row.
     orphan: Option<CachedStatement<'c>>,
-    /// Asks whether the row of a key is one of another day, which a rebuild does not change.
+    /// Asks whether the row with a key belongs to another day, which a rebuild does not change.
     of_another_day: Option<CachedStatement<'c>>,
-    /// Asks for the dates of rows that others are to take the place of, and what they are.
+    /// Selects the dates of rows about to be replaced; and the dates found.
     replaced: Option<(CachedStatement<'c>, BTreeSet<String>)>,
     counts: Vec<Counts>,
     refused: Vec<Refused>,
@@ -298,7 +298,7 @@ struct Resolve<'c> {
     compare: CachedStatement<'c>,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 enum Fate {
     Inserted,
     Updated,
@@ -370,7 +370,7 @@ impl<'c> RowWriter<'c> {
         Ok(())
     }
 
-    /// Writes a row, and refuses it if it is to be asked and refers to nothing.
+    /// Writes a row, and refuses it if it must be checked and has a dangling reference.
     fn write_or_refuse(&mut self, bytes: &[u8]) -> Result<Fate, Trouble> {
         if self.orphan.is_none() {
             return self.write(bytes);
@@ -387,7 +387,7 @@ impl<'c> RowWriter<'c> {
         fate
     }
 
-    /// Whether a row that was written refers to one that is not there.
+    /// Whether a written row refers to one that does not exist.
     fn is_orphan(&mut self, bytes: &[u8], fate: &Fate) -> Result<bool, Trouble> {
         let (Some(orphan), Fate::Inserted | Fate::Updated) = (&mut self.orphan, fate) else {
             return Ok(false);
@@ -441,7 +441,7 @@ impl<'c> RowWriter<'c> {
     }
 }
 
-/// Binds the values of a row. A statement uses those of its parameters that it names.
+/// Binds the values of a row. A statement uses only the parameters that it names.
 #[inline]
 fn bind(statement: &mut CachedStatement<'_>, bytes: &[u8]) -> Result<(), Trouble> {
     let count = statement.parameter_count();
@@ -463,8 +463,8 @@ impl rusqlite::ToSql for Bound<'_> {
     }
 }
 
-/// Whether rows of the batch can meet rows that are there. With a position key that is
-/// asked; other keys can always.
+/// Whether rows of the batch can meet existing rows. For a position key this is queried; with other keys they
+/// always can.
 fn meets_rows(connection: &Connection, statements: &Statements, batch: &Batch) -> Result<bool, Trouble> {
     let Some(probe_sql) = &statements.probe_sql else { return Ok(true) };
     let mut probe = connection.prepare_cached(probe_sql)?;
@@ -568,7 +568,7 @@ fn move_checkpoints(
         if moved != 1 {
             return Err(Trouble::Ours(lost_ownership()));
         }
-        // At its end, and where a last line that had none has got its line end.
+        // At its end, and when the last line has received its missing line end.
         if advance.has_news_of_the_end() {
             let (size, tail_start) = (advance.ends.map(signed), advance.unterminated.map(signed));
             let is_read = advance.has_news_of_the_last_line();

@@ -17,7 +17,7 @@ use crate::source::Hash16;
 
 const DATES: &str = "logmill_dates";
 
-/// What `end_sql` is about.
+/// The tables of `end_sql`.
 const TABLES: Tables<'static> = Tables {
     dates: DATES,
     sources: "logmill_sources",
@@ -25,14 +25,14 @@ const TABLES: Tables<'static> = Tables {
     dead_letters: "logmill_dead_letters",
 };
 
-/// Takes down that a run has begun to load its day, if it has one.
+/// Records that a run has begun to load its day, if it has one.
 pub(super) fn begin(connection: &Connection, scope: &Scope) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     connection.execute(&begin_sql(DATES), params![job, target, date.to_string()])?;
     Ok(())
 }
 
-/// Takes down how the day of a run stands at its end, if it has one.
+/// Records the state of a run's day at its end, if it has one.
 pub(super) fn end(connection: &Connection, scope: &Scope, failure: Option<&str>) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     let mut statement = connection.prepare_cached(&end_sql(&TABLES, "text"))?;
@@ -40,13 +40,13 @@ pub(super) fn end(connection: &Connection, scope: &Scope, failure: Option<&str>)
     Ok(())
 }
 
-/// Forgets the days of which all sources, which are listed, are about to be forgotten.
+/// Forgets the days whose sources, which are listed, are all about to be forgotten.
 pub(super) fn forget(connection: &Connection, job: &str, sources: &str) -> Result<(), Trouble> {
     connection.execute(&forget_sql(&TABLES, &format!("IN ({sources})")), [job])?;
     Ok(())
 }
 
-/// How the days of a job in a table stand.
+/// The states of a job's days in a table.
 pub(super) fn statuses(
     connection: &Connection,
     (job, target): (&str, &str),
@@ -74,7 +74,7 @@ pub(super) fn statuses(
     Ok(statuses)
 }
 
-/// Takes down that there is no file of these days.
+/// Records that these days have no file.
 pub(super) fn note_absent(path: &Path, settings: &Settings, dates: &[NaiveDate]) -> Result<()> {
     if !path.exists() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Discarding in SQLite: open dead letters that nobody wants, and nothing else.
+//! Discarding in SQLite: marks open dead letters as unwanted, and changes nothing else.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::sink::TableName;
 use crate::sink::history::Filter;
 
-/// Marks the open dead letters that the filter means, all in one transaction, and says how many
-/// they were.
+/// Marks the open dead letters that match the filter, all in one transaction, and returns how many there
+/// were.
 pub(super) fn discard(
     path: &Path,
     table: &TableName,

@@ -1,8 +1,8 @@
-//! Rows for SQLite: a tag and a payload for each value, made in the workers.
+//! Rows for SQLite: a tag and a payload for each value, encoded in the workers.
 //!
-//! SQLite has no wire form of its own, so this one is ours: just enough that the writer
-//! binds values without looking at types, and texts (times, UUIDs, lists) are written out
-//! by the workers, where there are many of us.
+//! SQLite has no wire format, so this one is logmill's own. It holds just enough for the writer to bind
+//! values without looking at types, and texts (times, UUIDs, lists) are written by the workers, of which
+//! there are many.
 
 use std::io::Write as _;
 
@@ -14,7 +14,7 @@ use crate::work::{Encoder, Place};
 #[derive(Clone, Debug)]
 pub(super) struct SqliteEncoder {
     columns: Vec<Column>,
-    /// What the job gives to the hash of a record.
+    /// The job's contribution to the hash of a record.
     hash_key: Option<[u8; 32]>,
 }
 
@@ -22,10 +22,10 @@ pub(super) struct SqliteEncoder {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
-    /// What its values are, unless they are ours.
+    /// The kind of its values, unless logmill writes them.
     pub(super) kind: Option<Kind>,
     pub(super) not_null: bool,
-    /// What goes into a constant column, as it is bound.
+    /// The content of a constant column, as it is bound.
     pub(super) constant: Vec<u8>,
 }
 
@@ -114,7 +114,7 @@ pub(super) fn put(
         Value::Bool(value) => put_int(out, i64::from(value)),
         Value::Int(value) => put_int(out, value),
         Value::BigInt(_) => return Err((code::NOT_STORABLE, "a number out of the range of 64 bits")),
-        // SQLite stores NaN as null, without a word.
+        // SQLite silently stores NaN as null.
         Value::Float(value) if value.is_nan() => {
             return Err((code::NOT_STORABLE, "NaN, which SQLite cannot hold"));
         }

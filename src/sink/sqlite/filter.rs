@@ -1,10 +1,10 @@
-//! Which dead letters a filter means.
+//! Which dead letters match a filter.
 
 use chrono::SecondsFormat;
 
 use crate::sink::history::{Filter, of_target};
 
-/// Whether a filter means the dead letter `d` of the source `s`.
+/// The condition that the dead letter `d` of the source `s` matches a filter.
 pub(super) fn is_meant(sources: &str) -> String {
     format!(
         "d.job = ?1 AND (json_array_length(?2) = 0 OR d.id IN (SELECT value FROM json_each(?2)))
@@ -18,7 +18,7 @@ pub(super) fn is_meant(sources: &str) -> String {
     )
 }
 
-/// The ids of a filter as a JSON list, and its moment as the tables have it, which sorts as text.
+/// The ids of a filter as a JSON list, and its time in the stored form, which sorts as text.
 pub(super) fn as_stored(filter: &Filter) -> (String, Option<String>) {
     let since = filter.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true));
     (serde_json::json!(filter.ids).to_string(), since)

@@ -1,4 +1,4 @@
-//! What a load into an SQLite database would find and make.
+//! What a load into an SQLite database would find and create.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::sink::findings::{self, Past, no_index_of_times};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Remembered};
 
-/// What a load of these files would find and make. Nothing is written.
+/// What a load of these files would find and create. Writes nothing.
 pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let (mut forecast, mut adds) = (Forecast::default(), Vec::new());
     let create_table = target::create_table(settings);

@@ -1,4 +1,4 @@
-//! Forgetting in SQLite: sources out of the memory of a job, and their rows where that is asked.
+//! Forgetting in SQLite: removes sources from a job's memory, and their rows if asked to.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::rebuild::listed;
 use crate::split::Split;
 
-/// How many rows are of these sources, which are to be deleted or not.
+/// How many rows belong to these sources, whether or not they are to be deleted.
 pub(super) fn rows_of(
     path: &Path,
     settings: &Settings,
@@ -51,13 +51,13 @@ fn count(connection: &Connection, target: &Target, condition: &str) -> Result<u6
     Ok(unsigned(connection.query_row(&sql, [], |row| row.get(0))?))
 }
 
-/// What the rows of sources have in common, which are listed.
+/// The condition that a row belongs to one of the listed sources.
 pub(super) fn of_sources(sources: &str) -> String {
     format!("source_id IN ({sources})")
 }
 
-/// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
-/// kept with their dead letters, which become superseded.
+/// Forgets sources of a job: all of them, or none if a living run holds one. Their description is kept with
+/// their dead letters, which become superseded.
 pub(super) fn forget(
     path: &Path,
     settings: &Settings,
@@ -65,7 +65,7 @@ pub(super) fn forget(
     deletes_rows: bool,
 ) -> Result<Forgotten> {
     let failed = |cause| Error::file("open", path, cause);
-    // Before the connection, because they must be dropped after it.
+    // Opened before the connection, because they must be dropped after it.
     let locks = SourceLocks::open(path).map_err(failed)?;
     let connection = open_existing(path).map_err(|trouble| trouble.into_error(path))?;
     let forgotten = (|| {
@@ -75,7 +75,7 @@ pub(super) fn forget(
             return Ok(Forgotten::default());
         }
         check_version(&connection)?;
-        // A run claims within such a transaction too, so none begins meanwhile.
+        // A run claims within such a transaction too, so none can begin meanwhile.
         let forgotten =
             immediate(&connection, || forget_all(&connection, &locks, settings, sources, deletes_rows))?;
         pass("after-forget")?;
@@ -98,7 +98,7 @@ fn forget_all(
         dates::forget(connection, job, &listed(sources.iter().copied()))?;
     }
     let marked = touched_days(connection, settings, sources, deletes_rows)?;
-    // A letter whose row is gone stands for nothing any more, whatever became of it.
+    // A letter whose row is gone no longer stands for anything, whatever became of it.
     let state = if deletes_rows { "state <> 'superseded'" } else { "state = 'open'" };
     for &source in sources {
         let mut splits = connection.prepare_cached(
@@ -152,8 +152,8 @@ fn forget_all(
     Ok(forgotten)
 }
 
-/// The dates whose metrics change when sources are forgotten, and what marks them; nothing where the
-/// target has no metrics.
+/// The dates whose metrics change when sources are forgotten, and what marks them; `None` if the target has
+/// no metrics.
 fn touched_days(
     connection: &Connection,
     settings: &Settings,
@@ -177,7 +177,7 @@ fn touched_days(
     Ok(Some((marks, days)))
 }
 
-/// Deletes all rows of which this is true, and counts them. `done` is what was to be done.
+/// Deletes all rows that satisfy a condition, and returns how many. `done` names the operation.
 pub(super) fn delete_all(
     connection: &Connection,
     target: &Target,
@@ -186,7 +186,7 @@ pub(super) fn delete_all(
 ) -> Result<u64, Trouble> {
     let sql = format!("DELETE FROM {} WHERE {condition}", quote(&target.name));
     let deleted = connection.execute(&sql, [])?;
-    // A trigger can keep a row, without a word.
+    // A trigger can silently keep a row.
     match count(connection, target, condition)? {
         0 => Ok(deleted as u64),
         _ => Err(unfit(format!(

@@ -22,7 +22,7 @@ use crate::sink::{Counts, TableName};
 use crate::source::Hash16;
 use crate::split::Split;
 
-/// An SQLite database that is only looked at.
+/// An SQLite database that is only read.
 pub(super) struct SqliteHistory {
     path: PathBuf,
     table: TableName,
@@ -30,16 +30,16 @@ pub(super) struct SqliteHistory {
     look: Option<Look>,
 }
 
-/// What is read, and of which table.
+/// What to read, and about which table.
 struct Place {
-    /// By what its sources are remembered.
+    /// The name under which its sources are remembered.
     target: String,
     tables: Tables,
 }
 
 impl SqliteHistory {
-    /// Opens the database, to ask about what jobs have loaded into a table. One that is not there
-    /// yet has no past.
+    /// Opens the database, to ask what jobs have loaded into a table. A database that does not exist yet has
+    /// no past.
     pub(super) fn open(path: &Path, table: &TableName, rules_hash: Hash16) -> Result<SqliteHistory> {
         let look = path.exists().then(|| Look::open(path)).transpose();
         let look = look.map_err(|trouble| trouble.into_error(path))?;
@@ -128,7 +128,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     Ok(status)
 }
 
-/// A lane, with the run that it is of.
+/// A lane, with the run it belongs to.
 fn lane_status(row: &Row<'_>) -> rusqlite::Result<(i64, LaneStatus)> {
     let lane = LaneStatus {
         lane: row.get(1)?,

@@ -1,13 +1,12 @@
-//! Who holds a source, in a database that is a file.
+//! The lock on a source, in a database that is a file.
 //!
-//! A run locks one byte for each split that it loads, far behind the end of the file and of
-//! the bytes that SQLite locks itself. The kernel gives the lock back when the process ends,
-//! however it ends: that is how a dead owner is recognised, and no pid has to be trusted.
-//! The owner columns say who it is, for people.
+//! A run locks one byte for each split that it loads, far beyond the end of the file and the bytes that
+//! SQLite locks itself. The kernel releases the lock when the process ends, however it ends: that is how a
+//! dead owner is recognised, without trusting any pid. The owner columns name the owner for people.
 //!
-//! These are locks of an open file description, not of the process: those of SQLite are of
-//! the process, and would vanish with any descriptor of the file that is closed. So this
-//! descriptor must outlive the connection, and [`super::Sqlite`] drops it last.
+//! These are locks of an open file description, not of the process: SQLite's own belong to the process, and
+//! vanish as soon as any descriptor of the file is closed. So this descriptor must outlive the connection,
+//! and [`super::Sqlite`] drops it last.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -23,10 +22,10 @@ use crate::trust::{is_open_twice, open_found};
 #[derive(Debug)]
 pub(super) struct SourceLocks(File);
 
-/// The byte of source 0. SQLite's own are at 1 GiB.
+/// The byte of source 0. SQLite's own lock bytes are at 1 GiB.
 const BASE: i64 = 1 << 61;
 
-/// From here on are the bytes of splits that do not begin with their source, by a hash.
+/// From here on are the bytes of splits that do not begin with their source, chosen by a hash.
 const PARTS: i64 = 1 << 62;
 
 impl SourceLocks {
@@ -34,8 +33,8 @@ impl SourceLocks {
         Ok(SourceLocks(OpenOptions::new().read(true).write(true).open(database)?))
     }
 
-    /// The same for a database that nobody named. `None` if it is gone; `Err` says why it is not to
-    /// be used.
+    /// The same for a database that was not named by the user. `None` if it is gone; `Err` says why it must
+    /// not be used.
     pub(super) fn open_found(database: &Path) -> Result<Option<SourceLocks>, String> {
         let opened = open_found(database, OpenOptions::new().read(true).write(true));
         opened.map(|file| file.map(SourceLocks))
@@ -53,7 +52,7 @@ impl SourceLocks {
         opened.is_ok_and(|opened| std::fs::metadata(database).map(id).is_ok_and(|now| now == opened))
     }
 
-    /// To ask who holds what, which takes no right to write.
+    /// Opens it only to ask who holds which split, which takes no right to write.
     pub(super) fn open_to_look(database: &Path) -> io::Result<SourceLocks> {
         Ok(SourceLocks(File::open(database)?))
     }
@@ -67,7 +66,7 @@ impl SourceLocks {
         }
     }
 
-    /// Gives the lock of a split back.
+    /// Releases the lock of a split.
     pub(super) fn give_back(&self, split: Split) -> io::Result<()> {
         fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(split, libc::F_UNLCK)))?;
         Ok(())

@@ -1,4 +1,4 @@
-//! A database that is only looked at, by people who may perhaps not write to it.
+//! A database that is only read, perhaps by people who may not write to it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::error::Error;
 
 /// A connection that writes nothing, and the locks of the sources.
 pub(super) struct Look {
-    // Before the locks, because these must be dropped after it.
+    // Declared before the locks, because these must be dropped after it.
     pub(super) connection: Connection,
     pub(super) locks: SourceLocks,
     /// Whether a load could write to it.
@@ -23,7 +23,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Opens a database that is there.
+    /// Opens an existing database.
     pub(super) fn open(path: &Path) -> Result<Look, Trouble> {
         let locks = SourceLocks::open_to_look(path);
         let locks = locks.map_err(|cause| Trouble::Ours(Error::file("open", path, cause)))?;
@@ -35,7 +35,7 @@ impl Look {
     }
 }
 
-/// To look into a WAL, its index may have to be made, so this opens for writing where it may.
+/// Reading a WAL may require its index to be created, so this opens for writing if it may.
 fn connect(path: &Path, is_writable: bool) -> rusqlite::Result<Connection> {
     if is_writable {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -44,15 +44,15 @@ fn connect(path: &Path, is_writable: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let wal = fs::metadata(beside(path, "-wal"));
     if wal.is_ok_and(|wal| wal.len() > 0) {
-        // Somebody else is at it, and their index is there to be read.
+        // Another process is using it, and its index can be read.
         return Connection::open_with_flags(path, flags);
     }
-    // Nobody is at it, so it stays as it is: without that word SQLite wants to make a WAL.
+    // No process is using it, so it does not change: without that flag SQLite wants to create a WAL.
     Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
-/// Whether a WAL and its index can be made for this database. Permissions bind nobody who is
-/// root, but a file that nobody may write is meant to stay as it is.
+/// Whether a WAL and its index can be created for this database. Permissions do not bind root, but a file
+/// without any write permission is meant to stay as it is.
 fn is_writable(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(path).is_ok_and(|file| !file.permissions().readonly())
@@ -65,7 +65,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// A stamp as we write it. One that somebody else wrote otherwise is shown as the epoch.
+/// A timestamp as logmill writes it. One that another program wrote differently is shown as the epoch.
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
     Ok(moment(&row.get::<_, String>(index)?))
 }

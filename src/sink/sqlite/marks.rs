@@ -1,5 +1,5 @@
-//! The marks of a batch in SQLite: the dates whose metrics it makes stale. Writers come one after the
-//! other here, so what is taken down stays true until COMMIT.
+//! The marks of a batch in SQLite: the dates whose metrics it makes stale. Writers are serialised here, so
+//! whatever is registered stays true until COMMIT.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use crate::schema::{Time, TimeKind};
 use crate::sink::key::quote;
 use crate::sink::rollup::{Dates, Rollups, start};
 
-/// What marks the dates of rows of a target.
+/// The statements that mark the dates of a target's rows.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
-    /// When records happened, if the job says it,
+    /// The time of a record, if the job names it.
     pub(super) time: Option<Time>,
-    /// and as it is taken down.
+    /// The same, as registered.
     days: Option<(String, String)>,
-    /// By its full name.
+    /// Its full name.
     pub(super) target: String,
     /// Dead letters are counted, by the data dates of their sources.
     counts_rejects: bool,
@@ -35,8 +35,8 @@ impl Marks {
         }
     }
 
-    /// Whether the dates of a batch are to be marked. A metric may have been taken down since the run
-    /// began, by the days of another clock.
+    /// Whether the dates of a batch must be marked. A metric may have been registered since the run began,
+    /// with days by another clock.
     pub(super) fn are_wanted(&self, connection: &Connection) -> Result<bool, Trouble> {
         let mut statement =
             connection.prepare_cached("SELECT time, zone FROM logmill_rollups WHERE target = ?1")?;
@@ -61,13 +61,13 @@ impl Marks {
         }
     }
 
-    /// The date of a row `t`, as SQL: of an instant that of UTC, which is more than one on another
-    /// clock.
+    /// The SQL for the date of a row `t`. For an instant it is the UTC date, which can be two dates by
+    /// another clock.
     pub(super) fn date_sql(&self) -> Option<String> {
         self.time.as_ref().map(|time| format!("substr(t.{}, 1, 10)", quote(&time.name)))
     }
 
-    /// The dates of rows, by those that SQL has given.
+    /// The dates of rows, from those that the SQL has returned.
     pub(super) fn days_of<'a>(&self, dates: impl IntoIterator<Item = &'a String>) -> BTreeSet<NaiveDate> {
         let dates = dates.into_iter().filter_map(|date| date.parse().ok());
         match &self.time {
@@ -76,7 +76,7 @@ impl Marks {
         }
     }
 
-    /// The dates of the rows of the target that a condition on `t` means.
+    /// The dates of the target's rows that satisfy a condition on `t`.
     pub(super) fn days_where(
         &self,
         connection: &Connection,
@@ -93,7 +93,7 @@ impl Marks {
         Ok(self.days_of(&dates))
     }
 
-    /// Which rows `t` are on dates that are meant.
+    /// The condition that rows `t` are on the selected dates.
     pub(super) fn are_on(&self, dates: &Dates) -> String {
         match (&self.time, dates) {
             (Some(time), Dates::Within(range)) => {
@@ -105,7 +105,7 @@ impl Marks {
         }
     }
 
-    /// The data dates of sources whose letters are counted. Letters are counted by their own job alone.
+    /// The data dates of sources whose letters are counted. Only their own job counts letters.
     pub(super) fn days_of_letters(
         &self,
         connection: &Connection,
@@ -144,8 +144,9 @@ impl Marks {
     }
 }
 
-/// A moment as the column of times has it. Without a zone and a fraction it stands before whatever
-/// begins with it. One that no record can be of stands behind every digit, or (by its sign) before.
+/// A point in time in the text form of the column of times. Without a zone and a fraction it sorts before
+/// every value that begins with it. A time that no record can have sorts after every digit or, by its sign,
+/// before.
 pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
     match kind {
         _ if at.year() > 9999 => "':'".to_owned(),

@@ -1,4 +1,4 @@
-//! Whose metrics a target has, in SQLite: what a job takes down before it loads.
+//! The owners of a target's metrics, in SQLite: what a job registers before it loads.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use crate::sink::TableName;
 use crate::sink::key::quote;
 use crate::sink::rollup::{Changes, Dates, Known, KnownMetric, Metric, Whose};
 
-/// The full name of the table of a metric. A file has no schemas.
+/// The full name of a metric's table. A file has no schemas.
 pub(super) fn table_of(metric: &Metric) -> TableName {
     TableName { schema: None, name: metric.table.name.clone() }
 }
 
-/// The dates of which the metrics of the job have values.
+/// The dates for which the job's metrics have values.
 fn stored_dates(connection: &Connection, settings: &Settings) -> Result<BTreeSet<NaiveDate>, Trouble> {
     let mut dates = BTreeSet::new();
     for metric in settings.rollups.metrics.iter() {
@@ -28,15 +28,14 @@ fn stored_dates(connection: &Connection, settings: &Settings) -> Result<BTreeSet
         let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = ?1", quote(&table.name));
         let mut statement = connection.prepare(&sql)?;
         for date in statement.query_map([&metric.name], |row| Ok(row.get::<_, String>(0).ok()))? {
-            // In a table of somebody else it may be of another type.
+            // In another program's table it may have another type.
             dates.extend(date?.and_then(|date| date.parse::<NaiveDate>().ok()));
         }
     }
     Ok(dates)
 }
 
-/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
-/// counted.
+/// The selected ones among the dates that have rows, values or a mark, or rejects if these are counted.
 pub(super) fn known_dates(
     connection: &Connection,
     settings: &Settings,
@@ -63,7 +62,7 @@ pub(super) fn known_dates(
     Ok(dates)
 }
 
-/// What is taken down of the target. Those of others in the same tables come with it.
+/// What is registered for the target. Includes the metrics of other targets in the same tables.
 fn known(connection: &Connection, target: &str) -> Result<Known, Trouble> {
     let row = connection
         .query_row("SELECT time, zone FROM logmill_rollups WHERE target = ?1", [target], |row| {
@@ -86,7 +85,7 @@ fn known(connection: &Connection, target: &str) -> Result<Known, Trouble> {
     Ok(Known { has_row: row.is_some(), days: row.and_then(|(time, zone)| time.zip(zone)), metrics })
 }
 
-/// What the job would have to take down, or why it may not load. Nothing is written.
+/// What the job would have to register, or why it may not load. Writes nothing.
 pub(super) fn compare(
     connection: &Connection,
     settings: &Settings,
@@ -98,7 +97,7 @@ pub(super) fn compare(
     changes.map_err(|findings| Trouble::Ours(ErrorKind::Unfit(findings).into()))
 }
 
-/// Takes down the metrics of the job, and gives what is to be told.
+/// Registers the metrics of the job, and returns what to report.
 pub(super) fn register(
     connection: &Connection,
     settings: &Settings,
@@ -134,7 +133,7 @@ pub(super) fn register(
             params![target, time, zone],
         )?;
         if days.is_none() {
-            // Nobody would compute them.
+            // No job would compute them.
             connection.execute("DELETE FROM logmill_dirty_dates WHERE target = ?1", [target])?;
         }
     }
@@ -146,8 +145,7 @@ pub(super) fn register(
     Ok(warnings)
 }
 
-/// Takes down how metrics are made now that were made otherwise. In a transaction in which all their
-/// dates are marked.
+/// Registers the new definitions of changed metrics, in a transaction that marks all their dates.
 pub(super) fn take_down(connection: &Connection, changes: &Changes) -> Result<(), Trouble> {
     for (table, name, hash) in &changes.changed {
         let sql = "UPDATE logmill_metrics SET sql_hash = ?3 WHERE rollup_table = ?1 AND metric = ?2";

@@ -1,13 +1,12 @@
 //! SQLite: the same promises in one file, and no server.
 //!
-//! Rows, dead letters, counters and checkpoints are written in one IMMEDIATE transaction per
-//! batch. The database is in WAL mode with `synchronous = NORMAL`, which keeps every
-//! transaction whole and in order through any crash; after a power loss the last ones may be
-//! missing together with their checkpoints. The last commit of a run is FULL, so that what
-//! the summary says is on the disk.
+//! Rows, dead letters, counters and checkpoints are written in one IMMEDIATE transaction per batch. The
+//! database is in WAL mode with `synchronous = NORMAL`, which keeps every transaction whole and in order
+//! through any crash; after a power loss the last ones may be missing together with their checkpoints. The
+//! last commit of a run is FULL, so that what the summary says is on the disk.
 //!
-//! Rows go through one prepared statement each: values lists of many rows were never faster
-//! in measurements. So a refused row is found where it is refused, and costs only itself.
+//! Each row goes through one prepared statement: VALUES lists of many rows were never faster in measurements.
+//! So a refused row is found where it is refused, and costs only itself.
 
 mod again;
 mod calendar;
@@ -90,10 +89,10 @@ use crate::work::{self, Recipe, Work};
 pub struct Sqlite {
     path: PathBuf,
     settings: Settings,
-    // Before the locks, because these must be dropped after it.
+    // Declared before the locks, because these must be dropped after it.
     connection: Connection,
     locks: SourceLocks,
-    /// The locks may still be those of a run that was taken over.
+    /// The locks may still belong to a run that was taken over.
     has_taken_over: bool,
     scope: Scope,
     statements: Statements,
@@ -103,16 +102,16 @@ pub struct Sqlite {
     run: Run,
     owned: Holdings,
     acknowledged: Acknowledged,
-    /// The rebuild that is under way: all batches are in its transaction.
+    /// The rebuild in progress: all batches are in its transaction.
     rebuild: Option<Rebuilding>,
-    /// What a rebuild is about was not rebuilt: it stands as it did.
+    /// A rebuild that has not committed: its sources are as they were.
     is_as_it_was: bool,
 }
 
-/// How long SQLite itself waits for another writer, before we look around.
+/// How long SQLite itself waits for another writer before control returns.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 
-/// What went wrong, before anybody has judged it.
+/// What went wrong, before it is judged.
 #[derive(Debug)]
 enum Trouble {
     Sqlite(rusqlite::Error),
@@ -145,7 +144,7 @@ impl Trouble {
     }
 }
 
-/// Passes a failpoint. What is to fail there fails for good: there is no connection to lose.
+/// Passes a failpoint. An injected failure is final: there is no connection to lose.
 fn pass(point: &'static str) -> Result<(), Trouble> {
     match failpoint::reached(point) {
         true => Err(Trouble::Ours(Error::broken(format!("failpoint {point}")))),
@@ -153,7 +152,7 @@ fn pass(point: &'static str) -> Result<(), Trouble> {
     }
 }
 
-/// Tries `work` until it succeeds, or waiting is no use.
+/// Tries `work` until it succeeds, or waiting is pointless.
 fn persist<T>(path: &Path, settings: &Settings, mut work: impl FnMut() -> Result<T, Trouble>) -> Result<T> {
     let mut outage = Outage::new(settings.patience());
     loop {
@@ -169,8 +168,8 @@ fn persist<T>(path: &Path, settings: &Settings, mut work: impl FnMut() -> Result
 }
 
 impl Sqlite {
-    /// Opens the database, and prepares everything up to the first row. One that was merely found
-    /// is used only if nobody else could have put it there.
+    /// Opens the database, and prepares everything up to the first row. A database that was merely found is
+    /// used only if no other user could have put it there.
     pub fn open(path: &Path, is_found: bool, settings: Settings) -> Result<Sqlite> {
         let connection = persist(path, &settings, || connect(path))?;
         let locks = open_locks(path, is_found)?;
@@ -200,8 +199,8 @@ impl Sqlite {
     }
 }
 
-/// Does `work` in a transaction that keeps other writers out. Whatever fails, and be it COMMIT,
-/// leaves no transaction behind, within which the next one could not begin.
+/// Runs `work` in a transaction that excludes other writers. No failure, not even of COMMIT, leaves a
+/// transaction behind in which the next one could not begin.
 fn immediate<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let result = work().and_then(|value| {
@@ -224,7 +223,7 @@ fn scope(settings: &Settings, table: &str) -> Scope {
     Scope { job: settings.job.clone(), target: table.remembered(), data_date: settings.data_date }
 }
 
-/// Gives back what the run holds, and closes its row.
+/// Releases what the run holds, and closes its row.
 fn end_run(connection: &Connection, run: i64, ending: &Ending<'_>) -> Result<(), Trouble> {
     connection.execute(
         "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = ?1",
@@ -258,7 +257,7 @@ fn end_run(connection: &Connection, run: i64, ending: &Ending<'_>) -> Result<(),
 }
 
 impl Sqlite {
-    /// What the checkpoints say, with all that has moved them kept out.
+    /// Reads the checkpoints, with all writers that could move them kept out.
     fn look(&self, owned: &Holdings) -> Result<Look> {
         persist(&self.path, &self.settings, || {
             immediate(&self.connection, || {
@@ -267,7 +266,7 @@ impl Sqlite {
         })
     }
 
-    /// SQLite goes on writing to a file that has lost its name, and nobody would find the rows.
+    /// SQLite keeps writing to a file that has lost its name, where the rows would never be found.
     fn refuse_moved(&self) -> Result<()> {
         if self.locks.is_still(&self.path) {
             return Ok(());
@@ -280,7 +279,7 @@ impl Sqlite {
     }
 }
 
-/// What lineage calls a table of a file.
+/// The name of a file's table in lineage.
 fn dataset(path: &Path, table: &TableName) -> Dataset {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Dataset { namespace: format!("sqlite:{}", path.display()), name: table.remembered() }
@@ -346,8 +345,8 @@ impl Sink for Sqlite {
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         if self.has_taken_over && !batch.is_replay() {
-            // The other run leaves at its next batch. From then on a third one has to see
-            // that these sources are held; until then it sees that of the other.
+            // The other run leaves at its next batch. From then on the locks must show a third run that these
+            // sources are held; until then it sees those of the other.
             for advance in &batch.advances {
                 let taken = self.locks.take(advance.split);
                 taken.map_err(|cause| Error::file("lock", &self.path, cause))?;
@@ -362,7 +361,7 @@ impl Sink for Sqlite {
             commit::transaction(&self.connection, is_within, settings, statements, batch, &self.owned)
         });
         let Moved { committed, after } = match moved {
-            // That a checkpoint is not as we know it is all that the fence can say.
+            // The fence can only say that a checkpoint is not in the expected state.
             Err(error) if matches!(error.kind(), ErrorKind::TakenOver) && self.rebuild.is_none() => {
                 let look = self.look(&self.owned)?;
                 let objection = look.objection(&self.owned, &self.acknowledged, self.run.id);
@@ -469,7 +468,7 @@ impl Sink for Sqlite {
             Settings { retry_for: ending.retry_for(self.settings.retry_for), ..self.settings.clone() };
         persist(&self.path, &settings, || {
             pass("before-finish")?;
-            // From here on, what was said to be done is on the disk.
+            // From here on, whatever is reported as done is on the disk.
             self.connection.pragma_update(None, "synchronous", "FULL")?;
             immediate(&self.connection, || {
                 let look = again::look(

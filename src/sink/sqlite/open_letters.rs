@@ -1,4 +1,4 @@
-//! The dead letters that are open: of which splits, and why.
+//! The open dead letters: in which splits, and why.
 
 use rusqlite::{Connection, Row, ToSql};
 
@@ -9,9 +9,9 @@ use crate::sink::claim::unsigned;
 use crate::sink::history::{FirstLetter, Line, ReasonCount, place_of_split};
 use crate::split::Split;
 
-/// How the splits of sources stand.
+/// The states of the splits of sources.
 pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<Standing>, Trouble> {
-    // A partial index is only used where its own condition stands.
+    // A partial index is only used if the query repeats its condition.
     let mut statement = connection.prepare(
         "SELECT c.source_id, c.split_start, c.inserted + c.updated + c.unchanged + c.superseded + c.rejected,
                 count(d.id), max(d.source_offset), c.complete
@@ -34,8 +34,8 @@ pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<S
     Ok(standings.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits. The
-/// first of them is so by its place; its id stands behind that.
+/// Why the dead letters `d` that satisfy `whose` are open. `checkpoints` are those of their splits. The first
+/// letter is determined by place; its id follows the place.
 pub(super) fn reasons(
     connection: &Connection,
     checkpoints: &str,

@@ -1,8 +1,8 @@
-//! The order of what SQLite has as text.
+//! The order of values that SQLite stores as text.
 //!
-//! As texts, 9.5 is more than 10.25. Where it matters which of two values is the greater,
-//! decimals and addresses are compared as what they are, by collations of ours. These live in
-//! our connection and in our statements only: nothing in the database depends on them.
+//! As texts, 9.5 is greater than 10.25. Where it matters which of two values is greater, collations of
+//! logmill's own compare decimals and addresses as what they are. They exist only in logmill's connections
+//! and statements: nothing in the database depends on them.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -12,14 +12,14 @@ use rusqlite::Connection;
 use super::encode::Column;
 use crate::schema::{Exact, Kind};
 
-/// Makes the collations known to a connection.
+/// Registers the collations with a connection.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation("logmill_decimal", |one, other| compare(one, other, Exact::parse))?;
     connection
         .create_collation("logmill_ip", |one, other| compare(one, other, |text| text.parse::<IpAddr>().ok()))
 }
 
-/// What to write behind an operand, so that values of `column` are compared in their order.
+/// The suffix for an operand that makes values of `column` compare in their order.
 pub(super) fn collation(column: &Column) -> &'static str {
     match column.kind {
         Some(Kind::Decimal(_)) => " COLLATE logmill_decimal",
@@ -28,8 +28,8 @@ pub(super) fn collation(column: &Column) -> &'static str {
     }
 }
 
-/// Values in their order, and before them everything that is none: somebody else may have
-/// written to the table.
+/// Values in their order, and before them every text that is not a value: another program may have written to
+/// the table.
 fn compare<T: PartialOrd>(one: &str, other: &str, read: impl Fn(&str) -> Option<T>) -> Ordering {
     match (read(one), read(other)) {
         (None, None) => one.cmp(other),

@@ -15,10 +15,10 @@ use crate::sink::outbox::{Delivered, IS_DUE, Outbox, Outgoing, PAGE_BYTES, PAGE_
 
 pub(super) struct SqliteOutbox {
     path: PathBuf,
-    /// None if nothing of ours is there yet.
+    /// `None` if logmill has no tables there yet.
     connection: Option<Connection>,
     job: String,
-    /// By what the sources of the table are remembered.
+    /// The name under which the sources of the table are remembered.
     target: String,
 }
 
@@ -47,12 +47,12 @@ impl SqliteOutbox {
     }
 }
 
-/// Whether a letter is due, and of the job and the table.
+/// The condition that a letter is due and belongs to the job and the table.
 fn is_ours_and_due() -> String {
     format!("{IS_DUE} AND d.job = ?1 AND {}", of_target("logmill_sources", "?2"))
 }
 
-/// What is read of a letter `d` of a source `s`.
+/// The columns that are read of a letter `d` of a source `s`.
 fn columns() -> String {
     format!(
         "d.id, d.source_id, coalesce(s.name, ''), s.data_date, d.generation, d.source_offset, d.line,
@@ -137,7 +137,7 @@ impl Outbox for SqliteOutbox {
     fn letters_of(&mut self, stretch: Stretch, visit: &mut dyn FnMut(Outgoing) -> Result<()>) -> Result<()> {
         self.with(|connection| {
             let (start, end) = stretch.offsets();
-            // Each half has an index: that of places has no letters that are superseded.
+            // Each half has an index: the one of places holds no superseded letters.
             let columns = columns();
             let half = |state: &str| {
                 format!(

@@ -1,8 +1,8 @@
 //! Ownership in SQLite: locks that end with their process, and epochs that only grow.
 //!
-//! A run locks its sources in the file (`lock`) and raises their epochs; every batch compares
-//! position and epoch before it writes. `--take-over` does not end the other process: it
-//! raises the epoch over its head, and the other finds out at its next batch and leaves.
+//! A run locks its sources in the file (`lock`) and raises their epochs; every batch compares position and
+//! epoch before it writes. `--take-over` does not end the other process: it raises the epoch, and the other
+//! run detects that at its next batch and leaves.
 
 use std::io;
 use std::path::Path;
@@ -35,8 +35,8 @@ pub(super) fn claim(
 ) -> Result<Claimed, Trouble> {
     pass("before-claim")?;
     if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
-        // To recognise an archive can mean to inflate it. What is found is kept with the
-        // candidates, so it is done here once, and not while we hold the database.
+        // Recognising an archive can mean inflating it. The result is kept with the candidates, so it is done
+        // here once, and not while the database is locked.
         let own = remembered(connection, scope, Whose::Own)?;
         if let Ok(decisions) = decide(asked, &own)
             && asks_for_others(asked, &decisions)
@@ -47,7 +47,7 @@ pub(super) fn claim(
     }
     let take_over = asked.take_over;
     let mut claiming = Claiming { connection, locks, path, scope, run, take_over };
-    // Where another run holds a source, nothing was written.
+    // If another run holds a source, nothing was written.
     let claimed = immediate(connection, || {
         let claimed = ledger::claim(&mut claiming, asked)?;
         if matches!(claimed, Claimed::Ours { .. }) {
@@ -61,7 +61,7 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// The transaction that claims.
+/// The transaction of a claim.
 struct Claiming<'a> {
     connection: &'a Connection,
     locks: &'a SourceLocks,
@@ -89,7 +89,7 @@ impl Ledger for Claiming<'_> {
         remembered(self.connection, self.scope, Whose::Others)
     }
 
-    /// Takes the locks of all that are wanted, or of none.
+    /// Takes the locks of all wanted splits, or of none.
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
         for (index, (source, checkpoint)) in wanted.iter().enumerate() {
             if self.lock(checkpoint.split)? || self.take_over {
@@ -190,7 +190,7 @@ impl Claiming<'_> {
         Ok(())
     }
 
-    /// Makes the split of what a source has grown by.
+    /// Creates the split for what a source has grown by.
     fn grow(&self, grown: &Grown, rules_hash: Hash16) -> Result<(), Trouble> {
         let (Split { source, start }, end) = (grown.last, signed(grown.end));
         let mut ended = self.connection.prepare_cached(
@@ -210,7 +210,7 @@ impl Claiming<'_> {
         Ok(())
     }
 
-    /// Holds a split as it stands: one at its end is still there.
+    /// Holds a split as it is: a complete one stays complete.
     fn hold(&self, held: &Taken) -> Result<(), Trouble> {
         let mut statement = self.connection.prepare_cached(
             "UPDATE logmill_checkpoints
@@ -286,7 +286,7 @@ pub(super) fn remembered(
     remembered_of(connection, scope, whose, "s.data_date IS ?3")
 }
 
-/// The same of the sources of all days: the scope is of none.
+/// The same for the sources of all days; the day of the scope is ignored.
 pub(super) fn remembered_of_days(connection: &Connection, scope: &Scope) -> Result<Vec<Remembered>, Trouble> {
     remembered_of(connection, scope, Whose::Own, "s.data_date IS NOT ?3")
 }
@@ -299,7 +299,7 @@ fn remembered_of(
 ) -> Result<Vec<Remembered>, Trouble> {
     let (sources, checkpoints) = of_version(check_version(connection)?);
     let is_asked_for = match whose {
-        // Those of an older version have no table yet, and are taken for the job's.
+        // Sources from an older version have no table yet, and are taken to be in the job's.
         Whose::Own => "s.job = ?1 AND coalesce(s.target, ?2) = ?2",
         Whose::Others => "s.job <> ?1 AND s.target = ?2",
     };
@@ -340,7 +340,7 @@ fn remembered_of(
             head_hash: hash(&row.get::<_, Vec<u8>>(2)?),
             tail_hash: hash(&row.get::<_, Vec<u8>>(3)?),
         };
-        // The remembered are in the order of their ids.
+        // `remembered` is sorted by id.
         if let Ok(index) = remembered.binary_search_by_key(&row.get(0)?, |memory| memory.source_id) {
             remembered[index].known.containers.push(container);
         }

@@ -1,4 +1,4 @@
-//! Everything before the first row: the file is opened, and what is missing in it is made.
+//! Everything before the first row: opens the file, and creates what is missing in it.
 
 use std::path::Path;
 
@@ -20,18 +20,18 @@ use crate::sink::key::quote;
 use crate::sink::rebuild::{Provenance, conflict_of_letters};
 use crate::trust::make_private;
 
-/// Opens the file, and neither reads nor writes it yet.
+/// Opens the file; does not read or write it yet.
 pub(super) fn connect(path: &Path) -> Result<Connection, Trouble> {
     pass("before-database")?;
-    // SQLite would let others read it, and gives its own files the permissions of this one.
+    // SQLite would create it readable by others, and gives its auxiliary files the permissions of this one.
     make_private(path);
     let connection = open_existing(path)?;
     pass("after-database")?;
     Ok(connection)
 }
 
-/// Opens the file once more, for the locks, and sees to it that it is the one that was opened
-/// before: the path may lead elsewhere by now.
+/// Opens the file once more, for the locks, and ensures that it is the one that was opened before: the path
+/// may lead elsewhere by now.
 pub(super) fn open_locks(path: &Path, is_found: bool) -> Result<SourceLocks> {
     let lock = |cause| Error::file("lock", path, cause);
     let locks = match is_found {
@@ -50,16 +50,16 @@ pub(super) fn open_locks(path: &Path, is_found: bool) -> Result<SourceLocks> {
     }
 }
 
-/// The database is no longer, or not yet, the file that we have.
+/// The database is no longer, or not yet, the file that was opened.
 pub(super) fn replaced(path: &Path, message: &str) -> Error {
     ErrorKind::DatabaseFile { doing: path.display().to_string(), code: None, message: message.to_owned() }
         .into()
 }
 
-/// Says how the database is to be kept.
+/// Sets how the database is stored and synced.
 pub(super) fn set_up(connection: &Connection) -> Result<(), Trouble> {
     connection.set_prepared_statement_cache_capacity(32);
-    // Only asked of a database that has no pages yet.
+    // Only takes effect on a database that has no pages yet.
     connection.pragma_update(None, "page_size", 8192)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     // Without a WAL, NORMAL can corrupt a database on power loss.
@@ -71,8 +71,7 @@ pub(super) fn set_up(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Opens a database that is there. Not read-only: to look into a WAL, its index may have to be
-/// made.
+/// Opens an existing database. Not read-only: reading a WAL may require its index to be created.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -80,17 +79,17 @@ pub(super) fn open_existing(path: &Path) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
-/// What writes the rows of a run, and of a rebuild those of its letters.
+/// The statements that write the rows of a run, and in a rebuild those of its letters.
 pub(super) type Writing = (Statements, Option<Statements>);
 
-/// Makes what is missing, and compares what is there with the job.
+/// Creates what is missing, and compares what exists with the job.
 pub(super) fn prepare(
     connection: &Connection,
     settings: &Settings,
 ) -> Result<(Writing, SqliteEncoder, Vec<String>), Trouble> {
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     pass("before-prepare")?;
-    // One writer at a time: of ten first runs, one makes the tables and nine find them.
+    // One writer at a time: of ten first runs, one creates the tables and nine find them.
     let prepared = immediate(connection, || {
         connection.execute_batch(TABLES_SQL)?;
         migrate(connection)?;
@@ -143,7 +142,7 @@ pub(super) fn past(connection: &Connection, settings: &Settings) -> Result<Past,
     Ok(Past(loaded.collect::<rusqlite::Result<_>>()?))
 }
 
-/// Refuses to make a target for a job that has loaded rows into it before.
+/// Refuses to create a target for a job that has loaded rows into it before.
 pub(super) fn refuse_lost_target(past: &Past, settings: &Settings) -> Result<(), Trouble> {
     let table = &settings.table;
     match past.lost(&table.remembered(), table, &settings.job) {
@@ -152,7 +151,7 @@ pub(super) fn refuse_lost_target(past: &Past, settings: &Settings) -> Result<(),
     }
 }
 
-/// What the target is to a job that has loaded before, and where it seems to be a mistake.
+/// What earlier loads of the job imply about the target, and where it seems to be a mistake.
 pub(super) fn look_at_past(
     connection: &Connection,
     past: &Past,

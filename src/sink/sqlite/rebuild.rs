@@ -1,6 +1,6 @@
 //! A rebuild in SQLite: one IMMEDIATE transaction around all batches.
 //!
-//! Readers of a database in WAL mode see what was there until it ends; other writers wait for it.
+//! Readers of a database in WAL mode see the old content until it ends; other writers wait for it.
 
 use rusqlite::{Connection, params};
 
@@ -16,7 +16,7 @@ use crate::sink::rebuild::{
 };
 use crate::source::{Container, Hash16, hash16};
 
-/// A rebuild that is under way.
+/// A rebuild in progress.
 #[derive(Debug)]
 pub(super) struct Rebuilding {
     pub(super) anew: Vec<Anew>,
@@ -24,7 +24,7 @@ pub(super) struct Rebuilding {
     pub(super) rebuilt: Rebuilt,
     /// What is acknowledged once it is committed.
     pub(super) acknowledged: Acknowledged,
-    /// Somebody had decided something about a letter that was there.
+    /// People had decided something about a letter that existed.
     pub(super) has_decisions: bool,
 }
 
@@ -58,7 +58,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// What [`Sink::carry_over`](crate::sink::Sink::carry_over) says.
+    /// The result of [`Sink::carry_over`](crate::sink::Sink::carry_over).
     pub(super) fn carry_letters_over(&mut self) -> Result<Option<Mended>> {
         let Some(rebuild) = &mut self.rebuild else { return Ok(None) };
         let ids = carry_over(&self.connection, &rebuild.anew);
@@ -84,7 +84,7 @@ impl Sqlite {
         Ok(rebuilt)
     }
 
-    /// Takes all of it back, if one is under way.
+    /// Rolls all of it back, if one is in progress.
     pub(super) fn roll_rebuild_back(&mut self) -> Result<()> {
         if self.rebuild.take().is_some() && !self.connection.is_autocommit() {
             let rolled_back = self.connection.execute_batch("ROLLBACK");
@@ -94,14 +94,14 @@ impl Sqlite {
     }
 }
 
-/// Does `work` within a transaction that goes on, of which nothing is left after an error.
+/// Runs `work` within a larger transaction; after an error nothing of the work remains.
 pub(super) fn savepoint<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
     connection.execute_batch("SAVEPOINT batch")?;
     let result = work();
-    // A trigger can have rolled back all of it.
+    // A trigger may have rolled back the whole transaction.
     if !connection.is_autocommit() {
         let undo = if result.is_err() { "ROLLBACK TO batch; " } else { "" };
         connection.execute_batch(&format!("{undo}RELEASE batch"))?;
@@ -109,7 +109,7 @@ pub(super) fn savepoint<T>(
     result
 }
 
-/// What a rebuild is told.
+/// The parameters of a rebuild.
 struct Told<'a> {
     scope: &'a Scope,
     statements: &'a Statements,
@@ -118,7 +118,7 @@ struct Told<'a> {
     run: i64,
 }
 
-/// Takes away what the sources had, in a transaction that has begun.
+/// Removes what the sources had, in a transaction that has begun.
 fn begin(connection: &Connection, told: &Told<'_>, anew: &[Anew]) -> Result<Rebuilt, Trouble> {
     pass("before-rebuild")?;
     compare(connection, anew, told.run)?;
@@ -157,7 +157,7 @@ fn begin(connection: &Connection, told: &Told<'_>, anew: &[Anew]) -> Result<Rebu
     Ok(rebuilt)
 }
 
-/// Compares the checkpoints with what was claimed: another run may have taken them since.
+/// Compares the checkpoints with the claimed ones: another run may have taken them since.
 fn compare(connection: &Connection, anew: &[Anew], run: i64) -> Result<(), Trouble> {
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FROM logmill_checkpoints
@@ -173,7 +173,7 @@ fn compare(connection: &Connection, anew: &[Anew], run: i64) -> Result<(), Troub
     Ok(())
 }
 
-/// Where rows name their day alone, those of another job would go too.
+/// If rows name only their day, those of another job would be removed too.
 fn refuse_others(connection: &Connection, told: &Told<'_>) -> Result<(), Trouble> {
     let mut statement = connection.prepare(
         "SELECT s.job FROM logmill_sources s WHERE s.target = ?2 AND s.job <> ?1 ORDER BY s.job LIMIT 1",
@@ -185,8 +185,8 @@ fn refuse_others(connection: &Connection, told: &Told<'_>) -> Result<(), Trouble
     }
 }
 
-/// Refuses a target whose rows take rows of other tables with them, or change them, when they go: the
-/// new rows would not bring them back.
+/// Refuses a target whose rows, when they are deleted, delete or change rows of other tables: the new rows
+/// would not restore them.
 fn refuse_cascades(connection: &Connection, target: &str) -> Result<(), Trouble> {
     let mut statement = connection.prepare(
         "SELECT m.name FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f
@@ -204,7 +204,7 @@ fn refuse_cascades(connection: &Connection, target: &str) -> Result<(), Trouble>
     }
 }
 
-/// Supersedes the letters, and keeps in mind what they were.
+/// Supersedes the letters, and remembers what they were.
 fn supersede(connection: &Connection, sources: &str) -> Result<u64, Trouble> {
     let before = WORDS.before;
     connection.execute_batch(&format!(
@@ -221,7 +221,7 @@ fn supersede(connection: &Connection, sources: &str) -> Result<u64, Trouble> {
     Ok(superseded as u64)
 }
 
-/// Removes a source that has no file any more.
+/// Removes a source that no longer has a file.
 fn remove(connection: &Connection, gone: &Anew) -> Result<(), Trouble> {
     connection.execute(
         &format!(
@@ -238,7 +238,7 @@ fn remove(connection: &Connection, gone: &Anew) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Sets a source back to its start, as its file is now, as one split.
+/// Resets a source to its start, as its file is now, as one split.
 fn set_back(connection: &Connection, anew: &Anew, rules_hash: Hash16) -> Result<(), Trouble> {
     let Some(file) = &anew.file else { return Ok(()) };
     let print = &file.fingerprint;
@@ -278,8 +278,8 @@ fn set_back(connection: &Connection, anew: &Anew, rules_hash: Hash16) -> Result<
     Ok(())
 }
 
-/// Carries over what was decided about letters, and says which of them are to be tried by what was
-/// mended. `None` if nothing was decided.
+/// Carries over decisions about letters, and returns the letters to retry with their mended bytes. `None` if
+/// nothing was decided.
 fn carry_over(connection: &Connection, anew: &[Anew]) -> Result<Option<Vec<i64>>, Trouble> {
     if !connection.query_row(&is_decided_sql(&WORDS), [], |row| row.get::<_, bool>(0))? {
         return Ok(None);
@@ -292,7 +292,7 @@ fn carry_over(connection: &Connection, anew: &[Anew]) -> Result<Option<Vec<i64>>
     Ok(Some(ids))
 }
 
-/// What became of the decisions.
+/// The outcome of the decisions.
 fn decisions(connection: &Connection, anew: &[Anew], rebuilt: Rebuilt) -> Result<Rebuilt, Trouble> {
     let sources = listed(anew.iter().map(|it| it.id));
     Ok(connection.query_row(&decisions_sql(&WORDS, &sources), [], |row| {
@@ -305,7 +305,7 @@ fn decisions(connection: &Connection, anew: &[Anew], rebuilt: Rebuilt) -> Result
     })?)
 }
 
-/// Ends the transaction: from here on all of it is there. Can be tried again.
+/// Ends the transaction: from here on the rebuild has taken effect. Can be retried.
 fn end(connection: &Connection) -> Result<(), Trouble> {
     pass("before-rebuild-commit")?;
     connection.execute_batch(&format!("DROP TABLE IF EXISTS {}; COMMIT", WORDS.before))?;

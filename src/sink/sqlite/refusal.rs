@@ -1,7 +1,7 @@
 //! What SQLite's errors mean.
 //!
-//! They are given the SQLSTATE that PostgreSQL would have given, so that a reject has the
-//! same code wherever it was refused.
+//! Each gets the SQLSTATE that PostgreSQL would have given, so that a reject has the same code wherever it
+//! was refused.
 
 use rusqlite::ffi;
 use rusqlite::{Error, ErrorCode};
@@ -12,16 +12,15 @@ use crate::sink::dead_letter::Refused;
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The row is at fault; the transaction goes on without it.
+    /// The row is at fault; the transaction continues without it.
     Isolate,
-    /// Somebody else has the database, or its disk is full: wait, bounded.
+    /// Another process has the database, or its disk is full: wait, within bounds.
     Wait,
-    /// It will not heal by itself.
+    /// It will not resolve by itself.
     Stop,
 }
 
-/// Decides. Only the statements that write rows can isolate; the caller says whether this
-/// was one.
+/// Decides. Only statements that write rows can isolate; the caller says whether this was one.
 pub(super) fn verdict(error: &Error, writes_a_row: bool) -> Verdict {
     let Some(code) = error.sqlite_error_code() else { return Verdict::Stop };
     match code {
@@ -37,12 +36,12 @@ pub(super) fn verdict(error: &Error, writes_a_row: bool) -> Verdict {
     }
 }
 
-/// Whether a row refers to one that is not there.
+/// Whether a row refers to one that does not exist.
 pub(super) fn is_orphaned(error: &Error) -> bool {
     matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }
 
-/// What SQLite says of such a row, where its foreign key is not deferred.
+/// SQLite's error for such a row, if its foreign key is not deferred.
 pub(super) fn orphaned() -> Error {
     let failure = ffi::Error::new(ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
     Error::SqliteFailure(failure, Some("FOREIGN KEY constraint failed".to_owned()))
@@ -66,8 +65,7 @@ pub(super) fn refused(row: usize, error: &Error) -> Refused {
         _ => b"23000",
     };
     let message = message(error);
-    // "CHECK constraint failed: positive": what stands behind the colon is a constraint, or
-    // the columns of one.
+    // "CHECK constraint failed: positive": after the colon is a constraint, or the columns of one.
     let subject = message.rsplit_once(": ").map(|(_, subject)| subject.to_owned());
     let (column, constraint) = match extended {
         ffi::SQLITE_CONSTRAINT_NOTNULL => {

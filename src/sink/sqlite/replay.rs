@@ -1,4 +1,4 @@
-//! Replays in SQLite: open letters are read, and move in the transaction of their rows.
+//! Replays in SQLite: open letters are read, and change state in the transaction of their rows.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -14,7 +14,7 @@ use crate::sink::replay::{
 };
 use crate::source::{Hash16, Preamble};
 
-/// A page of open letters of the table `target`, whose tables of ours are of this version.
+/// A page of open letters of the table `target`, from logmill tables of this version.
 pub(super) fn open_letters(
     connection: &Connection,
     version: i64,
@@ -23,8 +23,8 @@ pub(super) fn open_letters(
     page: Page,
 ) -> Result<Vec<OpenLetter>, Trouble> {
     let (sources, checkpoints) = of_version(version);
-    // That none is superseded is said for the index of their places, which has no others: without it every page sorts all
-    // letters that are left.
+    // The condition that none is superseded makes the index of their places usable, which holds no others:
+    // without it every page sorts all remaining letters.
     let is_meant = format!("d.state <> 'superseded' AND {}", is_meant(sources));
     let letters = letters_of_version(version);
     let preamble = preamble_of_letter(checkpoints);
@@ -85,7 +85,7 @@ pub(super) fn fence(connection: &Connection, batch: &Batch) -> Result<Vec<Stored
     Ok(vec![Stored::default(); batch.advances.len()])
 }
 
-/// Writes down why letters were refused again, and gives their ids.
+/// Records why letters were refused again, and returns their ids.
 pub(super) fn refuse(
     connection: &Connection,
     batch: &Batch,
@@ -108,7 +108,7 @@ pub(super) fn refuse(
     Ok(ids)
 }
 
-/// Moves the letters whose records are rows now, and keeps what was mended.
+/// Changes the state of the letters whose records are rows now, and stores the mended bytes.
 pub(super) fn move_letters(
     connection: &Connection,
     batch: &Batch,

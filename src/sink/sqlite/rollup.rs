@@ -1,4 +1,4 @@
-//! Rollups in SQLite: marked dates are computed, and their marks go, in one transaction each.
+//! Rollups in SQLite: each marked date is computed and unmarked in one transaction.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::sink::rollup::{
     number,
 };
 
-/// What is computed, and of what.
+/// What to compute, and from what.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
     pub(super) settings: &'a Settings,
@@ -30,7 +30,7 @@ pub(super) struct Job<'a> {
     pub(super) target: &'a str,
 }
 
-/// Marks the dates that are meant besides those that are marked, and gives all that are then.
+/// Marks the selected dates besides those already marked, and returns all marked dates.
 pub(super) fn mark(connection: &Connection, job: Job<'_>, dates: &Dates) -> Result<Vec<NaiveDate>, Trouble> {
     let Scope { job: name, target, .. } = job.scope;
     if *dates != Dates::Marked {
@@ -52,8 +52,8 @@ pub(super) fn mark(connection: &Connection, job: Job<'_>, dates: &Dates) -> Resu
     Ok(marked.iter().filter_map(|date| date.parse().ok()).filter(|date| dates.has(*date)).collect())
 }
 
-/// Computes a date and takes its mark away; nothing if it has none. What cannot be computed is told, and
-/// leaves everything as it was.
+/// Computes a date and removes its mark; `None` if it has none. A failure is reported, and leaves everything
+/// as it was.
 pub(super) fn compute(
     connection: &Connection,
     job: Job<'_>,
@@ -88,7 +88,7 @@ pub(super) fn compute(
     }
 }
 
-/// What cannot be computed, however often it is asked. Other troubles are passed on.
+/// A failure that recurs however often it is computed. Other troubles are returned as they are.
 fn failed(trouble: Trouble, metric: &Metric, date: NaiveDate) -> Result<FailedMetric, Trouble> {
     let why = match &trouble {
         Trouble::Sqlite(error) if verdict(error, false) == Verdict::Wait => return Err(trouble),
@@ -101,7 +101,7 @@ fn failed(trouble: Trouble, metric: &Metric, date: NaiveDate) -> Result<FailedMe
     Ok(FailedMetric { date: date.to_string(), metric: metric.name.clone(), why })
 }
 
-/// Stores what a metric is on a date: what is other there changes, what is no more goes.
+/// Stores the values of a metric on a date: differing values are changed, obsolete ones deleted.
 fn store(connection: &Connection, job: Job<'_>, metric: &Metric, date: NaiveDate) -> Result<(), Trouble> {
     let (whose, target) = (whose(job.scope), quote(job.target));
     let place = place(job, &target, &whose)?;
@@ -156,14 +156,14 @@ fn place<'a>(job: Job<'a>, target: &'a str, whose: &'a (String, String)) -> Resu
     Ok(Place { target, time, moment, date: day, letters, sources, whose })
 }
 
-/// What the values of a metric look like.
+/// The shape of a metric's values.
 fn shape(
     connection: &Connection,
     metric: &Metric,
     place: &Place<'_>,
     date: NaiveDate,
 ) -> Result<Shape, Trouble> {
-    // As one that is asked from, so that it can be nothing else.
+    // Wrapped in a query, so that it can be nothing but a query.
     let statement = connection.prepare(&format!("SELECT * FROM ({}\n) q", place.asked(metric, date)))?;
     if statement.parameter_count() > 0 {
         return Err(unfit("its query has a parameter; it takes none but {date} and {next_date}".to_owned()));
@@ -174,7 +174,7 @@ fn shape(
     Ok(Shape { table: quote(&table_of(metric).name), by, value, value_type: None })
 }
 
-/// Compares what is stored with what would be computed, in one view of the file. Nothing is written.
+/// Compares stored with freshly computed values, in one snapshot of the file. Writes nothing.
 pub(super) fn check(path: &Path, settings: &Settings, dates: &Dates) -> Result<CheckedRollups> {
     if !path.exists() {
         return Ok(CheckedRollups::default());
@@ -210,7 +210,7 @@ pub(super) fn check(path: &Path, settings: &Settings, dates: &Dates) -> Result<C
     check().map_err(|trouble| trouble.into_error(path))
 }
 
-/// Where a metric is stored otherwise than it would be computed.
+/// Where stored and computed values of a metric differ.
 fn differences(
     connection: &Connection,
     job: Job<'_>,

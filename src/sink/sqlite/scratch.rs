@@ -1,4 +1,4 @@
-//! A file of SQLite for one measurement, and a prepared loop as the floor under a load.
+//! An SQLite file for one measurement, and a loop of prepared statements as the lower bound of a load.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::sink::TableName;
 use crate::sink::key::quote;
 use crate::sink::scratch::{Ready, Scratch};
 
-/// Told apart within this process.
+/// Distinguishes files within this process.
 static FILES: AtomicU32 = AtomicU32::new(0);
 
-/// A database of its own, in a file that goes with it.
+/// A database of its own, whose file is removed with it.
 struct SqliteScratch {
     path: PathBuf,
     address: String,
@@ -27,7 +27,7 @@ struct SqliteScratch {
     server: BTreeMap<String, String>,
 }
 
-/// Makes a place beside the file that is named, or in `folder` where none is.
+/// Creates a place beside the file that is named, or in `folder` if none is.
 pub(in crate::sink) fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<dyn Scratch>> {
     let named = text.and_then(path).map(Path::new).and_then(Path::parent);
     let folder = match named.map(|parent| if parent == Path::new("") { Path::new(".") } else { parent }) {
@@ -35,7 +35,7 @@ pub(in crate::sink) fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<
         None => folder.to_owned(),
     };
     let number = FILES.fetch_add(1, Ordering::Relaxed);
-    // A process of another container can have our number, and the same folder.
+    // A process in another container can have the same number, and share the folder.
     let name = format!("logmill-bench-{}-{number}-{:08x}.db", std::process::id(), fastrand::u32(..));
     let path = folder.join(name);
     let address = format!("sqlite:{}", path.display());
@@ -44,7 +44,7 @@ pub(in crate::sink) fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<
     Ok(Box::new(SqliteScratch { path, address, product, server }))
 }
 
-/// The kind of the filesystem that a folder is in: to one in memory a commit costs nothing.
+/// The type of a folder's filesystem: a commit to one in memory costs nothing.
 fn filesystem(folder: &Path) -> String {
     let Ok(system) = statfs(folder) else { return "unknown".to_owned() };
     let known = [
@@ -94,7 +94,7 @@ impl Drop for SqliteScratch {
     }
 }
 
-/// Removes a database, with what SQLite and the locks of sources keep beside it.
+/// Removes a database, with the files that SQLite and the locks of sources keep beside it.
 fn remove(path: &Path) {
     for end in ["", "-wal", "-shm", "-journal", "-lock"] {
         let mut name = path.as_os_str().to_owned();

@@ -1,4 +1,4 @@
-//! A file of SQLite as a store of keys: one table, `logmill_state`, and a statement a move.
+//! An SQLite file as a store of keys: one table, `logmill_state`, and one statement per move.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,14 +9,14 @@ use super::{Trouble, Verdict, advice, make_private, message, open_existing, verd
 use crate::error::{Error, ErrorKind};
 use crate::sink::ledger::{Entry, Failure, Store, Swap, Version, behind};
 
-/// The table of the state of loads whose destination has no transactions.
+/// The table for the state of loads whose destination has no transactions.
 const TABLE_SQL: &str = "CREATE TABLE IF NOT EXISTS logmill_state (
     key TEXT NOT NULL PRIMARY KEY,
     version TEXT NOT NULL,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID";
 
-/// A store in a file. Nothing is made before there is something to keep.
+/// A store in a file. Nothing is created before there is something to keep.
 pub(in crate::sink) struct SqliteState {
     path: PathBuf,
     connection: Mutex<Option<Connection>>,
@@ -27,7 +27,7 @@ impl SqliteState {
         SqliteState { path: path.to_owned(), connection: Mutex::default() }
     }
 
-    /// Asks the database. A connection that failed is not used again.
+    /// Queries the database. A connection that failed is not used again.
     fn with<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Failure> {
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match slot.take() {
@@ -39,7 +39,7 @@ impl SqliteState {
         Ok(answer)
     }
 
-    /// The same where nothing is to be made.
+    /// The same if nothing is to be created.
     fn look<T: Default>(&self, ask: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Failure> {
         if !self.path.exists() {
             return Ok(T::default());
@@ -53,7 +53,7 @@ impl SqliteState {
     fn connect(&self) -> Result<Connection, Trouble> {
         let connection = open_existing(&self.path)?;
         let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        // What is acknowledged is on the disk: objects are written, and removed, upon it.
+        // Whatever is acknowledged is on the disk: objects are written and removed in reliance on it.
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(connection)
     }

@@ -16,27 +16,27 @@ pub(super) struct Statements {
     pub(super) target: Target,
     /// Inserts a row that must be new.
     pub(super) insert_sql: String,
-    /// Inserts a row unless its key is there.
+    /// Inserts a row unless its key exists.
     pub(super) insert_absent_sql: Option<String>,
-    /// Changes the row of the key, if the new one wins and differs.
+    /// Changes the row with the key, if the new one wins and differs.
     pub(super) update_sql: Option<String>,
-    /// Whether the row of the key is there, and is equal.
+    /// Whether the row with the key exists and is equal.
     pub(super) compare_sql: Option<String>,
-    /// Asks whether a range of positions is there.
+    /// Asks whether any row in a range of positions exists.
     pub(super) probe_sql: Option<String>,
-    /// Asks whether a row refers to one that is not there, in another table
+    /// Asks whether a row refers to a missing row of another table.
     pub(super) orphan_sql: Option<String>,
-    /// or in any.
+    /// Asks whether a row refers to a missing row of any table.
     pub(super) any_orphan_sql: Option<String>,
-    /// Deletes the row of a position.
+    /// Deletes the row at a position.
     pub(super) forget_sql: String,
-    /// The day that rows name, where a rebuild knows them by it,
+    /// The day that rows name, if a rebuild identifies them by it.
     pub(super) day: Option<NaiveDate>,
-    /// and whether the row of the key is one of another.
+    /// Whether the row with the key belongs to another day.
     pub(super) of_another_day_sql: Option<String>,
-    /// The date of the row of the key, which another is to take the place of.
+    /// The date of the row with the key, which is about to be replaced.
     pub(super) replaced_sql: Option<String>,
-    /// What marks the dates of rows.
+    /// The marks of the dates of rows.
     pub(super) marks: Marks,
 }
 
@@ -51,7 +51,7 @@ impl Statements {
     ) -> Statements {
         let table = quote(&target.name);
         let names = list(columns, |column| quote(&column.name));
-        // Parameters are numbered like columns, so that one row of bindings serves them all.
+        // Parameters are numbered like columns, so that one set of bindings serves all statements.
         let parameters =
             (1..=columns.len()).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ");
         let parameter = |column: &Column| {
@@ -73,7 +73,7 @@ impl Statements {
             true => "true".to_owned(),
             false => all(rest.iter().copied(), same),
         };
-        // Whatever a constraint would do by itself: it must not replace or leave out rows.
+        // Overrides a constraint's own conflict clause, which could replace or skip rows.
         let insert_sql = format!("INSERT OR ABORT INTO {table} ({names}) VALUES ({parameters})");
         let key_list = list(keys.iter().copied(), |column| quote(&column.name));
         let has_key = !keys.is_empty();
@@ -84,7 +84,7 @@ impl Statements {
                 let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
                 let column = column.expect("a job's newest names one of its fields");
                 let (old, new, by) = (quote(&column.name), parameter(column), collation(column));
-                // Compared as SQL literals, which tell any two values apart.
+                // Compared as SQL literals, which distinguish any two values.
                 let image = |of: &dyn Fn(&Column) -> String| {
                     rest.iter()
                         .map(|column| format!("quote({})", of(column)))
@@ -130,7 +130,7 @@ impl Statements {
     }
 }
 
-/// Of those foreign keys whose columns are written, where one can be deferred.
+/// Covers the foreign keys whose columns are written, if any of them can be deferred.
 fn orphan_sql(
     target: &Target,
     columns: &[Column],

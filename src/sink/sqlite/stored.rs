@@ -1,4 +1,4 @@
-//! The values of metrics in SQLite, looked at.
+//! Reads the stored values of metrics in SQLite.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::sink::key::quote;
 use crate::sink::rollup::{StoredMetric, stored_sql};
 
-/// The values of the metrics of a job. One that is not stored yet has none.
+/// The values of a job's metrics. A metric that is not stored yet has none.
 pub(super) fn metrics(path: &Path, settings: &Settings) -> Result<Vec<StoredMetric>> {
     if settings.rollups.metrics.is_empty() || !path.exists() {
         return Ok(Vec::new());

@@ -1,28 +1,28 @@
-//! The tables of ours: what makes them, what brings older ones up to date, and how they are read
-//! before a load has done so.
+//! logmill's own tables: the statements that create and migrate them, and how to read tables that have not
+//! been migrated yet.
 
 use rusqlite::Connection;
 
 use super::{Trouble, unfit};
 use crate::error::ErrorKind;
 
-/// The statements that make the tables of ours. Also what `plan --print-sql` prints.
+/// The statements that create logmill's tables. Also the output of `plan --print-sql`.
 pub(super) const TABLES_SQL: &str = include_str!("tables.sql");
 
-/// The version that these statements make and this program reads.
+/// The version that these statements create and this program reads.
 pub(super) const VERSION: i64 = 7;
 
-/// The first that has marks of dates.
+/// The first version that has marks of dates.
 pub(super) const VERSION_OF_MARKS: i64 = 6;
 
-/// What each version has more than the one before: the first makes version 2 of version 1.
+/// What each version adds to the one before: the first migrates version 1 to version 2.
 const MIGRATIONS: [&str; 6] = [
     "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
-    // A source without a target is in the table that its job next loads into.
+    // A source without a target is in the table that its job loads into next.
     "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
      ALTER TABLE logmill_sources ADD COLUMN device INTEGER;
      ALTER TABLE logmill_sources ADD COLUMN inode INTEGER",
-    // A letter without rules is of those of its checkpoint.
+    // A letter without rules was refused under those of its checkpoint.
     "ALTER TABLE logmill_sources ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE logmill_checkpoints ADD COLUMN rules_since INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE logmill_dead_letters ADD COLUMN fixed BLOB;
@@ -30,16 +30,16 @@ const MIGRATIONS: [&str; 6] = [
      ALTER TABLE logmill_dead_letters ADD COLUMN rules_hash BLOB;
      ALTER TABLE logmill_dead_letters ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE logmill_dead_letters ADD COLUMN delivered_at TEXT",
-    // The days of a job: a table of its own, which is made with the others.
+    // The days of a job: a separate table, which is created with the others.
     "",
-    // Rollups: the same.
+    // Rollups: likewise.
     "",
-    // How far lanes are: the same.
+    // The progress of lanes: likewise.
     "ALTER TABLE logmill_runs ADD COLUMN reason TEXT",
 ];
 
-/// What a statement reads of sources and of checkpoints, with the columns of the present version:
-/// who only looks does not migrate.
+/// What a statement reads of sources and of checkpoints, with the columns of the present version: a reader
+/// does not migrate.
 pub(super) fn of_version(version: i64) -> (&'static str, &'static str) {
     let sources = match version {
         ..3 => {
@@ -56,7 +56,7 @@ pub(super) fn of_version(version: i64) -> (&'static str, &'static str) {
     (sources, checkpoints)
 }
 
-/// The same of runs, and of how far lanes are.
+/// The same for runs, and for how far lanes are.
 pub(super) fn runs_of_version(version: i64) -> (&'static str, &'static str) {
     match version {
         ..7 => (
@@ -68,7 +68,7 @@ pub(super) fn runs_of_version(version: i64) -> (&'static str, &'static str) {
     }
 }
 
-/// The same of dates.
+/// The same for dates.
 pub(super) fn dates_of_version(version: i64) -> &'static str {
     match version {
         ..5 => {
@@ -78,7 +78,7 @@ pub(super) fn dates_of_version(version: i64) -> &'static str {
     }
 }
 
-/// The same of dead letters.
+/// The same for dead letters.
 pub(super) fn letters_of_version(version: i64) -> &'static str {
     match version {
         ..4 => {
@@ -89,13 +89,13 @@ pub(super) fn letters_of_version(version: i64) -> &'static str {
     }
 }
 
-/// Whether tables of ours are there.
+/// Whether logmill's tables exist.
 pub(super) fn has_tables(connection: &Connection) -> Result<bool, Trouble> {
     let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'logmill_meta'";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
-/// Brings tables that an older program has made up to date.
+/// Migrates tables that an older program has created.
 pub(super) fn migrate(connection: &Connection) -> Result<(), Trouble> {
     let version = check_version(connection)?;
     for (migration, from) in MIGRATIONS.iter().zip(1..).filter(|(_, from)| *from >= version) {
@@ -105,7 +105,7 @@ pub(super) fn migrate(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Refuses tables that a load has yet to bring up to date.
+/// Refuses tables that a load has yet to migrate.
 pub(super) fn check_present(connection: &Connection) -> Result<(), Trouble> {
     let version = check_version(connection)?;
     if version == VERSION {

@@ -1,7 +1,7 @@
-//! The target in SQLite: creating it, and comparing one that exists with what the job writes.
+//! The target in SQLite: creating it, and comparing an existing one with what the job writes.
 //!
-//! In a table that is not STRICT, a column's affinity turns values into others without a
-//! word: '007' becomes 7 in a NUMERIC column. Where that could happen the column is refused.
+//! In a table that is not STRICT, a column's affinity silently changes values: '007' becomes 7 in a NUMERIC
+//! column. A column where that could happen is refused.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ pub(super) struct Target {
     pub(super) foreign_keys: Vec<ForeignKey>,
 }
 
-/// Columns whose values must be those of a row of another table, or of the same.
+/// Columns whose values must exist in a row of another table, or of the same one.
 #[derive(Clone, Debug)]
 pub(super) struct ForeignKey {
     pub(super) parent: String,
@@ -42,11 +42,11 @@ pub(super) struct TargetColumn {
     not_null: bool,
     has_default: bool,
     is_generated: bool,
-    /// Its place in the primary key, from 1; 0 if it is not in it.
+    /// Its position in the primary key, from 1; 0 if it is not in it.
     key_place: i64,
 }
 
-/// What a column does to values.
+/// What a column does to its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Affinity {
     Integer,
@@ -58,7 +58,7 @@ enum Affinity {
 }
 
 impl TargetColumn {
-    /// SQLite's own rules, in their order.
+    /// SQLite's own rules, in order.
     fn affinity(&self, is_strict: bool) -> Affinity {
         let name = self.type_name.to_ascii_uppercase();
         let has = |word: &str| name.contains(word);
@@ -67,7 +67,7 @@ impl TargetColumn {
             () if has("INT") => Affinity::Integer,
             () if has("CHAR") || has("CLOB") || has("TEXT") => Affinity::Text,
             () if has("BLOB") || name.is_empty() => match is_strict {
-                // A strict BLOB column takes nothing but bytes.
+                // A strict BLOB column accepts nothing but bytes.
                 true => Affinity::Numeric,
                 false => Affinity::None,
             },
@@ -118,17 +118,17 @@ impl Target {
         Ok(Some(target))
     }
 
-    /// Whether a foreign key may be judged at COMMIT only. SQLite tells it nowhere else.
+    /// Whether a foreign key may be checked only at COMMIT. SQLite reports this nowhere else.
     pub(super) fn may_defer(&self) -> bool {
         self.definition.to_ascii_uppercase().contains("DEFERRED")
     }
 
-    /// Whether a foreign key is to the table itself.
+    /// Whether a foreign key refers to the table itself.
     pub(super) fn is_own(&self, foreign_key: &ForeignKey) -> bool {
         foreign_key.parent.eq_ignore_ascii_case(&self.name)
     }
 
-    /// Whether a column is another name of the rowid, which is filled in where it is null.
+    /// Whether a column is an alias of the rowid, which is filled in if it is null.
     fn is_rowid(&self, column: &TargetColumn) -> bool {
         let key = self.columns.iter().filter(|column| column.key_place > 0).count();
         self.has_rowid && key == 1 && column.key_place > 0 && column.type_name.eq_ignore_ascii_case("INTEGER")
@@ -139,7 +139,7 @@ impl Target {
     }
 }
 
-/// By what the sources of the table that a job names are remembered; also where it is gone.
+/// The name under which the sources of the job's table are remembered, even if the table is gone.
 pub(super) fn remembered(connection: &Connection, table: &TableName) -> rusqlite::Result<String> {
     let found = connection
         .query_row(
@@ -153,7 +153,7 @@ pub(super) fn remembered(connection: &Connection, table: &TableName) -> rusqlite
 }
 
 fn read_foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
-    // Without columns of the parent, they are those of its primary key.
+    // Without named columns of the parent, they are those of its primary key.
     let mut statement = connection.prepare(
         "SELECT seq, \"table\", \"from\",
                 coalesce(\"to\", (SELECT name FROM pragma_table_info(f.\"table\") WHERE pk = f.seq + 1), '')
@@ -172,7 +172,7 @@ fn read_foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<V
     Ok(foreign_keys)
 }
 
-/// The statement that makes a missing target.
+/// The statement that creates a missing target.
 pub(super) fn create_table(settings: &Settings) -> String {
     let Settings { table, schema, constants, key, .. } = settings;
     let mut sql = format!("CREATE TABLE {} (", quote(&table.name));
@@ -217,7 +217,7 @@ fn type_of(kind: &Kind) -> &'static str {
     }
 }
 
-/// What a constant is in a column that is there: what it would be made as, if the column holds that.
+/// The kind of a constant in an existing column: that of a new column, if the column can hold it.
 fn kind_of(constant: &Constant, affinity: Affinity) -> Kind {
     match (affinity, type_of(&constant.kind)) {
         (Affinity::Integer, "TEXT") => Kind::Int(Bounds::default()),
@@ -235,7 +235,7 @@ fn constant_bytes(constant: &Constant, kind: &Kind) -> Result<Vec<u8>, String> {
     put.map(|()| bytes).map_err(|(_, why)| why.to_owned())
 }
 
-/// Whether a column keeps what is written to it as it is.
+/// Whether a column stores values unchanged.
 fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool) -> bool {
     let is_never_a_number = matches!(
         kind,
@@ -251,14 +251,14 @@ fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool)
     }
 }
 
-/// The columns that the job writes into a target that is there.
+/// The columns that the job writes into an existing target.
 fn columns_of_job(target: &Target, settings: &Settings) -> Vec<(String, Origin)> {
     let Settings { schema, constants, key, is_rebuild, .. } = settings;
     columns_into((schema, constants, key), *is_rebuild, |name| target.column(name).is_some())
 }
 
-/// The statements that add the columns that a target lacks, each with the name of its column. None is run
-/// by us. A new column takes nulls: there may be rows.
+/// The statements that add the columns a target lacks, each with the name of its column. logmill itself runs
+/// none of them. A new column accepts nulls, because there may be rows.
 pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
     let columns = columns_of_job(target, settings).into_iter();
     let missing = columns.filter(|(name, _)| target.column(name).is_none()).map(|(name, origin)| {
@@ -269,7 +269,7 @@ pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(Stri
     missing.collect()
 }
 
-/// How each column is written, or every reason why that cannot be.
+/// How each column is written, or every reason why it cannot be.
 pub(super) fn fit(
     connection: &Connection,
     target: &Target,
@@ -331,7 +331,7 @@ pub(super) fn fit(
             ));
         }
     }
-    // A key column that is missing was told already.
+    // A missing key column has already been reported.
     if key.columns().iter().all(|name| target.column(name).is_some())
         && let Some(missing) = missing_index(connection, target, key)?
     {
@@ -340,8 +340,7 @@ pub(super) fn fit(
     Ok(if findings.is_empty() { Ok(written) } else { Err(findings) })
 }
 
-/// Makes what goes into every row of the constant columns, and gives every reason why a value does not
-/// fit.
+/// Encodes the values of the constant columns, and returns every reason why one does not fit.
 pub(super) fn fill(target: &Target, columns: &mut [Column], constants: &[Constant]) -> Vec<String> {
     let mut findings = Vec::new();
     for column in columns {
@@ -360,7 +359,7 @@ pub(super) fn fill(target: &Target, columns: &mut [Column], constants: &[Constan
     findings
 }
 
-/// What to say where the key has no unique index.
+/// The message if the key has no unique index.
 fn missing_index(connection: &Connection, target: &Target, key: &Key) -> rusqlite::Result<Option<String>> {
     let mut wanted: Vec<String> = key.columns().iter().map(|name| name.to_ascii_lowercase()).collect();
     if wanted.is_empty() {

@@ -1,7 +1,7 @@
-//! What an SQLite database keeps, read to be compared with the sources, in one snapshot.
+//! What an SQLite database keeps, read in one snapshot for comparison with the sources.
 //!
-//! Rows are read back into the form in which the encoder writes them, so that what is held and what
-//! is expected are the same bytes.
+//! Rows are read back into the form that the encoder writes, so that equal held and expected rows have equal
+//! bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,29 +31,29 @@ use crate::sink::{Key, Remembered};
 use crate::source::Preamble;
 use crate::work::{self, Recipe, Work};
 
-/// So many rows or letters are read in one go.
+/// How many rows or letters are read in one go.
 const PAGE: i64 = 10_000;
 
-/// What stands before a value that the encoder never makes.
+/// The tag of a value that the encoder never writes.
 const BLOB: u8 = 4;
 
-/// Opens the database to be compared with the sources.
+/// Opens the database for comparison with the sources.
 pub(super) fn open(path: &Path, settings: &Settings, verifying: Verifying) -> Result<Box<dyn Verify>> {
     let kept = look(path, settings).map_err(|trouble| trouble.into_error(path))?;
     Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
-/// The ids of all that are remembered.
+/// The ids of all remembered sources.
 const ALL_SOURCES: &str =
     "SELECT id FROM logmill_sources INTERSECT SELECT source_id FROM logmill_checkpoints";
 
-/// The database, of which nothing changes while it is looked at.
+/// The database, unchanging while it is read.
 struct SqliteKept {
     path: PathBuf,
     look: Look,
     has_tables: bool,
     scope: Scope,
-    /// The table that is compared, quoted.
+    /// The table to compare, quoted.
     table: String,
     columns: Vec<Column>,
     key_columns: Vec<usize>,
@@ -61,12 +61,12 @@ struct SqliteKept {
     has_places: bool,
     equates_keys: bool,
     changes_values: Option<String>,
-    /// The statement that gives the rows behind a place, once it is known which are read.
+    /// The statement for the rows after a place, once it is known which are read.
     rows_sql: Option<String>,
-    /// What was read last: a place, or where the rows were sorted first, a number.
+    /// What was read last: a place or, if the rows were sorted first, a number.
     last: (i64, i64),
     find_sql: String,
-    /// The rows have no index in their order.
+    /// No index has the rows in their order.
     is_unsorted: bool,
 }
 
@@ -179,7 +179,7 @@ impl Kept for SqliteKept {
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let all = if self.has_tables { ALL_SOURCES } else { NO_SOURCES };
         let all = reads_strays.then_some(all);
-        // The plus keeps this from being how rows are found: they are to come in the order of the key.
+        // The plus keeps this condition from choosing the index: rows must come in the order of the key.
         let is_read = of_sources("+source_id", &format!("IN ({})", ids.join(", ")), all);
         let (names, table) = (self.names(), &self.table);
         let sql = match self.is_unsorted {
@@ -189,7 +189,7 @@ impl Kept for SqliteKept {
                  ORDER BY source_id, source_offset LIMIT {PAGE}"
             ),
             true => {
-                // A column of the user's may have one of its names.
+                // A user's column may have one of its names.
                 let is_free = |name: &&str| self.columns.iter().all(|it| !it.name.eq_ignore_ascii_case(name));
                 let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(is_free) else {
                     let all_taken =
@@ -197,7 +197,7 @@ impl Kept for SqliteKept {
                     return Err(all_taken.into_error(&self.path));
                 };
                 self.ask(|look| {
-                    // Sorted once, on disk, in a place that is no part of the database.
+                    // Sorted once, on disk, outside of the database.
                     look.connection.execute_batch(&format!(
                         "PRAGMA query_only = false;
                          CREATE TEMP TABLE logmill_sorted AS SELECT {names} FROM {table} WHERE {is_read}
@@ -344,7 +344,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<HeldLetter> {
     })
 }
 
-/// Appends a row in the form of the encoder.
+/// Appends a row in the encoder's form.
 fn put_row(row: &Row<'_>, columns: usize, out: &mut Vec<u8>) -> rusqlite::Result<()> {
     let mut put = |tag: u8, length: Option<usize>, bytes: &[u8]| {
         out.push(tag);
@@ -381,7 +381,7 @@ fn values(row: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether two values are the same to SQLite, which keeps no sign of a zero.
+/// Whether two values are the same to SQLite, which does not keep the sign of a zero.
 fn is_same(expected: &[u8], held: &[u8]) -> bool {
     let float = |value| match Values(value).next() {
         Some(Bound::Float(number)) => Some(number),
