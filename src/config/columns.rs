@@ -1,7 +1,7 @@
 //! `[destination] columns`: columns with the same value in every row.
 //!
-//! They say what the records do not: which host a log is of, or which day. A value stays as it is
-//! written until a run puts its data date in.
+//! They hold what the records do not say: the host of a log, or its day. A value stays as written until a run
+//! inserts its data date.
 
 use chrono::{Datelike as _, NaiveDate};
 use toml::Spanned;
@@ -14,14 +14,14 @@ use super::scope::{Scope, as_integer, as_text};
 use crate::schema::{Bounds, Kind, Text};
 use crate::sink::Constant;
 
-/// A constant column, as the job has it.
+/// A constant column of the job.
 #[derive(Clone, Debug)]
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its value, in which there may be placeholders.
+    /// Its value, which may contain placeholders.
     pub(super) written: String,
-    /// What it is where the table is made.
+    /// Its type, where the table is created.
     pub(super) kind: Kind,
 }
 
@@ -31,7 +31,7 @@ impl Column {
         date::value_needs_date(&self.written).unwrap_or(false)
     }
 
-    /// The column on a day; as long as that is not known, perhaps without its value.
+    /// The column on a day; without a known day, perhaps without its value.
     pub(super) fn on(&self, date: Option<NaiveDate>) -> Constant {
         let text = match date {
             Some(date) => Some(date::put_date_into_value(&self.written, date)),
@@ -60,7 +60,7 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<Column> {
     columns
 }
 
-/// Refuses a day whose next one cannot be written, where a column is to hold that.
+/// Refuses a day whose next day cannot be written, if a column needs it.
 pub(super) fn check_date(reader: &mut Reader<'_>, scope: &Scope<'_>, columns: &[Column], date: NaiveDate) {
     let is_last = date.succ_opt().is_none_or(|next| next.year() > 9999);
     let asks = columns.iter().find(|column| date::asks_for_next(&column.written));

@@ -1,8 +1,7 @@
 //! The data date in the names of files, `logs/{date}/*.ndjson`, and in constant columns.
 //!
-//! A job keeps its texts as they are written, because a backfill runs one job for many
-//! dates. The date is put in when a run asks for its files and columns, and it comes from whoever
-//! started the run, never from a clock.
+//! A job keeps its texts as written, because a backfill runs one job for many dates. The date is inserted
+//! when a run asks for its files and columns, and it comes from the user, never from a clock.
 
 use std::path::Path;
 
@@ -11,13 +10,13 @@ use regex::Regex;
 
 use crate::source::{self, Pattern};
 
-/// What may stand in the name of a file.
+/// The placeholders for the name of a file.
 const PLACEHOLDERS: [&str; 4] = ["{date}", "{yyyy}", "{mm}", "{dd}"];
 
-/// What may stand in the value of a column besides.
+/// The additional placeholder for the value of a column.
 const NEXT_DATE: &str = "{next_date}";
 
-/// Whether a name depends on the data date, or the piece of it that is no placeholder.
+/// Whether a name depends on the data date; the error is a piece that is not a placeholder.
 pub(super) fn needs_date(text: &str) -> Result<bool, &str> {
     has_placeholder(text, |name| PLACEHOLDERS.contains(&name))
 }
@@ -57,7 +56,7 @@ pub(super) fn put_date_into_value(text: &str, date: NaiveDate) -> String {
     plain_value(&dated)
 }
 
-/// The value of a column that has no placeholders: `[{]` is a brace.
+/// A column's value without placeholders: `[{]` is a brace.
 pub(super) fn plain_value(text: &str) -> String {
     text.replace("[{]", "{")
 }
@@ -77,17 +76,17 @@ pub fn put_date(text: &str, date: NaiveDate) -> String {
     dated
 }
 
-/// A pattern that has placeholders, for all days at once.
+/// A pattern with placeholders, for all days at once.
 #[derive(Clone, Debug)]
 pub struct OfAnyDay {
     /// A glob that matches the files of every day, and perhaps others.
     pub glob: Pattern,
-    /// Matches the part of a path that the pattern names, and finds the day in it.
+    /// Matches the part of a path that the pattern names, and captures the day in it.
     regex: Regex,
 }
 
 impl OfAnyDay {
-    /// `None` if a name does not say which day it is of.
+    /// `None` if a name does not say which day it belongs to.
     pub(super) fn of(text: &str, folder: &Path) -> Option<OfAnyDay> {
         let (mut glob, mut regex) = (String::new(), String::from("^"));
         let mut found = String::new();
@@ -118,9 +117,9 @@ impl OfAnyDay {
         Some(OfAnyDay { glob, regex: Regex::new(&regex).ok()? }).filter(|_| says_day)
     }
 
-    /// The day that a path is of.
+    /// The day that a path belongs to.
     pub fn day_of(&self, path: &Path) -> Option<NaiveDate> {
-        // A pattern that begins at the root names all of the path, also where it leads into the folder of the job.
+        // A pattern that starts at the root names the whole path, even if that leads into the job's folder.
         let below = path.strip_prefix(&self.glob.base).ok().filter(|_| self.glob.text.is_relative());
         let path = below.unwrap_or(path).to_string_lossy();
         let captures = self.regex.captures(&path)?;
@@ -164,8 +163,7 @@ fn regex_of_glob(text: &str) -> String {
     regex
 }
 
-/// The inside of the class that a glob begins with. A bracket that stands first is one of its
-/// characters.
+/// The inside of the class that a glob begins with. A bracket in first position is one of its characters.
 fn class_at(glob: &str) -> Option<&str> {
     let inner = glob.strip_prefix('[')?;
     let first = if inner.starts_with('!') { 2 } else { 1 };
@@ -173,12 +171,12 @@ fn class_at(glob: &str) -> Option<&str> {
     Some(&inner[..end])
 }
 
-/// The name of a file as a job can hold it, whatever characters are in it.
+/// The name of a file as a job can hold it, whatever characters it contains.
 pub fn escape(name: &str) -> String {
     match name.contains('{') {
-        // A glob from here on, so what else means something in globs needs it too.
+        // It is a glob from here on, so everything else with a meaning in globs must be escaped too.
         true => glob::Pattern::escape(name).replace('{', "[{]"),
-        // A name with a star or a bracket that exists is found as it is.
+        // An existing name with a star or a bracket is found as it is.
         false => name.to_owned(),
     }
 }
@@ -188,7 +186,7 @@ enum Piece<'t> {
     Braced(&'t str),
 }
 
-/// What stands in braces, with them, and what stands between that. `[{]` is a brace to a glob.
+/// The pieces in braces, braces included, and the pieces between them. `[{]` is a brace to a glob.
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;

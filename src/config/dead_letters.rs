@@ -14,11 +14,11 @@ use crate::sink::bar::Bar;
 pub struct DeadLetters {
     /// A longer record is kept by its place and its hash.
     pub raw_bytes_max: usize,
-    /// A source with more is given up.
+    /// A source with more dead letters is abandoned.
     pub stop_above: Option<Bar>,
-    /// Where they are delivered besides.
+    /// Where they are also delivered.
     pub to: Option<Address>,
-    /// Whether a password stands in the job file.
+    /// Whether the job file contains a password for it.
     pub has_password: bool,
 }
 

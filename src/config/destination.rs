@@ -1,7 +1,7 @@
-//! `[destination]`: what makes two rows the same, and which of them stays.
+//! `[destination]`: what makes two rows the same, and which of them wins.
 //!
-//! The rules here need nothing but the job. Whether the table has an index for the key, and
-//! columns for the fields, is for the sink to find out before the first row.
+//! The rules here need nothing but the job. Whether the table has an index for the key, and columns for the
+//! fields, is for the sink to find out before the first row.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,9 @@ use crate::sink::{Key, OnConflict, TableName};
 pub struct Destination {
     /// The database.
     pub url: Url,
-    /// Whether a password stands in the job file.
+    /// Whether the job file contains a password.
     pub has_password: bool,
-    /// What a relative path in the url starts at.
+    /// The folder that relative paths in the url start from.
     pub folder: PathBuf,
     /// The table, as the job names it.
     pub table: TableName,
@@ -35,14 +35,14 @@ pub struct Destination {
     pub on_conflict: OnConflict,
     /// Columns with the same value in every row.
     pub columns: Vec<Column>,
-    /// Whether a missing table is made.
+    /// Whether a missing table is created.
     pub create: bool,
-    /// How objects are made, where it is a bucket.
+    /// How objects are made, if it is a bucket.
     pub objects: Layout,
 }
 
 impl Destination {
-    /// Reads `[destination]`, as far as that needs no fields.
+    /// Reads `[destination]`, as far as it does not depend on the fields.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         scope: &Scope<'_>,
@@ -83,7 +83,7 @@ impl Destination {
         }
     }
 
-    /// Checks that the fields are there that `key` and `on_conflict` speak of, and fit.
+    /// Checks that the fields named by `key` and `on_conflict` exist and fit.
     pub(super) fn check_fields(
         &self,
         reader: &mut Reader<'_>,
@@ -106,7 +106,7 @@ impl Destination {
         if let (OnConflict::Newest(column), Some(value)) = (on_conflict, scope.value("on_conflict")) {
             let place = value.span();
             match schema.fields.iter().find(|field| field.name == *column) {
-                // Of two scalars one is always the greater, on every destination.
+                // Of two different scalars one is always greater, on every destination.
                 Some(field) if !field.kind.is_scalar() => {
                     let message = format!(
                         "'newest' needs a field whose values have an order; field {} is of type {}",
@@ -155,7 +155,7 @@ fn url(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Url {
     }
 }
 
-/// Reads `key`, as far as that needs no fields.
+/// Reads `key`, as far as it does not depend on the fields.
 fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema, constants: &[Column]) -> Key {
     let Some(value) = scope.value("key") else { return Key::Position };
     let Some(written) = as_text(value) else {
@@ -244,7 +244,7 @@ fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Sc
     reader.find(message, place);
 }
 
-/// Two columns cannot have one name, whose case may not matter.
+/// Refuses two columns with one name; its case may not matter.
 fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, destination: &Destination) {
     let names = names(destination.url.reveal());
     let is_same = |one: &str, other: &str| one == other || names.fold_case && one.eq_ignore_ascii_case(other);
@@ -287,7 +287,7 @@ fn columns_of_ours(schema: &Schema, key: &Key) -> Vec<&'static str> {
     ours
 }
 
-/// A constant column is none that the table has already.
+/// A constant column must not have the name of another column.
 fn check_constants(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema, destination: &Destination) {
     let names = names(destination.url.reveal());
     let is_same = |one: &str, other: &str| one == other || names.fold_case && one.eq_ignore_ascii_case(other);

@@ -1,4 +1,4 @@
-//! `[source]`: how a record is written. The format, and the keys that only some formats have.
+//! `[source]`: the format of records, and the keys that only some formats have.
 
 use super::reader::Reader;
 use super::scope::{Scope, TextRange};
@@ -8,13 +8,13 @@ use crate::source::{Objects, Runtime};
 
 use regex::bytes::Regex;
 
-/// What stands within the lines of a container if no other format is named.
+/// The format within the lines of a container if no other is named.
 const TEXT: &str = "text";
 
-/// The pattern of any text.
+/// A pattern that matches any text.
 const ANY_TEXT: &str = "^(?P<message>(?s:.*))$";
 
-/// Keys that mean something to some formats only.
+/// Keys that apply only to some formats.
 const KEYS: [(&str, &[&str]); 11] = [
     ("pattern", &["regex"]),
     ("preset", &["regex", "logfmt", "ndjson"]),
@@ -48,8 +48,8 @@ const KEYS: [(&str, &[&str]); 11] = [
     ),
 ];
 
-/// Reads how a record is written, and which texts mean null in it. What is wrong has been told then,
-/// and something stands in its place.
+/// Reads the format of records, and which texts mean null in it. Faults are reported, and replaced by a
+/// default.
 pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) {
     let format = reader.word(scope, "format");
     if !scope.has("format") {
@@ -91,7 +91,7 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
         "regex" => {
             let pattern = match preset {
                 Some(preset) => Some(Pattern::new(preset.pattern).expect("a pattern of ours")),
-                // One that is not known has been told.
+                // An unknown preset has been reported.
                 None if scope.has("preset") => None,
                 None => pattern(reader, scope),
             };
@@ -124,7 +124,7 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
     }
 }
 
-/// The texts that mean null. A format that writes one for what it does not have has it unasked.
+/// The texts that mean null. The text a format itself writes for missing values is included unasked.
 fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
     match reader.texts(scope, "nulls") {
         Some(texts) => Nulls::new(texts.into_iter().map(|(text, _)| text)),
@@ -133,7 +133,7 @@ fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
     }
 }
 
-/// Formats that write `-` for what is not there.
+/// Formats that write `-` for missing values.
 const DASHED: [&str; 10] = [
     "combined",
     "common",
@@ -148,7 +148,7 @@ const DASHED: [&str; 10] = [
 ];
 
 fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
-    // As it stands there: its dollars are nginx's.
+    // Taken literally: its dollars are nginx's.
     let Some(written) = reader.written(scope, "log_format") else {
         if !scope.has("log_format") {
             reader.find_absent(
@@ -161,12 +161,12 @@ fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
     told(reader, LogFormat::new(written.text), "a log format", &written.place)
 }
 
-/// The well-known log that a job of the format `format` names. If it has a pattern, there is no other.
+/// The well-known log that a job of the format `format` names. If it has a pattern, no other is allowed.
 fn preset(reader: &mut Reader<'_>, scope: &Scope<'_>, format: &str) -> Option<&'static Preset> {
     let (name, place) = reader.word_given(scope, "preset")?;
     let preset = format::preset(name)?;
     if !["regex", "logfmt", "ndjson"].contains(&format) {
-        // That has been told.
+        // Already reported.
         return None;
     }
     if preset.format != format {
@@ -200,10 +200,10 @@ fn record_start(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Regex> {
     told(reader, regex, "a regular expression", &place)
 }
 
-/// What was read, or nothing, and what is wrong has been told.
+/// The value that was read, or `None` after reporting what is wrong.
 fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: &TextRange) -> Option<T> {
     read.map_err(|error| {
-        // The crate draws the pattern over several lines; its last one says what is wrong.
+        // The crate draws the pattern over several lines; the last line says what is wrong.
         let error = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         reader.find(format!("this is not {what}: {error}"), place);
     })
@@ -271,7 +271,7 @@ fn tell_apart(reader: &mut Reader<'_>, scope: &Scope<'_>, signs: &[(&str, Option
     }
 }
 
-/// A character of a key: `None` if the key is not given, nothing if it is empty.
+/// The character of a key: `None` if the key is not given, `Some(None)` if it is empty.
 fn character(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &str) -> Option<Option<u8>> {
     let (text, place) = reader.text(scope, key)?;
     match text.as_bytes() {
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(spec("format = \"combined\""), "format combined");
         assert_eq!(spec("format = \"logfmt\""), "format logfmt");
         assert_eq!(spec("format = \"syslog\""), "format syslog");
-        // Its dollars are not those of the environment.
+        // Its dollars do not name environment variables.
         assert_eq!(
             spec("format = \"access\"\nlog_format = '${host} $status'"),
             "format access\nlog_format \"${host} $status\""
@@ -358,7 +358,7 @@ mod tests {
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");
     }
 
-    /// Of two keys that need different characters, the place is that of one that the job has.
+    /// When two keys need different characters, the finding points at one that the job has.
     #[test]
     fn a_character_with_two_meanings_is_told_with_its_place() {
         for (lines, place) in [

@@ -1,9 +1,9 @@
-//! What of a job file is not shown: passwords, by where they stand in the TOML.
+//! The parts of a job file that must not be shown: passwords, found by their place in the TOML.
 //!
-//! An excerpt shows lines of the file, and a password can stand in them in any form that TOML has
-//! for a text: over several lines, with escapes, in a list, behind a dotted key. So what is hidden
-//! are the values of the tree, by their places. Where the file is not TOML there is no tree to
-//! trust; what then looks as if it could be part of a password is hidden with its line.
+//! An excerpt shows lines of the file, and they can contain a password in any form that TOML has for a text:
+//! over several lines, with escapes, in a list, under a dotted key. So values of the tree are hidden, by
+//! their places. If the file is not TOML there is no tree to trust; then every line that could contain part
+//! of a password is hidden.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys;
 use crate::error::secret;
 
-/// The parts of `source` that are not shown; `tree` is what was read of it.
+/// The parts of `source` to hide; `tree` is what was parsed from it.
 pub(super) fn of_tree(source: &str, tree: &DeTable<'_>) -> Vec<Range<usize>> {
     let mut hiding = Hiding { source, hidden: Vec::new() };
     for (key, value) in tree {
@@ -40,8 +40,8 @@ impl Hiding<'_> {
         }
     }
 
-    /// The fields of a record are named after what is in the logs: a field `token` is no secret, but
-    /// its default may be one.
+    /// The fields of a record are named after what is in the logs: a field `token` is not a secret, but its
+    /// default may be one.
     fn fields(&mut self, fields: &DeTable<'_>) {
         for (name, field) in fields {
             let is_secret = secret::is_name(name.get_ref());
@@ -90,7 +90,7 @@ impl Hiding<'_> {
                 let place = |range: Range<usize>| inside.start + range.start..inside.start + range.end;
                 self.hidden.extend(passwords.into_iter().map(place));
             }
-            // Where in the escapes it stands is not looked for.
+            // With escapes, the password is not located; the whole text is hidden.
             _ if !passwords.is_empty() => self.hidden.push(inside),
             _ => {}
         }
@@ -108,10 +108,10 @@ pub(super) fn inside(source: &str, place: Range<usize>) -> Range<usize> {
     place.start + width..place.end - width
 }
 
-/// The parts of a text that are not shown where it is not TOML.
+/// The parts of a text to hide if it is not TOML.
 pub(super) fn of_broken(source: &str) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
-    // Whether a text of several lines is open, and whether there was a word of a secret before.
+    // Whether a multi-line text is open, and whether a word that hints at a secret came before.
     let (mut is_open, mut was_hinted) = (false, false);
     let mut start = 0;
     for line in source.split_inclusive('\n') {
@@ -133,7 +133,7 @@ pub(super) fn of_broken(source: &str) -> Vec<Range<usize>> {
     hidden
 }
 
-/// The bytes of white space at the beginning.
+/// The number of leading white space bytes.
 fn blank(text: &str) -> usize {
     text.len() - text.trim_start().len()
 }
@@ -217,7 +217,7 @@ mod tests {
             let shown = complaint(&small_with("record.fields", line));
             assert!(shown.contains(line) || line.starts_with("token"), "{shown}");
         }
-        // Without the word of a secret, a broken line is shown as it stands.
+        // Without a word that hints at a secret, a broken line is shown as it is.
         let shown = complaint(&small_with("source", "order = \"name"));
         assert!(shown.contains("order = \"name"), "{shown}");
     }

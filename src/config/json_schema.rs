@@ -1,8 +1,7 @@
 //! The JSON Schema of the job file, for editors.
 //!
-//! Made from the table of keys. An editor that knows it completes keys, shows what they mean
-//! and underlines what the program would refuse. What needs several keys at once to be judged
-//! is left to the program.
+//! It is made from the table of keys. An editor that knows it completes keys, shows what they mean and
+//! underlines what the program would refuse. Rules that involve several keys are left to the program.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +17,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// A field: a table with all its keys, each only beside the types that take it.
+/// A field: a table with all its keys, each only beside the types that accept it.
 fn field() -> Value {
     let mut full = table(&keys::FIELD);
     let mut dependent = Map::new();
@@ -136,7 +135,7 @@ fn one_of(words: &[Word]) -> Value {
     json!({ "enum": words.iter().map(|word| word.name).collect::<Vec<_>>() })
 }
 
-/// The whole text is this, or a variable of the environment stands in it.
+/// Matches if the whole text does, or if it contains an environment variable.
 fn pattern(regex: &str) -> String {
     format!(r"^({regex})$|\$\{{")
 }
@@ -146,8 +145,8 @@ pub(super) mod tests {
     use super::super::tests::{SMALL, complaint, config, small_with};
     use super::*;
 
-    /// Whether `value` fits `schema`, by the keywords that are used here. Any other keyword
-    /// is a mistake: editors would look at it and this test would not.
+    /// Whether `value` fits `schema`, by the keywords that are used here. Any other keyword is a mistake:
+    /// editors would evaluate it and this test would not.
     fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
         let schema = schema.as_object().expect("a schema is an object");
         schema.iter().all(|(keyword, rule)| match keyword.as_str() {

@@ -1,8 +1,7 @@
-//! The page of the manual about job files, made from the table of keys.
+//! The manual page about job files, made from the table of keys.
 //!
-//! The page is kept in the source tree, so that it can be read there and in the crate's
-//! documentation; the test below says whether it still is what the table says. To write it
-//! anew: `UPDATE_MANUAL=1 cargo test manual`.
+//! The page is kept in the source tree, so that it can be read there and in the crate's documentation; the
+//! test below checks that it matches the table. To rewrite it: `UPDATE_MANUAL=1 cargo test manual`.
 
 use std::fmt::Write as _;
 
@@ -104,7 +103,7 @@ fn row(page: &mut String, key: &Key) {
     line(page, format_args!("| {} |", cells.join(" | ")));
 }
 
-/// The types of fields, with the keys that only some of them take.
+/// The types of fields, with the keys that only some of them accept.
 fn types(page: &mut String) {
     let is_common = |key: &&Key| keys::types(key.name).is_empty();
     let common: Vec<String> =

@@ -1,14 +1,14 @@
-//! What a run is asked to do: the job file, and the flags and variables that override it.
+//! The configuration of a run: the job file, and the flags and variables that override it.
 //!
-//! Two steps. What was said is in the job file (read by `reader`, after the table of `keys`) and
-//! in [`Overrides`].  What is meant is a [`Config`]: complete, every rule checked that needs
-//! nothing but the job, and no `Option` that means "default". [`Config::load`] makes one from
-//! the other and is the only function that may say no; whoever has a `Config` asks nothing
-//! twice. (One thing is told later, when the files are asked for: that their names depend on a
-//! data date and there is none. A backfill reads a job once, for many dates.)
+//! Reading has two steps. The input is the job file (parsed by `reader`, according to the table of `keys`)
+//! and [`Overrides`]. The result is a [`Config`]: complete, with every rule checked that needs nothing but
+//! the job, and without an `Option` that means "default". [`Config::load`] makes one from the other and is
+//! the only function that may refuse a job; code that has a `Config` checks nothing twice. (One fault is
+//! reported later, when the files are asked for: their names depend on a data date and there is none. A
+//! backfill reads a job once, for many dates.)
 //!
-//! Config builds the settings that the other parts declare, and is known by none of them.
-//! It prints nothing, opens nothing but the job file, and never asks what time it is.
+//! Config builds the settings that the other parts declare, and none of them knows it. It prints nothing,
+//! opens nothing but the job file, and never reads the clock.
 
 mod columns;
 mod date;
@@ -72,13 +72,13 @@ use variables::Environment;
 /// A job, complete and checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The name under which what was loaded is remembered.
+    /// The name under which loaded sources are remembered.
     pub name: String,
-    /// The day that the run is about, if it is about one.
+    /// The data date of the run, if it has one.
     pub date: Option<NaiveDate>,
     /// Which files are read, and how.
     pub source: Source,
-    /// What a record must be to become a row.
+    /// What makes a record valid as a row.
     pub record: Record,
     /// Where rows go.
     pub destination: Destination,
@@ -88,11 +88,11 @@ pub struct Config {
     pub dead_letters: DeadLetters,
     /// How fast, and how patiently.
     pub pipeline: Pipeline,
-    /// Which metrics are kept of each day.
+    /// Which metrics are kept for each day.
     pub rollups: Rollups,
 }
 
-/// What the help of a flag says that sets a key: what the key means, and its default.
+/// The help for a flag that sets a key: what the key means, and its default.
 pub fn flag_help(flag: &str) -> Option<String> {
     let key = keys::of_flag(&format!("--{flag}"))?;
     let default = match key.default {
@@ -103,19 +103,19 @@ pub fn flag_help(flag: &str) -> Option<String> {
     Some(format!("{}{default}", key.doc.trim_end_matches('.')))
 }
 
-/// A longer file is not a job file but a log, given where the job belongs.
+/// A longer file is not a job file but a log, given in place of the job.
 const JOB_BYTES_MAX: u64 = 1 << 20;
 
 impl Config {
-    /// Reads the job file at `path`, puts the overrides over it, and checks the whole.
-    /// Whatever is wrong is a mistake in usage: nothing was touched.
+    /// Reads the job file at `path`, applies the overrides, and checks the whole. Any fault is a usage error:
+    /// nothing was touched.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Config> {
         overrides.check()?;
         let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
         Config::of_file(path, file, overrides)
     }
 
-    /// The same for a job file that was opened.
+    /// The same for an open job file.
     pub fn of_file(path: &Path, file: File, overrides: &Overrides) -> Result<Config> {
         Config::of_text(path, &Config::text(path, file)?, overrides)
     }
@@ -153,12 +153,12 @@ impl Config {
         config
     }
 
-    /// The constant columns, with the data date put in.
+    /// The constant columns, with the data date inserted.
     pub fn constants(&self) -> Vec<Constant> {
         self.destination.columns.iter().map(|column| column.on(self.date)).collect()
     }
 
-    /// What of a row cannot be made without a data date, where there is none.
+    /// The part of a row that needs a data date, if there is none.
     pub fn lacks_date(&self) -> Option<String> {
         let constants = self.constants();
         let column = constants.iter().find(|constant| constant.text.is_none());
@@ -167,7 +167,7 @@ impl Config {
         column.or_else(|| Some(format!("the year of field {}", quote::quoted(year()?))))
     }
 
-    /// The files to load, with the data date put in.
+    /// The files to load, with the data date inserted.
     pub fn patterns(&self) -> Result<Vec<Pattern>> {
         self.source.patterns(self.date)
     }
@@ -177,7 +177,7 @@ fn unreadable(path: &Path, cause: std::io::Error) -> Error {
     ErrorKind::JobFile { path: path.to_owned(), cause }.into()
 }
 
-/// What a file holds, unless it is more than `bytes_max`.
+/// The content of a file, unless it is longer than `bytes_max`.
 fn bounded(file: File, bytes_max: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
@@ -251,7 +251,7 @@ fn as_usize(number: u64) -> usize {
     usize::try_from(number).expect("the limits of every quantity fit into memory")
 }
 
-/// A name that must be given.
+/// Reads a required name.
 fn name(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &str, absent: &str) -> String {
     match reader.text(scope, key) {
         Some((text, _)) if is_name(&text) => return text,
@@ -262,7 +262,7 @@ fn name(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &str, absent: &str) -> 
     String::new()
 }
 
-/// Whether a text can be the name of something: people will have to read it in messages.
+/// Whether a text is suitable as a name: people will have to read it in messages.
 fn is_name(text: &str) -> bool {
     !text.trim().is_empty() && !text.contains(char::is_control)
 }

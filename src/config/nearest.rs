@@ -1,6 +1,6 @@
-//! What was most likely meant by a name that is not known.
+//! Guesses what an unknown name was meant to be.
 
-/// What other tools call what we have another name for.
+/// Names that other tools use for logmill's keys.
 const ALIASES: &[(&str, &str)] = &[
     ("array", "list"),
     ("bigint", "int"),
@@ -20,7 +20,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("varchar", "text"),
 ];
 
-/// Of `known`, what `given` was most likely meant to be, if anything is close enough.
+/// The one of `known` that `given` most likely meant, if any is close enough.
 pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let given = plain(given);
@@ -37,8 +37,8 @@ pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Cl
     by_distance.map(|(_, name)| name).or_else(by_start)
 }
 
-/// How many characters must be left out, put in, changed or swapped with their neighbour to
-/// get from one text to the other.
+/// The number of characters to delete, insert, change or swap with their neighbour to turn one text into the
+/// other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     // Three rows of the usual matrix: a swap looks back two.

@@ -1,4 +1,4 @@
-//! `[destination]` where it is a bucket: how objects are made, and what a bucket cannot do.
+//! `[destination]` as a bucket: how objects are made, and what a bucket cannot do.
 
 use super::Url;
 use super::reader::Reader;

@@ -1,4 +1,4 @@
-//! What flags and variables put over the job file.
+//! What flags and environment variables override in the job file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,11 +11,10 @@ use crate::error::{Error, Result};
 use crate::sink::TableName;
 use crate::sink::bar::Bar;
 
-/// What flags and environment say; each goes before what the job file says.
+/// The values of flags and environment; each takes precedence over the job file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Files to read instead of those of the job. They are names, not patterns with
-    /// placeholders.
+    /// Files to read instead of those of the job. They are names, not patterns with placeholders.
     pub files: Option<Vec<PathBuf>>,
     /// Another destination. A relative path in it starts at the current directory.
     pub into: Option<Url>,
@@ -25,24 +24,24 @@ pub struct Overrides {
     pub date: Option<NaiveDate>,
     /// Threads that parse.
     pub threads: Option<u64>,
-    /// Bytes of a chunk.
+    /// The size of a chunk in bytes.
     pub chunk_size: Option<u64>,
-    /// Rows of a batch.
+    /// The number of rows in a batch.
     pub batch_rows: Option<u64>,
-    /// Bytes of a batch.
+    /// The size of a batch in bytes.
     pub batch_bytes: Option<u64>,
-    /// Connections that write side by side.
+    /// The number of concurrent connections.
     pub lanes: Option<u64>,
     /// How long to wait for a destination.
     pub retry_for: Option<Duration>,
-    /// How long a connection may stand still.
+    /// How long a connection may be silent.
     pub deadline: Option<Duration>,
     /// How many dead letters of a source are too many.
     pub stop_above: Option<Bar>,
 }
 
 impl Overrides {
-    /// Holds what was given to the same limits as the keys of the job file.
+    /// Checks the overrides against the limits of the keys in the job file.
     pub(super) fn check(&self) -> Result<()> {
         let ms = |duration: Option<Duration>| {
             duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! `[pipeline]`: how fast, and how patiently.
+//! `[pipeline]`: speed and patience.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use super::reader::Reader;
 use super::scope::Scope;
 use super::{Overrides, as_usize};
 
-/// How fast, and how patiently. Nothing here decides which rows there will be.
+/// Speed and patience. Nothing here affects the resulting rows.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Threads that parse, if that is said.
+    /// The number of parsing threads, if given.
     pub threads: Option<usize>,
     /// Rows after which a batch is full.
     pub batch_rows: usize,
     /// Bytes after which a batch is full.
     pub batch_bytes: usize,
-    /// Connections that write side by side.
+    /// The number of concurrent connections.
     pub lanes: usize,
-    /// How long a destination is waited for that was not reached yet: where nobody says how long, a typo
-    /// in its name is not to cost minutes.
+    /// How long to wait for a destination that has not been reached yet. By default this is short, so that a
+    /// typo in its name does not cost minutes.
     pub reach_for: Duration,
-    /// How long a destination that cannot be reached any more is waited for.
+    /// How long to wait for a destination that has become unreachable.
     pub retry_for: Duration,
-    /// How long nothing may move before a connection counts as lost.
+    /// How long a connection may be silent before it counts as lost.
     pub deadline: Duration,
     /// How long the server may work on one statement.
     pub statement_timeout: Duration,
@@ -32,12 +32,12 @@ pub struct Pipeline {
     pub connect_timeout: Duration,
 }
 
-/// How long a destination that was not reached yet is waited for by default.
+/// The default for how long to wait for a destination that has not been reached yet.
 const REACH_FOR: Duration = Duration::from_secs(30);
 
 impl Pipeline {
     pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> Pipeline {
-        // Each is read whether it is overridden or not: the job file must be right as a whole.
+        // Each key is read whether it is overridden or not: the job file must be valid as a whole.
         let threads = reader.count_given(scope, "threads");
         let batch_rows = reader.count(scope, "batch_rows");
         let batch_bytes = reader.size(scope, "batch_bytes");
@@ -60,7 +60,7 @@ impl Pipeline {
     }
 }
 
-/// How much of a file one thread parses at a time; the cutter wants it, not the pool.
+/// How much of a file one thread parses at a time; used by the cutter, not by the pool.
 pub(super) fn chunk_bytes(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> usize {
     let given = reader.size(scope, "chunk_size");
     as_usize(overrides.chunk_size.unwrap_or(given))

@@ -1,17 +1,17 @@
-//! What a person wrote, as a message repeats it.
+//! Quotes what a person wrote in a message.
 
 use crate::error::secret;
 
-/// How much of a given text is quoted in a message.
+/// At most this many characters of a text are quoted.
 const QUOTE_CHARS_MAX: usize = 60;
 
-/// A text as it is quoted in a message: without passwords, on one line, not endless.
+/// A text for a message: without passwords, on one line, and not too long.
 pub(super) fn quoted(text: &str) -> String {
     let text = secret::masked(text);
     let mut shown: String = text.chars().take(QUOTE_CHARS_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
         shown.push('…');
     }
-    // What a person would type between single quotes.
+    // In the form that a person would type between single quotes.
     format!("'{}'", shown.replace("\\'", "'").replace("\\\"", "\""))
 }

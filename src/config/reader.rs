@@ -1,12 +1,12 @@
 //! The job file as a person wrote it: TOML, read by the table of keys.
 //!
-//! The tree keeps the place of every key and value, so whatever turns out to be wrong later,
-//! here or in the meaning of a value, can be shown where it stands. Reading goes on after a
-//! finding, with the key's default in place of what was wrong, so that one run tells
-//! everything; nothing that was read is used once there is a finding.
+//! The tree keeps the place of every key and value, so that whatever turns out to be wrong, in the syntax or
+//! in the meaning of a value, can be shown at its place. Reading continues after a finding, with the key's
+//! default instead of the faulty value, so that one run reports everything; nothing that was read is used
+//! once there is a finding.
 //!
-//! Every text may name environment variables (see `variables`). What a text becomes by them is
-//! never shown: a message quotes what was written.
+//! Every text may name environment variables (see `variables`). A text's expansion is never shown: a message
+//! quotes what was written.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -24,18 +24,17 @@ use super::{hide, units};
 use crate::error::{Complaint, secret};
 use crate::sink::bar::Bar;
 
-/// Reads one job file and gathers what is wrong with it.
+/// Reads one job file and collects its faults.
 pub(super) struct Reader<'d> {
     path: &'d Path,
     source: &'d str,
     environment: Environment<'d>,
     findings: Vec<(String, Option<TextRange>)>,
-    /// What is not shown of the file.
+    /// The parts of the file that must not be shown.
     hidden: Vec<TextRange>,
 }
 
-/// Parses `source` as TOML. Mistakes of syntax are told by themselves: what the rest of the
-/// file means is a guess after them.
+/// Parses `source` as TOML. Syntax errors are reported alone: after them, the meaning of the rest is a guess.
 pub(super) fn parse<'d>(path: &Path, source: &'d str) -> Result<Spanned<DeTable<'d>>, Complaint> {
     let (tree, errors) = DeTable::parse_recoverable(source);
     if errors.is_empty() {
@@ -60,22 +59,22 @@ impl<'d> Reader<'d> {
         Reader { path, source, environment, findings: Vec::new(), hidden: Vec::new() }
     }
 
-    /// Notes that something at `place` is wrong.
+    /// Adds the finding that something at `place` is wrong.
     pub(super) fn find(&mut self, message: impl Into<String>, place: &TextRange) {
         self.findings.push((message.into(), Some(place.clone())));
     }
 
-    /// Notes that something is absent from `scope`.
+    /// Adds the finding that something is missing from `scope`.
     pub(super) fn find_absent(&mut self, message: impl Into<String>, scope: &Scope<'_>) {
         self.findings.push((message.into(), scope.place.clone()));
     }
 
-    /// How many things are wrong so far.
+    /// The number of findings so far.
     pub(super) fn findings(&self) -> usize {
         self.findings.len()
     }
 
-    /// Whether nothing was wrong.
+    /// Fails if there are findings.
     pub(super) fn finish(self) -> Result<(), Complaint> {
         match self.findings.is_empty() {
             true => Ok(()),
@@ -91,8 +90,7 @@ impl<'d> Reader<'d> {
         scope
     }
 
-    /// A table in `scope`, checked for keys that it does not have. One that is not given is
-    /// an empty one.
+    /// A table in `scope`; unknown keys in it are findings. A table that is not given is empty.
     pub(super) fn table<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Scope<'s> {
         let key = scope.keys.key(name);
         let Takes::Table(keys) = key.takes else { unreachable!("'{name}' is a table") };
@@ -108,7 +106,7 @@ impl<'d> Reader<'d> {
         inner
     }
 
-    /// The tables of a key that takes any number of them.
+    /// The tables of a key that accepts any number of them.
     pub(super) fn tables<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Vec<Scope<'s>> {
         let key = scope.keys.key(name);
         let Takes::Tables(keys) = key.takes else { unreachable!("'{name}' is a list of tables") };
@@ -127,7 +125,7 @@ impl<'d> Reader<'d> {
         found
     }
 
-    /// A table that `value` is, with these keys. `called` is what messages call it.
+    /// The table that `value` is, with these keys. `called` is its name in messages.
     pub(super) fn table_of<'s>(
         &mut self,
         keys: &'static Table,
@@ -149,7 +147,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// A text, as it is written.
+    /// A text, as written.
     pub(super) fn written<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Option<Written<'s>> {
         let key = scope.keys.key(name);
         let value = scope.get(key)?;
@@ -160,13 +158,13 @@ impl<'d> Reader<'d> {
         written
     }
 
-    /// A text with its variables.
+    /// A text with its variables expanded.
     pub(super) fn text(&mut self, scope: &Scope<'_>, name: &str) -> Option<(String, TextRange)> {
         let written = self.written(scope, name)?;
         Some((self.expand(&written)?, written.place))
     }
 
-    /// A list of texts, as they are written.
+    /// A list of texts, as written.
     pub(super) fn written_list<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Option<Vec<Written<'s>>> {
         let key = scope.keys.key(name);
         let value = scope.get(key)?;
@@ -182,21 +180,21 @@ impl<'d> Reader<'d> {
         texts
     }
 
-    /// A list of texts with their variables.
+    /// A list of texts with their variables expanded.
     pub(super) fn texts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<(String, TextRange)>> {
         let written = self.written_list(scope, name)?;
-        // One without its variable has been told; the others may have faults of their own.
+        // A text with an unset variable has been reported; the others may have faults of their own.
         let expand = |text: Written<'_>| self.expand(&text).map(|expanded| (expanded, text.place));
         Some(written.into_iter().filter_map(expand).collect())
     }
 
-    /// True or false; the default if it is not given.
+    /// A boolean; the default if it is not given.
     pub(super) fn flag(&mut self, scope: &Scope<'_>, name: &str) -> bool {
         let default = scope.keys.key(name).default_text() == Some("true");
         self.flag_given(scope, name).unwrap_or(default)
     }
 
-    /// True or false, if it is given.
+    /// A boolean, if it is given.
     pub(super) fn flag_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<bool> {
         let key = scope.keys.key(name);
         let value = scope.get(key)?;
@@ -221,7 +219,7 @@ impl<'d> Reader<'d> {
         Some((self.word_of(words, name, &written)?, written.place))
     }
 
-    /// The word of `words` that `written` is; `what` is what messages call it.
+    /// The word of `words` that `written` is; `what` is its name in messages.
     pub(super) fn word_of(
         &mut self,
         words: &'static [Word],
@@ -320,7 +318,7 @@ impl<'d> Reader<'d> {
         fit
     }
 
-    /// Notes that what is given for the key is not what it takes.
+    /// Adds the finding that the key's value is not acceptable.
     pub(super) fn refuse(&mut self, scope: &Scope<'_>, name: &str) {
         let key = scope.keys.key(name);
         if let Some(value) = scope.get(key) {
@@ -328,19 +326,19 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Notes that `value` is not what `key` takes.
+    /// Adds the finding that `value` is not acceptable for `key`.
     pub(super) fn mismatch(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
         let message = format!("'{}' takes {}, not {}", key.name, key.takes.describe(), self.describe(value));
         self.find(message, &value.span());
     }
 
-    /// A text as it is quoted in a message.
+    /// A text, quoted for a message.
     pub(super) fn quoted(&self, written: &Written<'_>) -> String {
         if self.is_hidden(&written.place) { quoted(secret::MASK) } else { quoted(written.text) }
     }
 
-    /// A part of the text at `place` as it is quoted in a message: itself if it stands there,
-    /// else what stands there, because it came out of a variable.
+    /// A part of the text at `place`, quoted for a message: itself if it is in the file, else the whole
+    /// written text, because the part came from a variable.
     pub(super) fn quoted_part(&self, part: &str, place: &TextRange) -> String {
         match self.source.get(place.clone()) {
             _ if self.is_hidden(place) => quoted(secret::MASK),
@@ -349,7 +347,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// A value as an object in a sentence: what it is if that is short, else its type.
+    /// A value as an object in a sentence: itself if that is short, else its type.
     pub(super) fn describe(&self, value: &Spanned<DeValue<'_>>) -> String {
         match value.get_ref() {
             DeValue::Array(_) => "a list".to_owned(),
@@ -363,24 +361,24 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Whether nothing of the value at `place` is shown.
+    /// Whether the value at `place` must be hidden entirely.
     fn is_hidden(&self, place: &TextRange) -> bool {
         let inside = hide::inside(self.source, place.clone());
         self.hidden.iter().any(|hidden| hidden.start <= inside.start && inside.end <= hidden.end)
     }
 
-    /// Whether a variable of the environment is part of what stands at `place`.
+    /// Whether the text at `place` contains an environment variable.
     pub(super) fn has_variable(&self, place: &TextRange) -> bool {
         self.source.get(place.clone()).is_some_and(|written| written.contains("${"))
     }
 
-    /// Whether a variable is part of a value in `scope`.
+    /// Whether a value in `scope` contains a variable.
     pub(super) fn has_variables(&self, scope: &Scope<'_>) -> bool {
         let values = scope.values.into_iter().flat_map(|values| values.values());
         values.into_iter().any(|value| self.has_variable(&value.span()))
     }
 
-    /// Puts the environment into a text, and notes what stands against that.
+    /// Expands the variables of a text, and adds findings for those that fail.
     pub(super) fn expand(&mut self, written: &Written<'_>) -> Option<String> {
         let (text, faults) = expand(written.text, self.environment);
         for Fault { message, piece } in &faults {
@@ -390,8 +388,7 @@ impl<'d> Reader<'d> {
         faults.is_empty().then_some(text)
     }
 
-    /// Where `piece` stands in the text at `place`; the whole text if it is written with
-    /// escapes there.
+    /// The place of `piece` in the text at `place`; that of the whole text if it is written with escapes.
     fn place_within(&self, place: &TextRange, piece: &str) -> TextRange {
         match self.source.get(place.clone()).and_then(|source| source.find(piece)) {
             Some(index) => place.start + index..place.start + index + piece.len() + "}".len(),
@@ -413,7 +410,7 @@ fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
     format!("{start}; known are {}", known.join(", "))
 }
 
-/// The first of `texts` that stands there a second time.
+/// The index of the first of `texts` that occurs a second time.
 pub(super) fn first_repeated<'t>(texts: impl Iterator<Item = &'t str>) -> Option<usize> {
     let mut seen = HashSet::new();
     texts.enumerate().find(|(_, text)| !seen.insert(*text)).map(|(index, _)| index)

@@ -1,4 +1,4 @@
-//! `[[rollup]]` and `[record] time`: which metrics are kept of each day.
+//! `[[rollup]]` and `[record] time`: which metrics are kept for each day.
 
 use std::collections::HashSet;
 
@@ -12,15 +12,15 @@ use crate::schema::{Kind, Time};
 use crate::sink::TableName;
 use crate::sink::rollup::{COLUMNS, FORMS, Metric, Of, Ready, Rollups, Sql, TABLE};
 
-/// What the rest of the job says.
+/// The relevant parts of the rest of the job.
 pub(super) struct OfJob<'a> {
     pub(super) source: &'a Source,
     pub(super) record: &'a Record,
     pub(super) destination: &'a Destination,
 }
 
-/// Reads all of them. A job without rollups may have a time all the same: others that load the same
-/// table may have some.
+/// Reads all rollups. A job without rollups may still have a time: other jobs that load the same table may
+/// have rollups.
 pub(super) fn read(reader: &mut Reader<'_>, job: &Scope<'_>, record: &Scope<'_>, of: OfJob<'_>) -> Rollups {
     let time = time(reader, record, &of);
     let scopes = reader.tables(job, "rollup");
@@ -64,7 +64,7 @@ fn time(reader: &mut Reader<'_>, record: &Scope<'_>, of: &OfJob<'_>) -> Option<T
                 quoted(&name),
                 field.kind.name()
             ),
-            // Whatever is wrong with the fields has been told.
+            // Faults in the fields have been reported.
             None if schema.fields.is_empty() => return None,
             None => no_column(reader, "'time'", &name, &place, fields.map(|field| field.name.as_str())),
         };
@@ -129,7 +129,7 @@ fn metric(reader: &mut Reader<'_>, scope: &Scope<'_>, time: Option<&Time>, of: &
     Some(Metric { name: name?, of: made_of?, by, table: table? })
 }
 
-/// The columns that a metric is taken by.
+/// The columns that a metric is grouped by.
 fn by(reader: &mut Reader<'_>, scope: &Scope<'_>, of: &OfJob<'_>) -> Vec<String> {
     let given = reader.texts(scope, "by").unwrap_or_default();
     let mut seen = HashSet::new();
@@ -197,7 +197,7 @@ fn ready(reader: &mut Reader<'_>, text: &str, place: &TextRange, of: &OfJob<'_>)
     Some(ready)
 }
 
-/// The columns that the job writes, but for ours.
+/// The columns that the job writes, without logmill's own.
 fn columns<'a>(of: &OfJob<'a>) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
     let fields = of.record.schema.fields.iter().map(|field| field.name.as_str());
     fields.chain(of.destination.columns.iter().map(|column| column.name.as_str()))

@@ -1,18 +1,16 @@
-//! What decides the rows of a job, as one hash.
+//! A hash of everything that determines the rows of a job.
 //!
-//! The hash is stored with every checkpoint. If it differs when a run goes on in the middle
-//! of a source, the first part was loaded by other rules than the rest would be, and the run
-//! stops and says so. So it covers everything that decides which rows there will be (format,
-//! fields and their rules, key, conflicts, zone, what is too long) and nothing that does not:
-//! names of files, the destination and its table, threads and sizes of batches, the order in
-//! which the fields are written.
+//! The hash is stored with every checkpoint. If it differs when a run resumes in the middle of a source, the
+//! first part was loaded under other rules than the rest would be, and the run stops and says so. So it
+//! covers everything that affects the resulting rows (format, fields and their rules, key, conflicts, zone,
+//! what is too long) and nothing that does not: names of files, the destination and its table, threads and
+//! sizes of batches, the order in which the fields are written.
 //!
-//! It is the first half of BLAKE3 over a text that says only what is not the default. A new
-//! rule therefore leaves the hash of every job that does not use it as it was; a change of
-//! this text for existing jobs would stop all their runs, and needs a new number in its first
-//! line and an answer to that. Every struct is taken apart by all its fields, and the
-//! rules of a field are those that the schema lists, so that a new rule cannot be forgotten: it
-//! does not compile.
+//! It is the first half of BLAKE3 over a text that mentions only what is not the default. A new rule
+//! therefore leaves the hash of every job that does not use it unchanged. A change of this text for existing
+//! jobs would stop all their runs; it needs a new number in its first line, and a way for those jobs to
+//! continue. Every struct is destructured with all its fields, and the rules of a field are those that the
+//! schema lists, so a forgotten new rule does not compile.
 
 use std::fmt::Write as _;
 
@@ -27,9 +25,8 @@ use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
 
 impl Config {
-    /// A hash of everything in the job that decides its rows, and of nothing else. It is the
-    /// same on every machine, in every run and in every version of the program that gives the
-    /// same rows.
+    /// A hash of everything in the job that affects its rows, and of nothing else. It is the same on every
+    /// machine, in every run and in every version of the program that produces the same rows.
     pub fn rules_hash(&self) -> [u8; 16] {
         let hash = blake3::hash(canonical(self).as_bytes());
         *hash.as_bytes().first_chunk().expect("32 bytes have a first 16")
@@ -49,7 +46,7 @@ pub(super) fn canonical(config: &Config) -> String {
         pipeline: _,
         rollups: _,
     } = config;
-    // Zone and year are with each field that they decide; the rest is about files and how they are read.
+    // Zone and year are included with each field they affect; the rest is about files and how they are read.
     let Source {
         format,
         settings,
@@ -63,7 +60,7 @@ pub(super) fn canonical(config: &Config) -> String {
         nulls: _,
     } = source;
     let Settings {
-        // The format decides it.
+        // Determined by the format.
         framing: _,
         record_bytes_max,
         chunk_bytes: _,
@@ -81,7 +78,7 @@ pub(super) fn canonical(config: &Config) -> String {
         extra,
         nul,
         nulls,
-        // Their rules decide it.
+        // Determined by their rules.
         lacking: _,
         groups,
     } = schema;
@@ -94,7 +91,7 @@ pub(super) fn canonical(config: &Config) -> String {
         table: _,
         create: _,
         has_password: _,
-        // What decides objects is in their names.
+        // The names of objects contain what determines them.
         objects: _,
     } = destination;
 
@@ -122,13 +119,13 @@ pub(super) fn canonical(config: &Config) -> String {
         texts.sort_unstable();
         out.line(format_args!("nulls {}", json(&texts)));
     }
-    // The data date is known with the source, and is no rule of the job.
+    // The data date is stored with the source, and is not a rule of the job.
     let mut constants: Vec<&Column> = columns.iter().collect();
     constants.sort_by(|one, other| one.name.cmp(&other.name));
     for Column { name, written, kind } in constants {
         out.line(format_args!("column {} {} {}", json(name), kind.name(), json(written)));
     }
-    // The order of columns decides nothing.
+    // The order of columns has no effect.
     let mut sorted: Vec<&Field> = fields.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
     out.extra(*extra);
@@ -161,14 +158,14 @@ impl Canonical {
         }
     }
 
-    /// The same, as a person sees the value.
+    /// The same, with the value as a person sees it.
     fn shown(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
         if let Some(value) = value {
             self.add(format_args!(" {name} {value}"));
         }
     }
 
-    /// ` name`, if it is so.
+    /// ` name`, if the flag is set.
     fn flag(&mut self, name: &str, is_so: bool) {
         if is_so {
             self.add(format_args!(" {name}"));
@@ -190,7 +187,7 @@ impl Canonical {
     }
 
     fn field(&mut self, field: &Field) {
-        // What may be absent follows from the object that it was flattened out of.
+        // What may be absent follows from the object that it was flattened from.
         let Field { name, from, required, nullable, default, strict, may_be_absent: _, kind } = field;
         self.add(format_args!("field {} from {}", json(name), json(from)));
         self.flag("required", *required);
@@ -219,14 +216,14 @@ impl Canonical {
             Rule::Float(limit) => self.option(name, *limit),
             Rule::Decimal(limit) => self.shown(name, limit.as_ref()),
             Rule::Version(version) => self.option(name, *version),
-            // In any order: what counts is which there are.
+            // In a fixed order: only the set of values counts.
             Rule::Values(values) => {
                 let mut values = values.constants();
                 values.sort();
                 let values: Vec<String> = values.iter().map(ToString::to_string).collect();
                 self.add(format_args!(" [{}]", values.join(",")));
             }
-            // What a person wrote is quoted; a word of ours is not.
+            // Text that a person wrote is quoted; a word of logmill's is not.
             Rule::Format(StampFormat::Strptime(letters)) => {
                 self.add(format_args!(" {name} {}", json(letters.letters())));
             }
@@ -237,7 +234,7 @@ impl Canonical {
                 self.option("offset_s", clock.offset_s().filter(|offset_s| *offset_s != 0));
                 self.option("timezone", clock.place());
             }
-            // The data date is known with the source, and is no rule of the job.
+            // The data date is stored with the source, and is not a rule of the job.
             Rule::OfSource(OfSource::Year(year)) => match year {
                 Some(Year::Fixed(year)) => self.option(name, Some(*year)),
                 Some(Year::OfDate(_)) | None => {}
@@ -247,8 +244,8 @@ impl Canonical {
                 self.extra(*extra);
             }
             Rule::Fields(object) => {
-                // The order of members is that of the JSON that is stored. Where they are found
-                // follows from them, and what happens to a NUL is said for the whole record.
+                // The order of members is that of the stored JSON. Where they are found follows from them,
+                // and the handling of NUL is a rule of the whole record.
                 let Object {
                     schema: Schema { fields, extra: _, nul: _, nulls: _, lacking: _, groups: _ },
                     members: _,
@@ -358,9 +355,9 @@ mod tests {
         on_conflict = "newest(a)"
     "#;
 
-    // The next two tests hold what is stored with the checkpoints of every job out there. If
-    // one fails, all runs that are in the middle of a source will stop: read the comment at
-    // the top of this file before the numbers are changed.
+    // The next two tests pin what is stored with the checkpoints of every existing job. If one fails, all
+    // runs that are in the middle of a source will stop: read the comment at the top of this file before you
+    // change the numbers.
 
     #[test]
     fn the_hash_of_a_job_never_changes() {
@@ -399,7 +396,7 @@ field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim
         );
     }
 
-    /// What else jobs say of their fields, and the hash that is stored for them.
+    /// Further settings of fields, and the hash that is stored for them.
     const STORED: &[(&str, &str, &str)] = &[
         (
             "record.fields",
@@ -512,12 +509,12 @@ field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim
         for (table, line) in [
             ("source", "files = [\"a\", \"b\"]\ninclude = [\"*\"]\nexclude = [\"*.x\"]"),
             ("source", "order = \"name-reverse\"\ngrowing = true\nmmap = false"),
-            // No field is a stamp.
+            // No field is a timestamp.
             ("source", "timezone = \"+02:00\""),
             ("destination", "url = \"postgres://localhost/x\"\ncreate = false"),
             ("dead_letters", "max_raw = 0\nstop_above = \"5%\""),
             ("pipeline", "threads = 3\nbatch_rows = 7\nretry_for = \"1s\""),
-            // What is written out is what it was.
+            // Writing a default out changes nothing.
             ("record", "mode = \"lax\"\nextra = \"ignore\"\nnul = \"reject\""),
             ("destination", "key = \"position\"\non_conflict = \"update\""),
         ] {

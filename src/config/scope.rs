@@ -1,4 +1,4 @@
-//! What a job file gives where: its tables, the texts in them, and their places.
+//! The structure of a job file: its tables, the texts in them, and their places.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, Table};
 
-/// Bytes of the file.
+/// A range of bytes of the file.
 pub(super) type TextRange = Range<usize>;
 
-/// A table of the file, and the keys that it may have.
+/// A table of the file, and the keys it may have.
 pub(super) struct Scope<'d> {
     pub(super) keys: &'static Table,
     pub(super) values: Option<&'d DeTable<'d>>,
@@ -18,7 +18,7 @@ pub(super) struct Scope<'d> {
     pub(super) place: Option<TextRange>,
 }
 
-/// A text of the file, before variables are put in.
+/// A text of the file, before variables are expanded.
 #[derive(Clone, Debug)]
 pub(super) struct Written<'d> {
     pub(super) text: &'d str,
@@ -26,22 +26,22 @@ pub(super) struct Written<'d> {
 }
 
 impl<'d> Scope<'d> {
-    /// A table in which nothing is given.
+    /// A table without any keys.
     pub(super) fn empty(keys: &'static Table, place: TextRange) -> Scope<'d> {
         Scope { keys, values: None, place: Some(place) }
     }
 
-    /// Whether anything is given for the key.
+    /// Whether the key is given.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(self.keys.key(name)).is_some()
     }
 
-    /// What is given for the key, if it is one that is built.
+    /// The value of the key, if the key is compiled in.
     pub(super) fn value(&self, name: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.get(self.keys.key(name))
     }
 
-    /// Where the key stands.
+    /// The place of the key.
     pub(super) fn place_of(&self, name: &str) -> Option<TextRange> {
         self.values?.get_key_value(name).map(|(key, _)| key.span())
     }

@@ -1,7 +1,7 @@
 //! `[source]`: which files are read, and how their bytes become records.
 //!
-//! The names of the files stay as they are written until a run asks for them, because they may
-//! depend on the data date.
+//! The names of the files stay as written until a run asks for them, because they may depend on the data
+//! date.
 
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,9 @@ use crate::source::{Order, Pattern, Selection, Settings, is_in_bucket};
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
-    /// The folders that the files of the job are in, where others are given.
+    /// The folders that contain the job's files, if other files are given.
     pub(super) folders: Vec<PathBuf>,
-    /// The files of the job as they are written there, where others are given.
+    /// The job's files as written, if other files are given.
     pub(super) instead_of: Vec<PathBuf>,
     /// What in the job depends on the data date.
     pub(super) needs_date: Option<NeedsDate>,
@@ -32,9 +32,9 @@ pub struct Source {
     pub format: Spec,
     /// How bytes become chunks.
     pub settings: Settings,
-    /// What stamps that name no zone are in.
+    /// The time zone of timestamps that name none.
     pub clock: Clock,
-    /// The year of stamps that name none, unless the data date has it.
+    /// The year of timestamps that name none, unless the data date provides it.
     pub year: Option<i32>,
     /// Texts that mean null.
     pub nulls: Nulls,
@@ -45,7 +45,7 @@ pub struct Source {
 pub(super) enum NeedsDate {
     /// The name of a file.
     Files,
-    /// The year of the stamps of this field.
+    /// The year of the timestamps of this field.
     Year(String),
     /// The value of this column.
     Column(String),
@@ -54,9 +54,9 @@ pub(super) enum NeedsDate {
 /// The names of the files as they were given.
 #[derive(Clone, Debug)]
 pub(super) enum Files {
-    /// By the job: patterns that may hold placeholders, relative to the folder of its file.
+    /// By the job: patterns that may contain placeholders, relative to the folder of its file.
     OfJob { patterns: Vec<String>, folder: PathBuf },
-    /// On the command line: relative to where the person is.
+    /// On the command line: relative to the current directory.
     Given(Vec<PathBuf>),
 }
 
@@ -114,8 +114,8 @@ impl Source {
         }
     }
 
-    /// Whether a file that was given is in a folder that the job has files in. A job that names none
-    /// is for any.
+    /// Whether a given file is in a folder that contains files of the job. A job that names no files accepts
+    /// any.
     pub fn is_for(&self, file: &Path) -> bool {
         let real = |path: &Path| {
             let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -126,8 +126,8 @@ impl Source {
             || self.folders.iter().filter_map(|folder| real(folder)).any(|folder| found.starts_with(folder))
     }
 
-    /// The files that the job names one by one, where others were given; none if it has patterns or
-    /// directories, which may stand for any.
+    /// The files that the job names one by one, if others were given; empty if it has patterns or
+    /// directories, which may match any.
     pub fn named_files(&self) -> &[PathBuf] {
         let is_one = |path: &PathBuf| {
             path.file_name().is_some_and(|name| !name.to_string_lossy().contains(PATTERN_CHARS))
@@ -136,7 +136,7 @@ impl Source {
         if self.instead_of.iter().all(is_one) { &self.instead_of } else { &[] }
     }
 
-    /// The URLs among the names of the files, and among those that the job has where others are given.
+    /// The URLs among the names of the files, and among those of the job if others are given.
     pub fn urls(&self) -> impl Iterator<Item = &Path> {
         let (of_job, given) = match &self.files {
             Files::OfJob { patterns, .. } => (&patterns[..], &[][..]),
@@ -156,15 +156,15 @@ impl Source {
         self.needs_date.is_some()
     }
 
-    /// The patterns of the job that have placeholders, for all days at once; or one that does not
-    /// say which day its files are of.
+    /// The patterns of the job that have placeholders, for all days at once; or a pattern that does not say
+    /// which day its files belong to.
     pub fn of_any_day(&self) -> Result<Vec<OfAnyDay>, String> {
         let Files::OfJob { patterns, folder } = &self.files else { return Ok(Vec::new()) };
         let dated = patterns.iter().filter(|text| needs_date(text));
         dated.map(|text| OfAnyDay::of(text, folder).ok_or_else(|| text.clone())).collect()
     }
 
-    /// Which of the patterns for a day have placeholders, in their order.
+    /// Which of the patterns for a day have placeholders, in order.
     pub fn are_dated(&self) -> Vec<bool> {
         match &self.files {
             Files::OfJob { patterns, .. } => patterns.iter().map(|text| needs_date(text)).collect(),
@@ -172,8 +172,8 @@ impl Source {
         }
     }
 
-    /// The files to load on `date`. Refused if there are none, if the job is about a date and
-    /// there is none, or the other way round: each date would load the same files again.
+    /// The files to load on `date`. Refused if there are none, or if the job depends on a date and none is
+    /// given, or the other way round, because then each date would load the same files again.
     pub fn patterns(&self, date: Option<NaiveDate>) -> Result<Vec<Pattern>> {
         match (&self.needs_date, date) {
             (Some(NeedsDate::Year(field)), None) => {
@@ -220,21 +220,21 @@ impl Source {
     }
 }
 
-/// What makes a pattern of a name, or a placeholder.
+/// The characters that make a pattern of a name, or a placeholder.
 const PATTERN_CHARS: [char; 5] = ['*', '?', '[', '{', '$'];
 
-/// The folder that all files are in which a pattern of a job can name.
+/// The folder that contains every file that a pattern of a job can name.
 fn folder_of(pattern: &str, folder: &Path) -> PathBuf {
     let is_plain =
         |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN_CHARS);
     let parts: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
     let is_whole = parts.as_path() == Path::new(pattern);
     let path = folder.join(&parts);
-    // A directory stands for what is in it.
+    // A directory stands for its content.
     if is_whole && !path.is_dir() { path.parent().map_or(PathBuf::new(), Path::to_owned) } else { path }
 }
 
-/// Whether the name of a file, which was checked, depends on the data date.
+/// Whether the name of a file, which has been validated, depends on the data date.
 fn needs_date(text: &str) -> bool {
     date::needs_date(text).unwrap_or(false)
 }
@@ -243,7 +243,7 @@ fn patterns(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<String> {
     let files = reader.texts(scope, "files").unwrap_or_default();
     for (text, place) in &files {
         if text.is_empty() {
-            // Joined to the folder it would be all that is in it.
+            // Joined to the folder it would mean everything in it.
             reader.find("the name of a file is empty; for all files beside the job write \".\"", place);
         }
         if let Err(piece) = date::needs_date(text) {
@@ -277,7 +277,7 @@ fn globs(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<glob::Pa
     globs
 }
 
-/// Reads what stamps that name no zone are in.
+/// Reads the time zone of timestamps that name none.
 fn timezone(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Clock {
     let Some(written) = reader.written(scope, "timezone") else { return Clock::default() };
     let Some(text) = reader.expand(&written) else { return Clock::default() };

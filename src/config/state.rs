@@ -1,4 +1,4 @@
-//! `[state]`: where a load into a bucket keeps how far it is.
+//! `[state]`: where a load into a bucket keeps its progress.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use super::scope::{Scope, as_text};
 use crate::error::secret;
 use crate::sink::ledger::stores::{self, Chosen};
 
-/// Where the state is kept, for a destination that has no transactions to keep it in.
+/// Where the state is kept, for a destination without transactions to keep it in.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What the job says of it.
+    /// The job's choice.
     pub chosen: Chosen,
-    /// Whether a password stands in the job file.
+    /// Whether the job file contains a password for it.
     pub has_password: bool,
 }
 
 impl State {
-    /// A database keeps it in the transaction that writes the rows, and lets nobody else.
+    /// A database keeps the state in the transaction that writes the rows, and allows no other place.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         scope: &Scope<'_>,

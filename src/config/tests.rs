@@ -1,4 +1,4 @@
-//! Whole job files: what is meant by them, and every way in which they can be wrong.
+//! Whole job files: their meaning, and every way in which they can be wrong.
 
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::schema::{Clock, TimeKind};
 use crate::sink::{Key, OnConflict};
 use crate::source::Order;
 
-/// A job with as little as possible; tests put their lines into it.
+/// A minimal job; tests insert their lines into it.
 pub(super) const SMALL: &str = "\
 name = \"small\"
 [source]
@@ -32,17 +32,17 @@ pub(super) fn read_job(text: &str, overrides: &Overrides) -> Result<Config, Comp
     read(Path::new("jobs/app.toml"), text, overrides, &environment)
 }
 
-/// The job that `text` is.
+/// The job that `text` describes.
 pub(super) fn config(text: &str) -> Config {
     read_job(text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What is wrong with `text`.
+/// The complaint about `text`.
 pub(super) fn complaint(text: &str) -> String {
     read_job(text, &Overrides::default()).expect_err("something is wrong").to_string()
 }
 
-/// [`SMALL`] with lines put at the beginning of a table. A table that it does not have is added.
+/// [`SMALL`] with lines inserted at the beginning of a table. A table that it does not have is added.
 pub(super) fn small_with(table: &str, lines: &str) -> String {
     let header = format!("[{table}]\n");
     match SMALL.contains(&header) {
@@ -51,7 +51,7 @@ pub(super) fn small_with(table: &str, lines: &str) -> String {
     }
 }
 
-/// What is wrong with `text`: each message, with the text that its caret points at.
+/// The findings about `text`: each message, with the text that its caret points at.
 pub(super) fn findings(text: &str) -> Vec<(String, String)> {
     let complaint = read_job(text, &Overrides::default()).expect_err("something is wrong");
     let marked = |excerpt: &Excerpt| -> String {
@@ -416,7 +416,7 @@ fn flags_have_the_limits_of_their_keys() {
     );
 }
 
-/// What [`Config::load`] says of a file with this content, with its folder left out.
+/// The result of [`Config::load`] on a file with this content, with its folder left out.
 fn load(content: &[u8]) -> Result<Config, String> {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("job.toml");

@@ -1,9 +1,8 @@
 //! Quantities as people write them: `16MiB`, `1h30m`, `2024-02-29`, `100_000`.
 //!
-//! One reader and one printer for each, used by job files, flags and messages alike, so
-//! that what is printed can be typed back. An error says what a quantity looks like and
-//! does not repeat the text: it may have come out of a variable that holds a secret, and
-//! the caller knows how to quote it.
+//! There is one parser and one printer for each, used by job files, flags and messages alike, so that printed
+//! values can be typed back. An error says what a quantity looks like and does not repeat the text: it may
+//! have come from a variable with a secret, and the caller knows how to quote it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use crate::sink::bar::Bar;
 
-/// A text that is not the quantity it should be; says what one looks like.
+/// A text that is not the expected quantity; says what one looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Misread(pub(super) &'static str);
@@ -68,7 +67,7 @@ pub fn print_size(bytes: u64) -> String {
     format!("{}{unit}", bytes / factor)
 }
 
-/// Reads a duration. Units come once each, the largest first.
+/// Reads a duration. Each unit occurs once, the largest first.
 pub fn parse_duration(text: &str) -> Result<Duration, Misread> {
     let mut rest = text;
     let mut units = DURATIONS.iter();
@@ -103,8 +102,8 @@ pub fn print_duration(duration: Duration) -> String {
 
 /// Reads a calendar day, `YYYY-MM-DD`. It prints as itself.
 pub fn parse_date(text: &str) -> Result<NaiveDate, Misread> {
-    // chrono alone would take one-digit months and years of five digits, which sort and
-    // compare differently as text.
+    // chrono alone would accept one-digit months and years of five digits, which sort and compare differently
+    // as text.
     let is_padded = text.len() == 10
         && text.bytes().enumerate().all(|(index, byte)| match index {
             4 | 7 => byte == b'-',
@@ -113,7 +112,7 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, Misread> {
     if is_padded { text.parse().map_err(|_| DATE) } else { Err(DATE) }
 }
 
-/// Reads the moment at which something begins: a date, a moment, or how long ago it is.
+/// Reads the point in time at which something begins: a date, a time, or how long ago it is.
 pub fn parse_since(text: &str) -> Result<DateTime<Utc>, Misread> {
     if let Ok(date) = parse_date(text) {
         return Ok(date.and_time(NaiveTime::MIN).and_utc());
@@ -138,7 +137,7 @@ pub fn parse_id(text: &str) -> Result<i64, Misread> {
     text.parse().map_err(|_| ID)
 }
 
-/// Reads an address to listen at. Where only a port is said, it is one of this machine alone.
+/// Reads an address to listen at. A port alone means the local machine only.
 pub fn parse_address(text: &str) -> Result<SocketAddr, Misread> {
     let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
     match port.parse() {

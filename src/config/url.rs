@@ -1,7 +1,7 @@
-//! The text that names a destination, with its password kept to itself.
+//! The text that names a destination, with its password protected.
 //!
-//! It is looked at here only as far as needed to say at once that it names nothing known;
-//! the sink that it names reads it.
+//! It is inspected only as far as needed to reject at once a text that names nothing known; the sink that it
+//! names parses it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::sink;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
-    /// Nobody named it.
+    /// It was found rather than named.
     is_found: bool,
 }
 
@@ -26,17 +26,17 @@ impl Url {
         &self.text
     }
 
-    /// Whether it comes with a job that was only found: then what it leads to may be another user's.
+    /// Whether it comes from a job that was merely found: then it may lead to what belongs to another user.
     pub fn is_found(&self) -> bool {
         self.is_found
     }
 
-    /// The same, with a job that was only found.
+    /// The same, marked as coming from a job that was merely found.
     pub fn found(self) -> Url {
         Url { is_found: true, ..self }
     }
 
-    /// The text without its password: for a command that a person is shown and may run.
+    /// The text without its password: for a command that is shown to a person, who may run it.
     pub fn without_password(&self) -> String {
         secret::removed(&self.text)
     }

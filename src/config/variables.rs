@@ -1,21 +1,21 @@
-//! Variables of the environment in the texts of a job file: `${NAME}` is one, `$$` a dollar, and
-//! any other dollar itself.
+//! Environment variables in the texts of a job file: `${NAME}` is one, `$$` is a dollar, and any other dollar
+//! stands for itself.
 
 use std::env::VarError;
 
 use super::quote::quoted;
 
-/// Where environment variables come from; tests have their own.
+/// The source of environment variables; tests have their own.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
-/// Why a text cannot be had.
+/// Why a text cannot be expanded.
 pub(super) struct Fault {
     pub(super) message: String,
-    /// The piece of the text that is at fault, up to its closing brace.
+    /// The faulty piece of the text, up to its closing brace.
     pub(super) piece: String,
 }
 
-/// Puts the environment into a text. Where anything is at fault, what is given is not the whole.
+/// Expands the variables of a text. If there are faults, the result is incomplete.
 pub(super) fn expand(written: &str, environment: Environment<'_>) -> (String, Vec<Fault>) {
     let (mut text, mut faults) = (String::with_capacity(written.len()), Vec::new());
     let mut rest = written;
@@ -94,7 +94,7 @@ mod tests {
             assert_wrong("source", &format!("files = [\"{text}\"]"), message, marked);
         }
         assert_wrong("source", "files = [\"x${A\"]", "'${' without a '}'; write '$$' for a dollar", "${A\"");
-        // Two in one text are two things to mend.
+        // Two in one text are two things to fix.
         assert_eq!(findings(&small_with("source", "files = [\"${A}${B}\", \"${C}\"]")).len(), 3);
     }
 }

@@ -1,12 +1,11 @@
-//! A job file, written for a person to edit.
+//! Writes a job file for a person to edit.
 //!
-//! What `logmill load FILE` and `logmill infer` find out about files is kept as a job file,
-//! so that it is guessed once and then belongs to a person. The text is laid out as one would
-//! write it by hand: the settings that are likely to be changed are there even where they
-//! have their defaults, and a comment says what else there is.
+//! What `logmill load FILE` and `logmill infer` find out about files is kept as a job file, so that it is
+//! guessed once and then belongs to a person. The text is laid out as one would write it by hand: settings
+//! that are likely to be changed are written even with their defaults, and a comment says what else exists.
 //!
-//! What is written can be read back and means the same; a test holds the two together. The
-//! rules of a field are those that the schema lists.
+//! What is written can be read back and means the same; a test enforces that. The rules of a field are those
+//! that the schema lists.
 
 use std::fmt::Write as _;
 
@@ -16,47 +15,47 @@ use crate::error::secret;
 use crate::printable::is_unsafe;
 use crate::schema::{Constant, Extra, Field, Kind, Owned, Rule, Value, Zone};
 
-/// What a job file should say.
+/// The content of a job file.
 #[derive(Clone, Debug, Default)]
 pub struct Draft<'d> {
     /// The name of the job.
     pub name: &'d str,
-    /// What its `files` are, relative to the folder that the job file will be in. Names that
-    /// may hold any character go through [`super::escape`] first.
+    /// Its `files`, relative to the folder of the job file. Names that may contain any character are passed
+    /// through [`super::escape`] first.
     pub files: &'d [String],
-    /// The lines of `[source]` that say how records are written.
+    /// The lines of `[source]` that define the format of records.
     pub format: &'d str,
-    /// Texts that mean null, beside those of the format.
+    /// Texts that mean null, besides those of the format.
     pub nulls: &'d [&'d str],
-    /// Lines of `[source]` that only a person can decide on: a key with a likely value, and a remark.
+    /// Lines of `[source]` that only a person can decide: a key with a likely value, and a remark.
     pub asked: &'d [(String, String)],
     /// The fields, in order.
     pub fields: &'d [Proposed],
-    /// Fields that are offered, and not taken unless a person wants them.
+    /// Fields that are offered as comments, for a person to enable.
     pub offered: &'d [Proposed],
     /// Fields that could be keys.
     pub keys: &'d [String],
-    /// What happens to members that no field asks for.
+    /// The handling of members that no field names.
     pub extra: Extra,
-    /// The destination. A password in it is not written down.
+    /// The destination. A password in it is not written.
     pub url: &'d str,
     /// The table.
     pub table: &'d str,
 }
 
-/// A field, and what there is to say about it.
+/// A field, with remarks.
 #[derive(Clone, Debug)]
 pub struct Proposed {
     /// The field.
     pub field: Field,
-    /// A remark of one line, such as what it was inferred from; may be empty.
+    /// A one-line remark, such as what it was inferred from; may be empty.
     pub note: String,
-    /// What it could be instead, and what that takes.
+    /// An alternative, and what it requires.
     pub instead: Option<(Field, String)>,
 }
 
 impl Proposed {
-    /// A field with nothing to say about it.
+    /// A field without remarks.
     pub fn new(field: Field) -> Proposed {
         Proposed { field, note: String::new(), instead: None }
     }
@@ -151,19 +150,19 @@ fn write_destination(out: &mut String, draft: &Draft<'_>) {
     out.push_str("on_conflict = \"update\"\n");
 }
 
-/// A remark as it can stand in a comment.
+/// A remark in a form that fits into a comment.
 fn remark(text: &str) -> String {
     text.chars().map(|ch| if is_unsafe(ch) { ' ' } else { ch }).collect()
 }
 
-/// What the record says of conversions; a field says only where it differs.
+/// The record's conversion mode; a field only states a different one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Lax,
     Strict,
 }
 
-/// One field per line, with the equal signs below each other, and the notes too.
+/// One field per line, with equal signs and notes aligned.
 fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
     let chars = |text: &str| text.chars().count();
     let lines: Vec<(String, String, String)> = fields
@@ -206,7 +205,7 @@ fn value(field: &Field, mode: Mode) -> String {
         let steps = from.iter().map(|step| step.replace('~', "~0").replace('/', "~1"));
         keys.push(("from", string(&steps.map(|step| format!("/{step}")).collect::<String>())));
     }
-    // TOML has no null: what is null where it is absent is optional.
+    // TOML has no null: a field that is null when absent is optional.
     let written = default.as_ref().and_then(|default| toml_of(kind, default));
     let is_optional = !required && written.is_none();
     match written {
@@ -214,7 +213,7 @@ fn value(field: &Field, mode: Mode) -> String {
         None if is_optional => keys.push(("required", "false".to_owned())),
         None => {}
     }
-    // What need not be there may be null, if nothing else is said.
+    // A field that may be absent may be null, unless stated otherwise.
     if *nullable != is_optional {
         keys.push(("nullable", nullable.to_string()));
     }
@@ -225,7 +224,7 @@ fn value(field: &Field, mode: Mode) -> String {
     format!("{{ {} }}", keys.join(", "))
 }
 
-/// A rule as TOML, if there is something to say.
+/// A rule as TOML, if it must be written.
 fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
     match rule {
         Rule::Flag(is_so) => is_so.then(|| "true".to_owned()),
@@ -243,7 +242,7 @@ fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
         Rule::Format(format) => format.word().map(string),
         Rule::Zone(zone) => (*zone != Zone::Any).then(|| string(zone.word())),
         Rule::Extra(extra) => Some(string(extra.word())),
-        // An object of any members says so by `extra` or `members`.
+        // An object with any members is expressed by `extra` or `members`.
         Rule::Fields(object) if !object.is_model() => None,
         Rule::Fields(object) => {
             let fields = object.schema.fields.iter();
@@ -257,12 +256,12 @@ fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
             let kinds = rules.fields().map(|field| inner(field, mode));
             Some(format!("[{}]", kinds.collect::<Vec<_>>().join(", ")))
         }
-        // It is not for a field to say.
+        // Not a setting of the field.
         Rule::OfSource(_) => None,
     }
 }
 
-/// Whether TOML has words for a default.
+/// Whether a default can be expressed in TOML.
 pub fn can_write(kind: &Kind, default: &Owned) -> bool {
     toml_of(kind, default).is_some()
 }
@@ -302,7 +301,7 @@ fn toml_of_json(json: &serde_json::Value) -> Option<String> {
     })
 }
 
-/// What is said of values within a field: they are not found by a name.
+/// The rules for values within a field: these are not found by a name.
 fn inner(field: &Field, mode: Mode) -> String {
     value(&Field { from: Vec::new(), ..field.clone() }, mode)
 }
@@ -315,19 +314,19 @@ fn constant(constant: &Constant) -> String {
     }
 }
 
-/// A number as Rust writes it, which is as TOML reads it.
+/// A number as Rust writes it, which TOML can read.
 fn number<T: std::fmt::Debug>(number: &Option<T>) -> Option<String> {
     number.as_ref().map(|number| format!("{number:?}"))
 }
 
-/// A key, in quotes where it needs them.
+/// A key, quoted if it needs quotes.
 fn key(name: &str) -> String {
     let is_bare = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if is_bare { name.to_owned() } else { quote(name) }
 }
 
-/// A text, in quotes, in which nothing is taken for a variable.
+/// A text in quotes, in which nothing is taken for a variable.
 fn string(text: &str) -> String {
     match text.contains("$$") || text.contains("${") {
         true => quote(&text.replace('$', "$$")),

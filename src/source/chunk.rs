@@ -1,11 +1,11 @@
-//! What a chunk is.
+//! Chunks.
 //!
-//! A chunk starts at the first byte of a record and ends at the end of one, so a worker never
-//! needs its neighbour's bytes. We cut every `chunk_bytes` and then move each cut forward to
-//! the next record (`framing` finds it); where there is none in reach, back to the last one.
+//! A chunk starts at the first byte of a record and ends at the end of one, so a worker never needs its
+//! neighbour's bytes. A source is cut every `chunk_bytes`, and each cut is then moved forward to the next
+//! record (`framing` finds it) or, if there is none in reach, back to the last one.
 //!
-//! A record that is longer than the bound is never whole in memory. It becomes a chunk of
-//! its own, [`Body::TooLong`], that holds only its length and its hash.
+//! A record that is longer than the bound is never whole in memory. It becomes a chunk of its own,
+//! [`Body::TooLong`], which holds only its length and its hash.
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use crate::span::Span;
 /// A range of a source that starts and ends on record starts; the unit of parallel work.
 #[derive(Debug)]
 pub struct Chunk {
-    /// Where it stands in the source.
+    /// Its place in the source.
     pub span: Span,
     pub body: Body,
-    /// The source ends with it, and this is its size.
+    /// The size of the source, if the source ends with this chunk.
     pub ends: Option<u64>,
-    /// The range that was asked for ends with it.
+    /// The requested range ends with this chunk.
     pub is_last: bool,
     /// Bytes of the file, compressed as they are, that were read for it.
     pub raw: u64,
 }
 
 impl Chunk {
-    /// Whole records from `start` of a source on.
+    /// Whole records, from `start` of a source on.
     pub fn of_records(start: u64, bytes: Bytes) -> Chunk {
         let span = Span::new(start, start + bytes.len() as u64);
         Chunk { span, body: Body::Records(bytes), ends: None, is_last: false, raw: 0 }
     }
 
-    /// One record by itself, of which no more than `bytes_max` bytes are read.
+    /// A single record, of which at most `bytes_max` bytes are read.
     pub fn of_record(start: u64, bytes: Vec<u8>, bytes_max: usize) -> Chunk {
         let length = bytes.len();
         match length > bytes_max {
@@ -45,7 +45,7 @@ impl Chunk {
         }
     }
 
-    /// A record that is too long to be in memory, of which length and hash are known.
+    /// A record that is too long for memory, of which length and hash are known.
     pub fn of_long_record(start: u64, length: u64, hash: [u8; 32]) -> Chunk {
         let body = Body::TooLong {
             lead: 0,
@@ -74,25 +74,25 @@ pub enum Body {
     Records(Bytes),
     /// One record beyond the bound: its bytes without the line end, counted and hashed.
     TooLong {
-        /// Bytes before the record that are none of it.
+        /// Bytes before the record that do not belong to it.
         lead: u64,
         /// Bytes of the record, without its line end.
         length: u64,
-        /// How many lines they are.
+        /// The number of its lines.
         lines: u64,
         /// BLAKE3 of these bytes.
         hash: [u8; 32],
-        /// XXH3 of the whole span, to see whether the file changed.
+        /// XXH3 of the whole span, to detect changes of the file.
         check: u64,
         /// The last bytes of the span.
         tail: Vec<u8>,
-        /// Whether it cannot go on: its end was seen. Without one it is the end of its source.
+        /// Whether its end was seen, so that it cannot continue. Otherwise it is the end of its source.
         is_terminated: bool,
     },
 }
 
-/// Bytes that stay where they are while a worker reads them. They may stand in a map, so
-/// they may change; a parser takes them [`Bytes::stable`].
+/// Bytes that stay in place while a worker reads them. They may be in a map and so may change; a parser reads
+/// them through [`Bytes::stable`].
 #[derive(Clone, Debug)]
 pub struct Bytes {
     backing: Backing,
@@ -122,7 +122,7 @@ impl Bytes {
         Bytes { backing: self.backing.clone(), start, end }
     }
 
-    /// These bytes where no other process can change them: a copy if they are in a map.
+    /// These bytes where no other process can change them: a copy, if they are in a map.
     pub fn stable<'b>(&'b self, copy: &'b mut Vec<u8>) -> &'b [u8] {
         match &self.backing {
             Backing::Map(_) => {
@@ -134,8 +134,8 @@ impl Bytes {
         }
     }
 
-    /// Whether every byte read so far was really in the file: false when the file was cut
-    /// while it was mapped.
+    /// Whether every byte read so far was really in the file: false if the file was truncated while it was
+    /// mapped.
     pub fn is_intact(&self) -> bool {
         match &self.backing {
             Backing::Map(window) => window.is_intact(),
@@ -143,7 +143,7 @@ impl Bytes {
         }
     }
 
-    /// The memory that they hold on to: their share of a block. A map is not memory of ours.
+    /// The memory that they keep alive: their share of a block. A map does not count as the program's memory.
     pub fn memory(&self) -> usize {
         match &self.backing {
             Backing::Map(_) => 0,
@@ -151,8 +151,8 @@ impl Bytes {
         }
     }
 
-    /// How many bytes before the end of these are hashed with a checkpoint, and the hash.
-    /// Reaches back before the start where the chunk is short.
+    /// The number of bytes before the end that are hashed with a checkpoint, and their hash. Reaches back
+    /// before the start if the chunk is short.
     pub fn tail(&self) -> (u32, Hash16) {
         let all = self.backing.bytes();
         let start = self.end.saturating_sub(TAIL_BYTES);
@@ -178,15 +178,14 @@ impl Deref for Bytes {
     }
 }
 
-/// Where reading begins, and what must stand before it.
+/// Where reading begins, and what must precede it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The checkpoint.
     pub position: u64,
-    /// Length and hash of the bytes before it. They are compared where the way to the
-    /// position leads through them anyway.
+    /// Length and hash of the bytes before it. They are compared if reading passes through them anyway.
     pub tail: (u32, Hash16),
-    /// Where the first record starts: at the checkpoint, or a little before or behind it.
+    /// Where the first record starts: at the checkpoint, or slightly before or after it.
     pub record: u64,
 }
 
@@ -219,8 +218,8 @@ impl LongRecord {
         }
     }
 
-    /// Takes the next piece; returns how much of it belongs to the record and whether the
-    /// record ended there. What is left comes again, with more behind it unless it `is_last`.
+    /// Takes the next piece; returns how much of it belongs to the record and whether the record ended there.
+    /// The remainder is passed again, followed by more bytes unless the piece `is_last`.
     pub(super) fn take(&mut self, piece: &[u8], is_last: bool) -> (usize, bool) {
         let (taken, ended) = self.follower.find_end(piece, is_last);
         let piece = &piece[..taken];
@@ -237,8 +236,8 @@ impl LongRecord {
         (taken, ended)
     }
 
-    /// The chunk of the record, which ends at `end`. `is_terminated` says that it cannot go
-    /// on, `ends` that its source ends there.
+    /// The chunk of the record, which ends at `end`. `is_terminated` means that it cannot continue, `ends`
+    /// that its source ends there.
     pub(super) fn finish(self, end: u64, is_terminated: bool, ends: bool) -> Chunk {
         let body = Body::TooLong {
             lead: self.follower.lead(),

@@ -24,8 +24,8 @@ enum Way {
 }
 
 impl Chunks {
-    /// The chunks of `source` from `start` to `end`, which is the start of a record; without one,
-    /// to the end of the source.
+    /// The chunks of `source` from `start` to `end`, which is the start of a record; without one, to the end
+    /// of the source.
     pub fn new(source: &Arc<Source>, start: Start, end: Option<u64>, settings: &Settings) -> Result<Chunks> {
         let rest = source.size().map_or(0, |size| size.saturating_sub(start.record));
         let way = if settings.mmap && source.can_be_mapped() && rest >= settings.map_bytes_min {
@@ -36,9 +36,9 @@ impl Chunks {
         Ok(Chunks { way, source: Arc::clone(source), end, has_ended: false })
     }
 
-    /// The next chunk, or `None` at the end. The last one says that it is the last, and whether
-    /// the source ends with it; it is empty where that was not known before. A last line that
-    /// waits for its rest is no part of any, and the source then does not end.
+    /// The next chunk, or `None` at the end. The last one is marked as the last, and with whether the source
+    /// ends with it; it is empty if that was not known before. A last line that waits for its rest is not
+    /// part of any chunk, and the source then does not end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         if self.has_ended {
             return Ok(None);

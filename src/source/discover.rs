@@ -1,8 +1,8 @@
-//! Names to files: what a job or a command line names, as an ordered list of files and objects.
+//! Names to files: turns what a job or a command line names into an ordered list of files and objects.
 //!
-//! The order is part of the result (a later record wins over an earlier one with the same
-//! key), so it never depends on the file system: patterns in the order given, and within
-//! one the natural order of names, in which `app.log.10` comes after `app.log.2`.
+//! The order is part of the result (a later record wins over an earlier one with the same key), so it never
+//! depends on the file system: patterns in the order given, and within one the natural order of names, in
+//! which `app.log.10` comes after `app.log.2`.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -26,35 +26,35 @@ use crate::trust::is_ours;
 pub struct Discovered {
     /// The files, in order.
     pub files: Vec<Found>,
-    /// Links of others that were met, and passed over.
+    /// Links of other users that were met and skipped.
     pub passed_over: Vec<PathBuf>,
-    /// Files of folders that are no logs.
+    /// Files in folders that are not logs.
     pub strangers: Vec<Stranger>,
-    /// Names of a day that stand for no file, which is no error: the day has none.
+    /// Names of a day that match no file, which is not an error: the day has none.
     pub absent: Vec<PathBuf>,
-    /// Patterns and folders that stand for nothing.
+    /// Patterns and folders that match nothing.
     pub unmatched: Vec<PathBuf>,
-    /// Files of folders that `include` and `exclude` leave out.
+    /// Files in folders that `include` and `exclude` leave out.
     pub not_selected: usize,
-    /// Those of `include` that match no file of any folder, where there are files.
+    /// The patterns of `include` that match no file in any folder, if there are files.
     pub idle: Vec<String>,
 }
 
 impl Discovered {
-    /// Whether nothing at all was met that could be opened.
+    /// Whether nothing at all was found that could be opened.
     pub fn is_none_there(&self) -> bool {
         self.passed_over.is_empty() && !self.files.iter().any(Found::is_there)
     }
 }
 
-/// The files that `patterns` name, each once, in order. A plain name is found whether it
-/// exists or not: that it does not is an error of that file, told when it is opened.
+/// The files that `patterns` name, each once, in order. A plain name is returned whether it exists or not: if
+/// it does not, opening the file reports it.
 pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> Result<Discovered> {
     let mut found = Discovered::default();
     let (mut seen, mut used, mut has_folders) = (HashSet::new(), HashSet::new(), false);
     for pattern in patterns {
         if pattern.text == Path::new(STDIN) {
-            // It is no file: it has no place, and no name but this.
+            // It is not a file: it has no location, and no other name.
             if seen.insert(Err(STDIN.into())) {
                 found.files.push(Found { name: STDIN.to_owned(), ..Found::of_path(Path::new(STDIN)) });
             }
@@ -82,7 +82,7 @@ pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> R
         found.strangers.extend(strangers);
         in_order(&mut files, selection.order, |path| path);
         for path in files {
-            // The same file by two names (a link, another spelling) is one source.
+            // The same file under two names (a link, another spelling) is one source.
             let identity = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             let is_new = match identity {
                 Some(identity) => seen.insert(Ok(identity)),
@@ -101,7 +101,7 @@ pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> R
     Ok(found)
 }
 
-/// Sorts what one pattern has found.
+/// Sorts what one pattern has matched.
 fn in_order<T>(found: &mut [T], order: Order, path: impl Fn(&T) -> &PathBuf) {
     found.sort_by(|one, other| natural(path(one).as_os_str().as_bytes(), path(other).as_os_str().as_bytes()));
     if order == Order::NameReverse {
@@ -109,27 +109,27 @@ fn in_order<T>(found: &mut [T], order: Order, path: impl Fn(&T) -> &PathBuf) {
     }
 }
 
-/// What is met on the way through directories.
+/// What the walk through directories has found.
 #[derive(Default)]
 struct Met {
-    /// The part of the way that was named.
+    /// The part of the path that was named.
     named: PathBuf,
     files: Vec<PathBuf>,
     passed_over: Vec<PathBuf>,
     strangers: Vec<Stranger>,
-    /// Those of `include` that matched a file.
+    /// The patterns of `include` that matched a file.
     included: HashSet<String>,
-    /// Files of folders that `include` and `exclude` leave out.
+    /// Files in folders that `include` and `exclude` leave out.
     not_selected: usize,
 }
 
 impl Met {
-    /// Whether to go on with what stands at `path`. A link of another user could lead to what
-    /// only we may read, so it is passed over.
+    /// Whether to continue with what is at `path`. A link of another user could lead to files that only this
+    /// user may read, so it is skipped.
     fn follows(&mut self, path: &Path) -> bool {
         let is_ours = match path.symlink_metadata() {
             Ok(metadata) => !metadata.is_symlink() || is_ours(&metadata),
-            // To open it will say what is wrong.
+            // Opening it will report what is wrong.
             Err(_) => true,
         };
         if !is_ours {
@@ -142,7 +142,7 @@ impl Met {
 fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
     let path = pattern.base.join(&pattern.text);
     let is_glob = is_wild(pattern.text.as_os_str().as_bytes());
-    // A name with a bracket in it that exists is that file.
+    // If a file exists whose name contains a bracket, that file is meant.
     let (mut met, paths) = match is_glob && !path.exists() {
         true => glob(pattern)?,
         false => (Met { named: path.clone(), ..Met::default() }, vec![path]),
@@ -156,9 +156,8 @@ fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
     Ok(met)
 }
 
-/// What a pattern matches, component by component. (The walk of the crate `glob` passes over
-/// names that are not UTF-8 without a word; its patterns do not, if they see such a name with
-/// its bad bytes replaced.)
+/// What a pattern matches, component by component. (The walk of the crate `glob` silently skips names that
+/// are not UTF-8; its patterns do not, if they see such a name with its bad bytes replaced.)
 fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
     let shown = pattern.text.display();
     let text = pattern.text.to_str().ok_or_else(|| {
@@ -190,7 +189,7 @@ fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
         }
         match is_named {
             true => met.named.push(component),
-            // The folder that we are in has no name.
+            // The current folder has no name.
             false => next.retain(|path| {
                 (is_last || path.as_os_str().is_empty() || path.is_dir()) && met.follows(path)
             }),
@@ -213,8 +212,8 @@ fn directories(top: PathBuf, found: &mut Vec<PathBuf>, unreadable: &mut Vec<Path
     found.push(top);
 }
 
-/// What is in a directory. One that cannot be read costs only itself: it is taken for a file,
-/// and to open it says what is wrong.
+/// The entries of a directory. A directory that cannot be read costs only itself: it is treated as a file,
+/// and opening it reports the error.
 fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
     let place = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let entries = std::fs::read_dir(place).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
@@ -224,23 +223,23 @@ fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
     })
 }
 
-/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out, and dead
-/// letters that were delivered there.
+/// All plain files below `directory`. Leaves out hidden files (`.gitkeep`, `.app.log.swp`), and dead letters
+/// that were delivered there.
 fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
     for entry in entries(directory, &mut met.files) {
         let (name, path) = (entry.file_name(), entry.path());
-        // A folder of logs can be one of objects too: beside these is their state.
+        // A folder of logs can also be a destination for objects, whose state is beside them.
         if name.as_bytes().starts_with(b".") || name.as_bytes() == b"_logmill" {
             continue;
         }
-        // What cannot be looked at is opened all the same, and that says why.
+        // A file that cannot be examined is opened anyway, which reports the reason.
         let kind = entry.file_type().ok();
         if kind.is_some_and(|kind| kind.is_dir()) {
             if !are_letters(&path) {
                 walk(&path, selection, met);
             }
         } else if kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file()) {
-            // A link to a directory is not followed: it may lead round in a circle.
+            // A link to a directory is not followed: it may lead in a circle.
             met.included.extend(selection.includes(&name).map(|pattern| pattern.as_str().to_owned()));
             if !selection.takes(&name) {
                 met.not_selected += 1;
@@ -249,7 +248,7 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
             if !met.follows(&path) {
                 continue;
             }
-            // What a pattern asks for is meant.
+            // A file that a pattern asks for is intended.
             match stranger(&path).filter(|_| selection.include.is_empty()) {
                 Some(what) => met.strangers.push(Stranger { path, what }),
                 None => met.files.push(path),
@@ -277,7 +276,7 @@ fn natural(one: &[u8], other: &[u8]) -> Ordering {
     let (mut left, mut right) = (one, other);
     loop {
         let (Some(&a), Some(&b)) = (left.first(), right.first()) else {
-            // Numbers that are written differently (`1`, `01`) are told apart at the end.
+            // Numbers that are only written differently (`1`, `01`) are distinguished at the end.
             return left.len().cmp(&right.len()).then_with(|| one.cmp(other));
         };
         if a.is_ascii_digit() && b.is_ascii_digit() {
@@ -406,7 +405,7 @@ mod tests {
         symlink("../secret", base.join("logs/ours.log")).expect("linked");
         for (target, name) in [("../secret", "theirs.log"), ("sub", "dir"), ("/nowhere", "broken.log")] {
             symlink(target, base.join("logs").join(name)).expect("linked");
-            // Only root can give links away.
+            // Only root can change the owner of links.
             if lchown(base.join("logs").join(name), Some(12_345), None).is_err() {
                 return;
             }
@@ -424,7 +423,7 @@ mod tests {
         assert_eq!(discover("logs/t*.log"), pair("", "logs/theirs.log"));
         assert_eq!(discover("logs/*/b.log"), pair("logs/sub/b.log", "logs/dir"));
         assert_eq!(discover("*/theirs.log"), pair("", "logs/theirs.log"));
-        // What is named is meant.
+        // A named file is intended.
         assert_eq!(discover("logs/theirs.log"), pair("logs/theirs.log", ""));
         assert_eq!(discover("logs/dir/*"), pair("logs/dir/b.log", ""));
         assert_eq!(discover("logs/dir"), pair("logs/dir/b.log", ""));

@@ -1,9 +1,8 @@
-//! Feeds: where blocks come from. Bytes of a source, from front to back, decompressed.
+//! Feeds: they supply blocks. Bytes of a source, from front to back, decompressed.
 //!
-//! A plain file is read by position, so that the end it had when it was opened is its end; an object by
-//! ranges.
-//! A stream can be read once: what was looked at to recognise it is handed out again before
-//! the rest.
+//! A plain file is read by position, so that its end is the one it had when it was opened; an object is read
+//! by ranges. A stream can be read only once: the bytes that were read to recognise it are returned again
+//! before the rest.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
@@ -19,14 +18,14 @@ use crate::error::{Error, Result};
 /// Bytes from front to back.
 pub(super) struct Feed {
     bytes: Box<dyn Read + Send>,
-    /// What was read before, and is to be handed out first.
+    /// Bytes that were read already and are to be returned first.
     before: io::Cursor<Vec<u8>>,
     codec: Codec,
     /// Bytes of the file, compressed or not, that were read.
     raw: Arc<AtomicU64>,
-    /// Decompressed bytes that were handed out.
+    /// Decompressed bytes that were returned.
     position: u64,
-    /// An error that came after some bytes, which are handed out first.
+    /// An error that came after some bytes, which are returned first.
     failure: Option<io::Error>,
 }
 
@@ -49,7 +48,7 @@ impl Feed {
         Ok(feed)
     }
 
-    /// The bytes of something that can be read once, whatever they turn out to be.
+    /// The bytes of an input that can be read once, whatever they turn out to be.
     pub(super) fn of_stream(path: &Path, mut stream: impl Read + Send + 'static) -> Result<Feed> {
         let failed = |cause| Error::file("read", path, cause);
         let mut start = Vec::new();
@@ -68,7 +67,7 @@ impl Feed {
         Ok(Feed { bytes, before: io::Cursor::default(), codec, raw, position: 0, failure: None })
     }
 
-    /// Hands `bytes`, the last that were handed out, out again before all that follows.
+    /// Puts `bytes`, the last that were returned, back to be returned again first.
     pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) {
         self.position -= bytes.len() as u64;
         let handed_out = usize::try_from(self.before.position()).expect("a place in memory");
@@ -76,7 +75,7 @@ impl Feed {
         self.before = io::Cursor::new(bytes);
     }
 
-    /// What was put back, and is not handed out again yet.
+    /// Bytes that were put back and not returned again yet.
     pub(super) fn put_back_bytes(&self) -> &[u8] {
         self.before.get_ref()
     }
@@ -85,10 +84,10 @@ impl Feed {
     pub(super) fn fill(&mut self, source: &Source, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            // A few bytes can be inflated to as many as one likes.
+            // A few bytes can inflate to any number.
             source.go_on()?;
             let read = match self.before.read(&mut buffer[filled..]) {
-                // What was put back comes before the error that was met behind it.
+                // Bytes that were put back come before the error that was met after them.
                 Ok(0) => match self.failure.take() {
                     Some(failure) => Err(failure),
                     None => self.bytes.read(&mut buffer[filled..]),
@@ -112,7 +111,7 @@ impl Feed {
         Ok(filled)
     }
 
-    /// Whether an error waits behind what was handed out.
+    /// Whether an error follows the bytes returned so far.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
     }
@@ -127,7 +126,7 @@ impl Feed {
         self.raw.load(Ordering::Relaxed)
     }
 
-    /// How many bytes were handed out, from the start of the source.
+    /// How many bytes were returned, from the start of the source.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
@@ -135,7 +134,7 @@ impl Feed {
     fn failed(&self, source: &Source, cause: io::Error) -> Error {
         match cause.downcast::<Error>() {
             Ok(ours) => ours,
-            // An archive that the disk cannot read is not damaged yet.
+            // An archive that the disk cannot read is not necessarily damaged.
             Err(cause) if self.codec == Codec::Plain || cause.raw_os_error().is_some() => {
                 Error::file("read", source.path(), cause)
             }
@@ -164,7 +163,7 @@ impl std::fmt::Debug for Feed {
     }
 }
 
-/// A file, read by position up to the size that it had when it was opened.
+/// A file, read by position up to the size it had when it was opened.
 struct AtOffset {
     source: Arc<Source>,
     offset: u64,
@@ -173,7 +172,7 @@ struct AtOffset {
 
 impl Read for AtOffset {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // An archive can have members without end that hold nothing.
+        // An archive can have endlessly many empty members.
         self.source.go_on().map_err(io::Error::other)?;
         let left = self.source.raw_size().saturating_sub(self.offset);
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());

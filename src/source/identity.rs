@@ -1,14 +1,13 @@
-//! Which file this is: sources are known by their content, not by their name.
+//! Which file this is: sources are identified by their content, not by their name.
 //!
-//! With a source we keep the hash of its first bytes (the head) and, with each checkpoint,
-//! the hash of the bytes just before it (the tail), both with the length that was hashed.
-//! A file is that source if both lengths, hashed again, give the same: growth changes
-//! neither. Names, inodes and times prove nothing; logs are renamed, copied back, cut and
-//! written anew under the old name. Only where there is too little content to prove anything,
-//! an inode that holds it does.
+//! A source is stored with the hash of its first bytes (the head) and, with each checkpoint, the hash of the
+//! bytes just before it (the tail), both with the length that was hashed. A file is that source if both
+//! lengths, hashed again, give the same hashes: growth changes neither. Names, inodes and times prove
+//! nothing; logs are renamed, copied back, truncated and rewritten under the old name. Only if there is too
+//! little content to prove anything does the same inode with that content count.
 //!
-//! Here is what can be known of a file by looking at it. Who it is, of all sources that are
-//! remembered, is decided in `recognise`.
+//! This file covers what can be learned from a file by reading it. Which of the remembered sources it is, is
+//! decided in `recognise`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,41 +39,41 @@ fn stored(hash: &blake3::Hash) -> Hash16 {
     Hash16(*hash.as_bytes().first_chunk().expect("32 bytes have a first 16"))
 }
 
-/// What a file is recognised by before anything of it is loaded. All but the container is
-/// about decompressed bytes.
+/// What a file is recognised by before anything of it is loaded. All but the container refers to decompressed
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Its size, if that is known before it is read.
+    /// Its size, if known before it is read.
     pub size: Option<u64>,
-    /// How many bytes of its beginning are hashed.
+    /// The number of bytes of its beginning that are hashed.
     pub head_len: u32,
     /// Their hash.
     pub head_hash: Hash16,
-    /// The hash of its first line, or of as much of it as is in the head: what a source can be
-    /// looked up by, however long it becomes. None as long as that line may go on.
+    /// The hash of its first line, or of as much of it as is in the head: a source can be looked up by it,
+    /// however long it becomes. `None` as long as that line may continue.
     pub first_line: Option<Hash16>,
-    /// It begins with text in which carriage returns stand and no newline.
+    /// It begins with text that has carriage returns and no newline.
     pub has_only_returns: bool,
-    /// The archive or the object that it comes in. One that was seen before is not read again to see
-    /// what is in it.
+    /// The archive or the object that it comes in. One that was seen before is not read again to learn its
+    /// content.
     pub container: Option<Container>,
     /// Its bytes are inflated.
     pub is_compressed: bool,
-    /// Where it lies. A stream lies nowhere.
+    /// Its device and inode. A stream has none.
     pub inode: Option<Inode>,
 }
 
-/// Where a file lies, whatever it is called. Numbers come back: a file that is gone leaves its
-/// inode to the next one, and devices are numbered anew when a machine starts.
+/// The location of a file, whatever its name. The numbers are reused: a deleted file leaves its inode to the
+/// next one, and devices are renumbered when a machine starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Inode {
-    /// The device,
+    /// The device.
     pub device: u64,
-    /// and the file on it.
+    /// The inode on it.
     pub number: u64,
 }
 
-/// An archive, known by its own bytes; or an object, known by its URL and its version.
+/// An archive, identified by its own bytes; or an object, identified by its URL and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
     /// Its size.
@@ -104,7 +103,7 @@ impl Found {
 }
 
 impl Fingerprint {
-    /// That of an object of which it is known that all of it is loaded: it is not read.
+    /// The fingerprint of an object that is known to be loaded completely: it is not read.
     fn unread(container: Container) -> Fingerprint {
         Fingerprint {
             size: None,
@@ -119,7 +118,7 @@ impl Fingerprint {
     }
 }
 
-/// What surrounds a position of a file.
+/// The surroundings of a position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The bytes before it, at most as many as are hashed with a checkpoint.
@@ -137,8 +136,8 @@ impl Probe {
 }
 
 impl Source {
-    /// What this file is recognised by. One in an encoding that is not read is refused here,
-    /// before anything is remembered of it.
+    /// The fingerprint of this file. A file in an unsupported encoding is refused here, before anything is
+    /// remembered of it.
     pub fn fingerprint(self: &Arc<Source>) -> Result<Fingerprint> {
         if let Some(size) = self.size() {
             let head_len = u32::try_from(size.min(u64::from(HEAD_BYTES))).expect("at most HEAD_BYTES");
@@ -155,7 +154,7 @@ impl Source {
                 inode: self.inode(),
             });
         }
-        // A byte more, to see whether that is all.
+        // One byte more, to see whether that is all.
         let mut head = vec![0; HEAD_BYTES as usize + 1];
         let mut feed = self.feed(0)?;
         let filled = feed.fill(self, &mut head)?;
@@ -180,16 +179,15 @@ impl Source {
         Ok(fingerprint)
     }
 
-    /// The first bytes of a stream that nobody has read yet. They were put back when its
-    /// fingerprint was taken.
+    /// The first bytes of an unread stream. They were put back when its fingerprint was taken.
     fn beginning_of_stream(&self) -> Vec<u8> {
         let Medium::Stream(slot) = &self.medium else { return Vec::new() };
         let feed = slot.lock().unwrap_or_else(PoisonError::into_inner);
         feed.as_ref().map_or(Vec::new(), |feed| feed.put_back_bytes().to_vec())
     }
 
-    /// The record at `span` of a stream, and what follows it. The stream is read up to there,
-    /// and handed out again from a little before. `None` if that was handed out already.
+    /// The record at `span` of a stream, and what follows it. The stream is read up to there, and returned
+    /// again from a little before. `None` if that was returned already.
     fn last_record_of_stream(
         &self,
         mut span: std::ops::Range<u64>,
@@ -230,7 +228,7 @@ impl Source {
         Ok(Some(Last { bytes, is_whole, next, ends }))
     }
 
-    /// Where it lies, if it is a file.
+    /// Its device and inode, if it is a file.
     fn inode(&self) -> Option<Inode> {
         match &self.medium {
             Medium::File(file) => Some(file.inode),
@@ -251,8 +249,8 @@ impl Source {
         Ok(Some(Container { size, head_hash: hash16(&head), tail_hash: hash16(&tail) }))
     }
 
-    /// Looks at what surrounds `position`, inflating up to it where that is the only
-    /// way. `None` if the file ends before.
+    /// Reads the surroundings of `position`, inflating up to it if that is the only way. `None` if the file
+    /// ends before.
     fn probe(self: &Arc<Source>, position: u64) -> Result<Option<Probe>> {
         let first = position.saturating_sub(TAIL_BYTES as u64);
         let mut feed = self.feed(first)?;
@@ -277,20 +275,20 @@ impl Source {
     }
 }
 
-/// The last record that a file had when it was read, and what has come behind it.
+/// The last record that a file had when it was read, and what was appended since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Last {
     /// The record, with its line end if it had one.
     pub bytes: Vec<u8>,
-    /// Whether that is all of it. Of a line that is too long, only its end is looked at.
+    /// Whether that is the whole record. Of a line that is too long, only the end is read.
     pub is_whole: bool,
-    /// The bytes behind it, as many as show whether it goes on.
+    /// The bytes after it, as many as show whether it continues.
     pub next: Vec<u8>,
-    /// Whether nothing comes behind those.
+    /// Whether nothing follows those.
     pub ends: bool,
 }
 
-/// A longer last record is not looked at as a whole: no reader would have taken it.
+/// A longer last record is not read as a whole: no reader would have accepted it.
 const LAST_BYTES_MAX: u64 = 64 << 20;
 
 /// The hash of the line that a head begins with, without its line end.
@@ -303,8 +301,8 @@ fn first_line(head: &[u8]) -> Option<Hash16> {
     Some(hash16(line))
 }
 
-/// Whether lines seem to end as they did on the classic Mac. One return at the end of all is a
-/// line end that lost its newline.
+/// Whether lines seem to end as on the classic Mac OS. A single carriage return at the very end is a line end
+/// that lost its newline.
 fn has_only_returns(head: &[u8]) -> bool {
     let head = head.strip_suffix(b"\r").unwrap_or(head);
     memchr::memchr(b'\r', head).is_some() && memchr::memchr(b'\n', head).is_none()
@@ -319,15 +317,15 @@ pub struct Candidate {
     pub name: String,
     /// How it was found.
     found: Found,
-    /// When to stop reading it.
+    /// The request to stop reading it.
     stop: Stop,
-    /// What it is recognised by.
+    /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// What was opened to see that, where it can be read only once.
+    /// The source opened for that, if it can be read only once.
     pub stream: Option<Arc<Source>>,
     /// Its first bytes.
     beginning: Arc<[u8]>,
-    /// What was found at positions of the file. To look may mean to inflate all before.
+    /// The surroundings of positions read so far. Reading them may mean inflating everything before.
     probes: Arc<Mutex<HashMap<u64, Option<Probe>>>>,
 }
 
@@ -358,25 +356,25 @@ impl Candidate {
         }
     }
 
-    /// Whether it lies in a bucket.
+    /// Whether it is in a bucket.
     pub fn is_object(&self) -> bool {
         self.found.object.is_some()
     }
 
-    /// Whether nothing was read of it, because all of it was loaded before.
+    /// Whether nothing of it was read, because all of it was loaded before.
     pub(super) fn is_unread(&self) -> bool {
         self.found.object.as_ref().is_some_and(|object| object.is_finished)
     }
 
-    /// The file, opened again. Between then and now the name may have come to stand for
-    /// another: that is an error.
+    /// The file, opened again. If its name has come to stand for another file in the meantime, that is an
+    /// error.
     pub fn reopen(&self) -> Result<Arc<Source>> {
         if let Some(stream) = &self.stream {
             return Ok(Arc::clone(stream));
         }
         let source = self.open_again()?;
         if self.is_object() {
-            // Only the version that was listed is read.
+            // Only the listed version is read.
             return Ok(source);
         }
         let now = source.fingerprint()?;
@@ -408,8 +406,8 @@ impl Candidate {
         Candidate::open(&found, &self.stop).map(Some)
     }
 
-    /// The hashes of the beginnings of the file that are so long, the shortest first. It is
-    /// opened and read once for all of them. Not for streams.
+    /// The hashes of the file's beginnings of these lengths, the shortest first. The file is opened and read
+    /// once for all of them. Not for streams.
     pub(super) fn head_hashes(&self, lengths: &[u32]) -> Result<Vec<Hash16>> {
         let fingerprint = &self.fingerprint;
         let length = match lengths {
@@ -430,12 +428,12 @@ impl Candidate {
         Ok(hashes.collect())
     }
 
-    /// The hash of the first bytes of a stream, if that many were looked at.
+    /// The hash of the first bytes of a stream, if that many were read.
     pub(super) fn head_of_stream(&self, length: u32) -> Option<Hash16> {
         self.beginning.get(..length as usize).map(hash16)
     }
 
-    /// What surrounds a position; `None` if the file ends before. Not for streams.
+    /// The surroundings of a position; `None` if the file ends before. Not for streams.
     pub fn probe(&self, position: u64) -> Result<Option<Probe>> {
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(probe) = probes.get(&position) {
@@ -446,14 +444,14 @@ impl Candidate {
         Ok(probe)
     }
 
-    /// The record at `span`, and what follows it. `None` if it is too long to be looked at.
+    /// The record at `span`, and what follows it. `None` if it is too long to be read.
     pub fn last_record(&self, mut span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
         if let Some(stream) = &self.stream {
             return stream.last_record_of_stream(span, framing);
         }
         let is_whole = span.end - span.start <= LAST_BYTES_MAX;
         if !is_whole {
-            // Whether a line goes on shows at its end, however long it is.
+            // The end of a line, however long, shows whether it continues.
             let (Framing::Lines | Framing::Commented(_)) = framing else { return Ok(None) };
             span.start = span.end - TAIL_BYTES as u64;
         }
@@ -496,7 +494,7 @@ pub(super) fn head_hash(source: &Arc<Source>, length: u32, fingerprint: &Fingerp
     Ok(hash16(&head[..filled]))
 }
 
-/// What to do with a file that has taken the name of one that was loaded.
+/// The advice for a file that has taken the name of one that was loaded.
 pub(super) fn if_it_is_new(path: &Path) -> String {
     format!(
         "if it is a new file under an old name, `logmill forget -j JOB {}` forgets the old one, whose rows stay",

@@ -1,19 +1,19 @@
-//! Compressed sources: gzip with all its members, zstd with all its frames, bzip2 and xz with all
-//! their streams.
+//! Compressed sources: gzip with all its members, zstd with all its frames, bzip2 and xz with all their
+//! streams.
 //!
-//! What a file is, its first bytes say and not its name. Positions are those of the
-//! decompressed bytes, so a checkpoint means the same in a file and in its archive; going on
-//! from one means inflating up to it again.
+//! The first bytes of a file determine its type, not its name. Positions are those of the decompressed bytes,
+//! so a checkpoint means the same in a file and in its archive; resuming from one means inflating up to it
+//! again.
 //!
-//! An archive that ends too early or is damaged gives everything before the damage and then
-//! an error that names the place: what was read is good, and the rest may still come.
+//! An archive that is truncated or damaged yields everything before the damage and then an error that names
+//! the place: what was read is good, and the rest may still come.
 
 use std::io::{self, BufReader, Read};
 
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 use crate::error::Error;
 
-/// How the bytes of a file are to be understood.
+/// How the bytes of a file are to be interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Codec {
     /// As they are.
@@ -29,7 +29,7 @@ pub(super) enum Codec {
 }
 
 impl Codec {
-    /// What a file is, by its first bytes. An error names a format that is not read.
+    /// The type of a file, by its first bytes. The error is an unsupported format.
     pub(super) fn detect(start: &[u8]) -> Result<Codec, Archive> {
         Ok(match start {
             [0x1f, 0x8b, ..] => Codec::Gzip,
@@ -56,25 +56,25 @@ impl Codec {
     }
 }
 
-/// A kind of archive that is not read, and the command that writes out what is in it.
+/// A type of archive that is not supported, and the command that writes its content to a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Archive {
     pub(super) name: &'static str,
     pub(super) pipe: &'static str,
 }
 
-/// Files put one behind the other. A compressed one is found out when it is inflated.
+/// Concatenated files. A compressed tar is detected when it is inflated.
 pub(super) const TAR: Archive = Archive { name: "tar", pipe: "tar -xOf" };
 
-/// Whether a source begins as a tar does: with the name of a file, and a mark at a fixed place.
+/// Whether a source begins like a tar: with the name of a file, and a mark at a fixed place.
 pub(super) fn is_tar(start: &[u8]) -> bool {
     start.get(257..262) == Some(b"ustar")
 }
 
-/// How many bytes `detect` wants to see.
+/// How many bytes `detect` needs to see.
 pub(super) const DETECT_BYTES: usize = 6;
 
-/// A window of 128 MiB, as the `zstd` command allows by default. More is asked for by bombs.
+/// A window of 128 MiB, the default limit of the `zstd` command. Only bombs ask for more.
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -148,7 +148,7 @@ impl<R: Read> Read for Inflate<R> {
     }
 }
 
-/// How far an archive is inflated, and how much of that its checksums have vouched for.
+/// How far an archive is inflated, and how much of that its checksums have confirmed.
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 #[derive(Default)]
 struct Inflated {
@@ -158,11 +158,11 @@ struct Inflated {
 
 #[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 impl Inflated {
-    /// A checksum stands behind what it is for, so damage shows after it has done its harm.
-    /// What is cut short was good as far as it went.
+    /// A checksum follows the data it is for, so damage is detected only after it has had its effect. The
+    /// data of a truncated archive is good as far as it goes.
     fn damaged(&self, cause: io::Error) -> io::Error {
         let is_cut = cause.kind() == io::ErrorKind::UnexpectedEof;
-        // What the file itself has to say is no damage.
+        // An error of the file itself is not damage.
         let is_of_file =
             cause.raw_os_error().is_some() || cause.get_ref().is_some_and(|inner| inner.is::<Error>());
         if is_cut || is_of_file || self.checked == self.bytes {
@@ -173,8 +173,8 @@ impl Inflated {
     }
 }
 
-/// The members of a gzip file, one after the other. (A decoder that stops after the first
-/// loses the rest without a word.)
+/// The members of a gzip file, one after the other. (A decoder that stops after the first silently loses the
+/// rest.)
 #[cfg(feature = "gzip")]
 pub(super) struct Members<R: io::BufRead> {
     at: Member<R>,
@@ -275,7 +275,7 @@ impl<R: io::BufRead> Read for Frames<R> {
             if is_end && !self.is_inside {
                 break;
             }
-            // Also at the end: there may be something that the last buffer had no room for.
+            // Also at the end: the last buffer may not have had room for everything.
             let step = self.decoder.run_on_buffers(input, buffer);
             let step = step.map_err(|cause| self.inflated.damaged(cause))?;
             self.raw.consume(step.bytes_read);
@@ -295,11 +295,11 @@ impl<R: io::BufRead> Read for Frames<R> {
     }
 }
 
-/// The streams of a file, by a decoder that goes from one to the next by itself.
+/// The streams of a file, by a decoder that continues from one to the next by itself.
 #[cfg(any(feature = "bzip2", feature = "xz"))]
 pub(super) struct Streams<D> {
     decoder: D,
-    /// How far its checksums have vouched for is not told.
+    /// The decoder does not report how far its checksums have confirmed the data.
     inflated: Inflated,
 }
 
@@ -367,7 +367,7 @@ mod tests {
 
     type Compress = fn(&[u8]) -> Vec<u8>;
 
-    /// Every way to compress that was built in.
+    /// Every compression that is built in.
     fn all() -> Vec<Compress> {
         vec![
             gzip,

@@ -1,18 +1,18 @@
-//! Folders of dead letters are no logs: a job that takes in the folder to which its own letters are
-//! delivered would load them, and deliver more.
+//! Folders of dead letters are not logs: a job that reads the folder to which its own letters are delivered
+//! would load them, and deliver more.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::trust::is_ours;
 
-/// The folder that a delivery makes, with one below it for each job, and in that one for each table.
+/// The folder that a delivery creates, with one folder below it for each job, and in that one for each table.
 pub const LETTERS: &str = "dead-letters";
 
-/// The file in the folder of a table on which a writer holds a lock.
+/// The file in a table's folder that a writer locks.
 pub const LETTERS_LOCK: &str = ".lock";
 
-/// Whether a delivery of ours has made this folder of a table.
+/// Whether a delivery by logmill has created this folder of a table.
 pub(super) fn are_letters(folder: &Path) -> bool {
     let is_lock = |lock: std::fs::Metadata| lock.is_file() && is_ours(&lock);
     folder.join(LETTERS_LOCK).symlink_metadata().is_ok_and(is_lock)

@@ -1,17 +1,17 @@
 //! A window of a memory-mapped file. The only unsafe code of the program.
 //!
-//! The contract that we take on, in words: the file may grow while it is mapped; bytes may
-//! change under us; if it is cut, touching the lost part raises SIGBUS. So
+//! The contract, in words: the file may grow while it is mapped; bytes may change at any time; if it is
+//! truncated, touching the lost part raises SIGBUS. So
 //!
-//! - mapped bytes stay `&[u8]`, are copied once before they are parsed, and nothing unsafe
-//!   ever rests on a check of them that was made earlier. The worst that a concurrent write
-//!   can cause is a wrong copy, and `Source::still_holds` finds that before COMMIT;
-//! - a handler for SIGBUS puts a page of zeros where the file ended and marks the window.
-//!   The worker that copied from it asks [`Window::is_intact`] afterwards and stops the run.
+//! - mapped bytes stay `&[u8]`, are copied once before they are parsed, and nothing unsafe ever depends on an
+//!   earlier check of them. The worst that a concurrent write can cause is a wrong copy, and
+//!   `Source::still_holds` finds that before COMMIT;
+//! - a handler for SIGBUS maps a page of zeros where the file ended and marks the window. The worker that
+//!   copied from it calls [`Window::is_intact`] afterwards and stops the run.
 //!
-//! A file is mapped in windows and each is unmapped when the last chunk in it is done, so
-//! that resident memory stays bounded. No `madvise`: none of its variants was worth 3 % in
-//! measurements on a warm or a cold cache.
+//! A file is mapped in windows, and each is unmapped when the last chunk in it is done, so that resident
+//! memory stays bounded. No `madvise`: none of its variants was worth 3 % in measurements on a warm or a cold
+//! cache.
 
 use std::io;
 use std::ops::Deref;
@@ -33,12 +33,11 @@ impl Window {
     /// Maps `length` bytes of `source` from `offset`.
     pub(super) fn open(source: &Source, offset: u64, length: usize) -> io::Result<Window> {
         install_handler()?;
-        // SAFETY: The contract of `map` is that nobody changes the file, which nobody can
-        // promise for a log. What can go wrong is argued in the module comment: the bytes
-        // are only ever `&[u8]`, for which any value is valid, and truncation is caught by
-        // the handler. The weak point is the language's own: it does not define reading a
-        // `&[u8]` that changes meanwhile. We read each byte of interest once, by `memchr`
-        // to cut and by `copy_from_slice` to parse, and judge only the copy.
+        // SAFETY: The contract of `map` is that the file does not change, which cannot be promised for a log.
+        // The module comment argues what can go wrong: the bytes are only ever `&[u8]`, for which any value
+        // is valid, and the handler catches truncation. The weak point is the language itself: it does not
+        // define reading a `&[u8]` that changes meanwhile. Each relevant byte is read once, by `memchr` to
+        // cut and by `copy_from_slice` to parse, and only the copy is judged.
         let map = unsafe { MmapOptions::new().offset(offset).len(length).map(source.file())? };
         let guard = guards::add(map.as_ptr() as usize, map.len())
             .ok_or_else(|| io::Error::other("more windows are mapped than are guarded"))?;
@@ -61,24 +60,23 @@ impl Deref for Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        // Before the unmapping: the address range may be somebody else's a moment later.
+        // Before the unmapping: the address range may be reused a moment later.
         guards::remove(self.guard);
     }
 }
 
-/// The windows that the SIGBUS handler knows: plain atomics, because a handler may neither
-/// lock nor allocate.
+/// The windows known to the SIGBUS handler: plain atomics, because a handler may neither lock nor allocate.
 mod guards {
     use super::{AtomicBool, AtomicUsize, Ordering};
 
-    /// More windows than this are never in flight: chunks hold a permit worth their bytes,
-    /// and only files of `map_bytes_min` and more are mapped.
+    /// There are never more windows in flight: chunks hold a permit for their bytes, and only files of at
+    /// least `map_bytes_min` are mapped.
     const GUARDS_MAX: usize = 1024;
 
     struct Guard {
         taken: AtomicBool,
         start: AtomicUsize,
-        /// Zero while the guard is not in force.
+        /// Zero while the guard is inactive.
         end: AtomicUsize,
         broken: AtomicBool,
     }
@@ -132,8 +130,8 @@ static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 fn install_handler() -> io::Result<()> {
     static INSTALLED: OnceLock<Option<i32>> = OnceLock::new();
     let failure = INSTALLED.get_or_init(|| {
-        // SAFETY: plain system calls with arguments that live long enough; the handler does
-        // only what a handler may (see there).
+        // SAFETY: plain system calls with arguments that live long enough; the handler does only what a
+        // handler may (see there).
         unsafe {
             let page_bytes = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap_or(4096);
             PAGE_BYTES.store(page_bytes, Ordering::Release);
@@ -141,7 +139,7 @@ fn install_handler() -> io::Result<()> {
             if libc::sigaction(libc::SIGBUS, std::ptr::null(), &raw mut previous) != 0 {
                 return io::Error::last_os_error().raw_os_error();
             }
-            // Set before ours is in force, so that ours always finds whom to pass on to.
+            // Set before this handler is in force, so that it always finds its predecessor.
             let _ = PREVIOUS.set(previous);
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_sigbus as *const () as usize;
@@ -159,13 +157,12 @@ fn install_handler() -> io::Result<()> {
     }
 }
 
-/// Puts a page of zeros under the address that faulted and marks its window; a fault that
-/// is not ours goes to the previous handler.
+/// Maps a page of zeros at the address that faulted and marks its window; a fault outside of all windows goes
+/// to the previous handler.
 extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: Everything done here is safe in a handler on Linux: atomics, `mmap` (a bare
-    // system call) and `sigaction`. The address comes from the kernel; it is only mapped
-    // over when it lies in a range that we mapped and have not yet given up, so nobody
-    // else's memory is replaced.
+    // SAFETY: Everything done here is safe in a handler on Linux: atomics, `mmap` (a bare system call) and
+    // `sigaction`. The address comes from the kernel; it is only mapped over if it lies in a range that this
+    // program mapped and has not yet given up, so no other memory is replaced.
     unsafe {
         let address = (*info).si_addr() as usize;
         if guards::break_at(address) {
@@ -191,8 +188,8 @@ extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context
                     std::mem::transmute(previous.sa_sigaction);
                 handler(signal, info, context);
             }
-            // No handler that takes our arguments: let the default one end the process when
-            // the instruction faults again.
+            // There is no previous handler with these arguments: the default one ends the process when the
+            // instruction faults again.
             _ => {
                 libc::signal(libc::SIGBUS, libc::SIG_DFL);
             }
@@ -219,7 +216,7 @@ mod tests {
         assert!(!window.is_intact());
         assert_eq!(copy.len(), 1 << 20);
         assert!(copy[..100_000].iter().all(|&byte| byte == b'x'));
-        // What is left of the last page is zero, and so is every page behind it, whatever their size.
+        // The rest of the last page is zero, and so is every page after it, whatever their size.
         assert!(copy[100_000..].iter().all(|&byte| byte == 0));
     }
 

@@ -1,13 +1,13 @@
 //! Sources: files to chunks of whole records. Knows bytes, and what separates records.
 //!
-//! A source is opened once per run. What it held at that moment is what the run loads:
-//! bytes that are appended meanwhile wait for the next run, and bytes that change under us
-//! are noticed before they are committed (`Source::still_holds`).
+//! A source is opened once per run. The run loads what it held at that moment: bytes that are appended
+//! meanwhile wait for the next run, and bytes that change are detected before they are committed
+//! (`Source::still_holds`).
 //!
-//! There are two ways to a chunk, and both give the same [`Chunk`]: windows of a memory map
-//! (`windows`) for large plain files, and owned blocks (`read`) for everything that is
-//! small, compressed, a stream, an object in a bucket, or must not be mapped. What a chunk *is*, is in `chunk`;
-//! nothing but `framing` looks inside a record.
+//! There are two ways to make chunks, and both give the same [`Chunk`]: windows of a memory map (`windows`)
+//! for large plain files, and owned blocks (`read`) for everything that is small, compressed, a stream, an
+//! object in a bucket, or must not be mapped. `chunk` defines what a chunk *is*; only `framing` looks inside
+//! a record.
 
 mod chunk;
 mod chunks;
@@ -74,23 +74,23 @@ use patient::Patient;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub framing: Framing,
-    /// Bytes after which a chunk ends with the record at hand.
+    /// The number of bytes after which a chunk ends with the current record.
     pub chunk_bytes: usize,
-    /// A chunk has no more lines.
+    /// The maximum number of lines in a chunk.
     pub lines_max: usize,
-    /// Bytes of a file that are mapped at a time.
+    /// The number of bytes of a file that are mapped at a time.
     pub window_bytes: usize,
-    /// A chunk also ends at the first record behind each multiple of this.
+    /// A chunk also ends at the first record after each multiple of this.
     pub border_bytes: Option<u64>,
-    /// A longer record is never in memory at once, and is a reject.
+    /// A longer record is never whole in memory, and is a reject.
     pub record_bytes_max: usize,
     /// Whether large plain files are mapped at all.
     pub mmap: bool,
     /// A smaller file is read: mapping and unmapping costs more than copying it.
     pub map_bytes_min: u64,
-    /// No more than about this much of a longer record is followed. For those who only look.
+    /// A longer record is followed only up to about this size. For readers that only inspect a source.
     pub follow_bytes_max: u64,
-    /// Whether files are still being written: a last record that may go on then waits.
+    /// Whether files are still being written: a last record that may continue then waits.
     pub growing: bool,
 }
 
@@ -99,11 +99,11 @@ impl Default for Settings {
         Settings {
             framing: Framing::Lines,
             chunk_bytes: 1 << 20,
-            // What a record becomes has a size of its own, and a reject with its reasons is a
-            // hundred times as large as the two bytes of the shortest line.
+            // A record's result has a size of its own, and a reject with its reasons is a hundred times as
+            // large as the two bytes of the shortest line.
             lines_max: 16 << 10,
-            // Small enough that two windows and two batches stay far below the bound on
-            // memory, large enough that mapping costs nothing (a window is 6 ms per GB).
+            // Small enough that two windows and two batches stay far below the memory bound, large enough
+            // that mapping costs nothing (mapping in windows takes 6 ms per GB).
             window_bytes: 16 << 20,
             border_bytes: None,
             record_bytes_max: 16 << 20,
@@ -116,8 +116,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Where to cut `bytes`, which start on a record start, at `offset` of the source; `None` if no
-    /// record ends here. With `rest_is_record` the rest is one even if it has no end.
+    /// Where to cut `bytes`, which start on a record start at `offset` of the source; `None` if no record
+    /// ends here. With `rest_is_record` the rest is a record even without an end.
     fn cut(&self, offset: u64, bytes: &[u8], rest_is_record: bool) -> Option<usize> {
         let to_border = self.border_bytes.map(|every| usize::try_from(every - offset % every));
         let chunk_bytes = match to_border {
@@ -127,8 +127,8 @@ impl Settings {
         self.framing.cut(bytes, chunk_bytes, self.lines_max, rest_is_record)
     }
 
-    /// Where no record ends within this many bytes, there is one that is too long: its line end
-    /// and what shows that it is its end come on top.
+    /// If no record ends within this many bytes, one is too long: the bound, plus its line end and the bytes
+    /// that confirm the end.
     fn reach(&self) -> usize {
         self.record_bytes_max + 2 + self.framing.look_ahead()
     }
@@ -144,11 +144,11 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Medium {
-    /// Something that can be read again.
+    /// A file that can be read again.
     File(OpenFile),
-    /// The same in a bucket, and how its bytes are to be understood.
+    /// The same in a bucket, and how its bytes are to be interpreted.
     Object(OpenObject, Codec),
-    /// Something that can be read once: reading consumes it.
+    /// An input that can be read once: reading consumes it.
     Stream(Mutex<Option<Feed>>),
 }
 
@@ -157,35 +157,35 @@ struct OpenFile {
     file: File,
     codec: Codec,
     inode: Inode,
-    /// What the file was when it was opened.
+    /// The state of the file when it was opened.
     seen: Stamp,
-    /// Set once the file was seen to move: from then on every batch is compared.
+    /// Set once the file was seen to change: from then on every batch is compared.
     moved: AtomicBool,
-    /// It lies on another machine, where a map is slow and can vanish.
+    /// It is on another machine, where a map is slow and can vanish.
     is_remote: bool,
 }
 
-/// The cheap signs by which a change of a file shows.
+/// Cheap indicators of a change of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     modified: (i64, i64),
-    /// The file was written to so recently that the clock of the file system may not have
-    /// ticked since: an unchanged stamp proves nothing.
+    /// The file was written so recently that the file system's clock may not have ticked since: an unchanged
+    /// stamp proves nothing.
     fresh: bool,
 }
 
-/// This much is read again before a commit in spite of a request to stop: what all but the
-/// longest records take.
+/// Up to this much is read again before a commit despite a request to stop: enough for all but the longest
+/// records.
 const AGAIN_BYTES_MAX: u64 = 64 << 20;
 
-/// The coarsest clock of a file system that we trust to tell two writes apart.
+/// The coarsest file system clock that is trusted to distinguish two writes.
 const STAMP_TICK: Duration = Duration::from_secs(2);
 
 /// The name of the standard input.
 pub const STDIN: &str = "-";
 
-/// How much of the standard input is looked at before it is read. It stays in memory until then.
+/// How much of the standard input may be previewed before it is read. It stays in memory until then.
 const STDIN_AHEAD_BYTES: usize = 8 << 20;
 
 impl Stamp {
@@ -200,12 +200,12 @@ impl Stamp {
 }
 
 impl Source {
-    /// Opens a file, a FIFO, or (`-`) the standard input, named by its path.
+    /// Opens a file, a FIFO, or (`-`) the standard input, by its path.
     pub fn open(path: &Path) -> Result<Source> {
         Source::open_found(&Found::of_path(path), &Stop::default())
     }
 
-    /// Opens what was found. What has to be waited for is given up at a request to stop.
+    /// Opens a found file. A wait ends at a request to stop.
     pub fn open_found(found: &Found, stop: &Stop) -> Result<Source> {
         let path = &found.path;
         if is_in_bucket(path) {
@@ -256,8 +256,8 @@ impl Source {
         Ok(Source { path: path.clone(), medium: Medium::Object(open, codec), stop: stop.clone() })
     }
 
-    /// Opens it for a look, after which all of it can still be read. Of the standard input that
-    /// is its beginning; the second value says whether it was cut off behind that.
+    /// Opens it for a preview, after which all of it can still be read. For the standard input this is only
+    /// its beginning; the second value says whether more follows.
     pub fn preview(found: &Found, stop: &Stop) -> Result<(Source, bool)> {
         let path = &found.path;
         if path != Path::new(STDIN) {
@@ -283,7 +283,7 @@ impl Source {
         Source { path: path.to_owned(), medium, stop: Stop::default() }
     }
 
-    /// A range of a file of any kind, or of an object. An archive is inflated from its start for it.
+    /// A range of any kind of file, or of an object. An archive is inflated from its start for it.
     pub fn read_anew(path: &Path, offset: u64, length: u64, reach: &Reach) -> Result<Vec<u8>> {
         if !is_in_bucket(path) && !path.is_file() {
             return Err(Error::source(path, "there is no file of this name any more"));
@@ -309,8 +309,8 @@ impl Source {
         }
     }
 
-    /// Its first lines, at least `bytes_min` if it has them; or the beginning of a line that is
-    /// longer than `bytes_max`. And whether that is all. Of a stream they are taken away.
+    /// Its first lines, at least `bytes_min` if it has them; or the beginning of a line that is longer than
+    /// `bytes_max`. Also whether that is all. A stream loses them.
     pub fn beginning(self: &Arc<Source>, bytes_min: usize, bytes_max: usize) -> Result<(Vec<u8>, bool)> {
         let mut feed = self.feed(0)?;
         let mut bytes = Vec::new();
@@ -345,12 +345,12 @@ impl Source {
         Ok(bytes)
     }
 
-    /// The file as the person named it.
+    /// The file as the user named it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes it has, decompressed; `None` if only reading it will tell.
+    /// Its decompressed size; `None` if only reading it will tell.
     pub fn size(&self) -> Option<u64> {
         match &self.medium {
             Medium::File(file) if file.codec == Codec::Plain => Some(file.seen.size),
@@ -382,7 +382,7 @@ impl Source {
         match &self.medium {
             Medium::File(file) => file.codec,
             Medium::Object(_, codec) => *codec,
-            // A stream's feed knows.
+            // Known to the stream's feed.
             Medium::Stream(_) => Codec::Plain,
         }
     }
@@ -399,7 +399,7 @@ impl Source {
         matches!(&self.medium, Medium::File(file) if file.codec == Codec::Plain && !file.is_remote)
     }
 
-    /// Its bytes from `position`, or from the start where they must be inflated.
+    /// Its bytes from `position`, or from the start if they must be inflated.
     fn feed(self: &Arc<Source>, position: u64) -> Result<Feed> {
         match &self.medium {
             Medium::File(_) | Medium::Object(..) => Feed::of_file(self, position),
@@ -410,8 +410,8 @@ impl Source {
         }
     }
 
-    /// Whether the bytes of a record can be had again from the source at any time. Otherwise its chunk
-    /// has to be kept until it is committed.
+    /// Whether the bytes of a record can be read again from the source at any time. Otherwise its chunk must
+    /// be kept until it is committed.
     pub fn can_be_read_again(&self) -> bool {
         matches!(&self.medium, Medium::File(file) if file.codec == Codec::Plain)
     }
@@ -423,7 +423,7 @@ impl Source {
         Ok(bytes)
     }
 
-    /// Fills `buffer` from `offset` of the file; one that ends before is an error that says so.
+    /// Fills `buffer` from `offset` of the file; an error if the file ends before.
     pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         if let Medium::Object(open, _) = &self.medium {
             return match open.read_into(offset, buffer, &self.stop)? {
@@ -437,8 +437,8 @@ impl Source {
         })
     }
 
-    /// Whether the file can have changed since it was opened, judged by its size and its
-    /// time of modification. Costs one system call. Of an object, every byte was of one version.
+    /// Whether the file may have changed since it was opened, judged by its size and modification time. Costs
+    /// one system call. An object's bytes all come from one version.
     pub(crate) fn may_have_moved(&self) -> Result<bool> {
         let Medium::File(file) = &self.medium else { return Ok(false) };
         if file.moved.load(Ordering::Relaxed) || file.seen.fresh && file.codec == Codec::Plain {
@@ -452,8 +452,8 @@ impl Source {
         Ok(moved)
     }
 
-    /// A long read asks this at every piece: it fails at a request to stop, and when the bytes
-    /// are no longer wanted.
+    /// Called at every piece of a long read: fails at a request to stop, and when the bytes are no longer
+    /// wanted.
     pub(crate) fn go_on(&self) -> Result<()> {
         still_wanted(&self.path, &self.stop)
     }
@@ -465,17 +465,17 @@ impl Source {
     /// Reads `span` again and compares it with the XXH3 of what was parsed.
     pub(crate) fn still_holds(&self, span: Span, hash: u64) -> Result<()> {
         if self.is_compressed() {
-            // Its checksums vouch for what was inflated so far, but not for what comes.
+            // Its checksums confirm what was inflated so far, but not what follows.
             return Err(self.changed(format_args!("its size or time of modification moved")));
         }
-        // By pieces, so that a record of any length can be checked in little memory.
+        // In pieces, so that a record of any length can be checked in little memory.
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
         let mut buffer = vec![0; usize::try_from(span.len().min(1 << 20)).expect("at most a MiB")];
         let mut offset = span.start;
         while offset < span.end {
             let take =
                 usize::try_from((span.end - offset).min(buffer.len() as u64)).expect("at most the buffer");
-            // What is in flight at a request to stop is committed, unless that takes long.
+            // Work in progress at a request to stop is committed, unless that takes long.
             if offset - span.start >= AGAIN_BYTES_MAX {
                 self.go_on()?;
             }
@@ -522,15 +522,14 @@ fn unreadable(path: &Path, Archive { name, pipe }: Archive) -> Error {
     )
 }
 
-/// Where the first record starts, by the first bytes of a source (four, or as many as are at hand):
-/// behind a byte order mark. Another encoding is refused here, with one word, rather than as a million bad
-/// records.
+/// Where the first record starts, by the first bytes of a source (four, or as many as there are): after a
+/// byte order mark. Another encoding is refused here, once, instead of becoming a million bad records.
 pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
     let encoding = match start {
         [0xef, 0xbb, 0xbf, ..] => return Ok(3),
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => "UTF-32",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
-        // Without a mark, as the first two characters of what begins with ASCII.
+        // Without a mark, judged by the first two characters of a text that begins with ASCII.
         [1..=0x7f, 0, 1..=0x7f, 0, ..] => "UTF-16LE",
         [0, 1..=0x7f, 0, 1..=0x7f, ..] => "UTF-16BE",
         _ if inflate::is_tar(start) => return Err(unreadable(path, inflate::TAR)),
@@ -544,13 +543,13 @@ pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
     ))
 }
 
-/// Whether a file lies on a file system of another machine or of a user's process: a map of
-/// it is slow, and raises SIGBUS when the connection breaks.
+/// Whether a file is on a file system of another machine or of a user process: mapping it is slow, and raises
+/// SIGBUS when the connection breaks.
 fn is_remote(file: &File) -> bool {
     nix::sys::statfs::fstatfs(file).is_ok_and(|system| is_of_others(system.filesystem_type()))
 }
 
-/// The kinds of such file systems, by the numbers that the kernel gives them.
+/// The types of such file systems, by the kernel's numbers.
 fn is_of_others(kind: FsType) -> bool {
     use nix::sys::statfs::{AFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC};
     const CIFS: i64 = 0xff53_4d42;

@@ -1,10 +1,9 @@
-//! Opening files: what was named, and what was only met.
+//! Opening files: named ones, and those that were only found.
 //!
-//! What a person names is opened, wherever its links lead. What is met in a directory or by a
-//! pattern may be a link that somebody else put there, to a file that only we may read; so of
-//! the links behind the part that was named, only ours and root's are followed. We go by one
-//! component at a time and look at what was opened, not at what a name stood for a moment
-//! before.
+//! A file that a person names is opened, wherever its links lead. A file found in a directory or by a pattern
+//! may be a link that another user put there, to a file that only this user may read; so of the links after
+//! the named part, only this user's and root's are followed. The path is followed one component at a time,
+//! and each check examines what was opened, not what a name stood for a moment before.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,8 +21,7 @@ use crate::trust::is_ours;
 /// As many links as the kernel follows.
 const LINKS_MAX: usize = 40;
 
-/// Opens a file to be read. To open a FIFO is to wait for its writer, so we say that we will
-/// not.
+/// Opens a file for reading. Opening a FIFO would wait for its writer, so it is opened non-blocking.
 pub(super) fn open(file: &Found) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
     match file.path.strip_prefix(&file.named) {
@@ -35,18 +33,18 @@ pub(super) fn open(file: &Found) -> io::Result<File> {
     }
 }
 
-/// Opens what is called `met` below `start`.
+/// Opens the path `met` below `start`.
 fn open_met(start: &Path, met: &Path, flags: OFlag) -> io::Result<OwnedFd> {
     let place = OFlag::O_PATH | OFlag::O_DIRECTORY;
     let mut at = nix::fcntl::open(start, place | OFlag::O_CLOEXEC, Mode::empty())?;
-    // What is still to be gone through, the next one last.
+    // The components left to follow, the next one last.
     let mut left = reversed(met);
     let mut links = 0;
     while let Some(name) = left.pop() {
         let flags = if left.is_empty() { flags } else { place };
         match openat(&at, name.as_os_str(), flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
             Ok(next) => at = next,
-            // A link, or where a directory was asked for something that is none.
+            // It is a link, or not a directory where one was required.
             Err(error @ (Errno::ELOOP | Errno::ENOTDIR)) => {
                 let Some(target) = target_of_ours(at.as_fd(), name.as_os_str(), error)? else {
                     return Err(io::Error::new(io::ErrorKind::PermissionDenied, OF_ANOTHER));
@@ -66,10 +64,10 @@ fn open_met(start: &Path, met: &Path, flags: OFlag) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// What is said of a link that is not followed.
+/// The message about a link that is not followed.
 const OF_ANOTHER: &str = "there is a link of another user on the way, which is not followed";
 
-/// Where a link leads; `None` if it is neither ours nor root's. What is no link fails with
+/// Where a link leads; `None` if it is neither this user's nor root's. Anything that is not a link fails with
 /// `otherwise`.
 fn target_of_ours(at: impl AsFd + Copy, name: &OsStr, otherwise: Errno) -> io::Result<Option<PathBuf>> {
     let itself = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -96,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read of `met` below a folder with links of all kinds.
+    /// The content of `met` below a folder with links of all kinds.
     fn read(folder: &Path, met: &str) -> io::Result<String> {
         let found =
             Found { path: folder.join(met), name: String::new(), named: folder.to_owned(), object: None };
@@ -127,7 +125,7 @@ mod tests {
         assert_eq!(read(&logs, "broken").expect_err("nothing").kind(), io::ErrorKind::NotFound);
         assert_eq!(read(&logs, "file/x").expect_err("no folder").raw_os_error(), Some(libc::ENOTDIR));
 
-        // Only root can give links away.
+        // Only root can change the owner of links.
         for name in ["file", "absolute", "up"] {
             if lchown(logs.join(name), Some(12_345), None).is_err() {
                 return;
@@ -137,7 +135,7 @@ mod tests {
             let refused = read(&logs, met).expect_err(met);
             assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{met}");
         }
-        // Named, each is followed.
+        // If named, each is followed.
         let named =
             Found { path: logs.join("file"), name: String::new(), named: logs.join("file"), object: None };
         open(&named).expect("named");

@@ -1,7 +1,7 @@
-//! Reading what may be silent for long, but not through a request to stop.
+//! Reads an input that may be silent for long, but reacts to a request to stop.
 //!
-//! A read from a pipe ends when its writer likes, and a signal does not interrupt it. So we
-//! ask the system first whether there is something to read, and ask again and again.
+//! A read from a pipe ends only when its writer sends something, and a signal does not interrupt it. So the
+//! system is asked first, again and again, whether there is something to read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::error::{Error, ErrorKind};
 use crate::stop::Stop;
 
-/// How long a request to stop may go unseen.
+/// How long a request to stop may go unnoticed.
 const LOOK_MS: u8 = 100;
 
-/// A pipe, or whatever else can be waited for.
+/// A pipe, or anything else that can be waited for.
 pub(super) struct Patient {
     file: File,
     stop: Stop,

@@ -1,17 +1,17 @@
-//! Places: where a name leads, so that two names of one file can be told to be that.
+//! Places: where a name leads, so that two names of one file can be recognised as such.
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-/// Finds out where names lead. A folder is asked for once: names are many, and folders are few.
+/// Determines where names lead. Each folder is resolved once: names are many, and folders are few.
 #[derive(Debug, Default)]
 pub struct Places {
     folders: HashMap<PathBuf, PathBuf>,
 }
 
 impl Places {
-    /// Where a file of this name is, or was: its folder without links and `..`, and its own name as it
-    /// is given. The file may be gone, and be it with its folder.
+    /// Where a file with this name is, or was: its folder without links and `..`, and its own name as given.
+    /// The file may be gone, even together with its folder.
     pub fn of(&mut self, name: &Path) -> PathBuf {
         match (name.parent(), name.file_name()) {
             (Some(folder), Some(file)) => self.of_folder(folder).join(file),
@@ -30,13 +30,13 @@ impl Places {
     }
 }
 
-/// The path without links and `..`, as far as it leads to something, and from there on as it is written.
+/// The path without links and `..`, as far as it exists, and from there on as written.
 fn settled(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut place = PathBuf::new();
     for component in path.components() {
         match component {
-            // What precedes is without links.
+            // What precedes has no links.
             Component::ParentDir => {
                 place.pop();
             }
@@ -73,7 +73,7 @@ mod tests {
             ("job/../logs/a", "logs/a"),
             ("logs/./a", "logs/a"),
             ("job/link/a", "logs/deep/a"),
-            // Up from where the link leads.
+            // Up from the target of the link.
             ("job/link/../a", "logs/a"),
             // A link has its own name, and is loaded under that.
             ("logs/current", "logs/current"),

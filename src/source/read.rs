@@ -1,9 +1,9 @@
-//! Chunks from owned blocks: for small files, for files that must not be mapped, for
-//! archives and for streams.
+//! Chunks from owned blocks: for small files, for files that must not be mapped, for archives and for
+//! streams.
 //!
-//! A block is `[tail of what came before][the rest of the last block][what was read now]`,
-//! so that a chunk is whole and its tail can be hashed. Blocks are not reused: the chunks of
-//! a block hold it together, until their workers are done with them.
+//! A block is `[tail of what came before][the rest of the last block][what was read now]`, so that a chunk is
+//! contiguous and its tail can be hashed. Blocks are not reused: the chunks of a block keep it alive until
+//! their workers are done with them.
 
 use std::sync::Arc;
 
@@ -18,20 +18,20 @@ use crate::span::Span;
 #[derive(Debug)]
 pub(super) struct Blocks {
     source: Arc<Source>,
-    /// Where the range ends that is cut; without one, where the source does.
+    /// The end of the range to cut; without one, that of the source.
     end: Option<u64>,
     feed: Feed,
     settings: Settings,
     block: Arc<Vec<u8>>,
-    /// Where in the block the next record starts.
+    /// The position in the block at which the next record starts.
     start: usize,
-    /// Nothing comes after what is in the block.
+    /// Nothing follows the content of the block.
     is_end: bool,
-    /// An error that came after some records, which are handed out first.
+    /// An error that came after some records, which are returned first.
     failure: Option<Error>,
-    /// What was handed out of the file, compressed as it is: of a plain one, up to which offset.
+    /// The bytes of the file returned so far, compressed as they are; for a plain file, the offset reached.
     raw: u64,
-    /// The position has still to be reached, and what precedes it to be compared.
+    /// The position still to be reached, where what precedes it is compared.
     way: Option<Start>,
 }
 
@@ -67,8 +67,8 @@ impl Blocks {
         loop {
             let (rest, ends_here) = self.rest();
             let rest_is_record = ends_here || self.is_end && !self.settings.growing && self.failure.is_none();
-            // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
-            // into the block: otherwise the cuts would depend on how far reads happen to reach.
+            // A chunk may be shorter than `chunk_bytes` only if nothing more can be read into the block:
+            // otherwise the cuts would depend on how far reads happen to reach.
             if let Some(length) = self.settings.cut(self.offset(self.start), rest, rest_is_record) {
                 return Ok(Some(self.give(length)));
             }
@@ -89,7 +89,7 @@ impl Blocks {
         }
     }
 
-    /// What the block holds of the range and was not handed out, and whether the range ends there.
+    /// The part of the range that the block holds and has not returned, and whether the range ends there.
     fn rest(&self) -> (&[u8], bool) {
         let rest = &self.block[self.start..];
         let left = self.end.map(|end| end.saturating_sub(self.offset(self.start)));
@@ -99,13 +99,13 @@ impl Blocks {
         }
     }
 
-    /// The offset of a place in the block.
+    /// The source offset of a position in the block.
     fn offset(&self, place: usize) -> u64 {
         self.feed.position() - (self.block.len() - place) as u64
     }
 
-    /// Goes to where reading starts. What is passed on the way is compared with what was
-    /// loaded: an archive or a stream can be another one than it seemed.
+    /// Goes to where reading starts. What is passed on the way is compared with what was loaded: an archive
+    /// or a stream can turn out to be another one.
     fn go_to(&mut self, start: Start) -> Result<()> {
         let Start { position, tail, record } = start;
         let goal = position.max(record);
@@ -114,7 +114,7 @@ impl Blocks {
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
-            // Far from the goal nothing is kept but what a tail may reach back to.
+            // Far from the goal only the bytes that a tail may reach back to are kept.
             let keep_from = position.min(record).saturating_sub(TAIL_BYTES as u64);
             let drop = keep_from.saturating_sub(self.offset(0)).min(self.block.len() as u64);
             self.forget(usize::try_from(drop).expect("within the block"));
@@ -158,7 +158,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Hands out the next `length` bytes of the block as a chunk, and keeps the rest.
+    /// Returns the next `length` bytes of the block as a chunk, and keeps the rest.
     fn give(&mut self, length: usize) -> Chunk {
         let offset = self.offset(self.start);
         let end = self.start + length;
@@ -175,18 +175,18 @@ impl Blocks {
         }
     }
 
-    /// Bytes of the file that a chunk stands for which ends at `end`. Of a plain file that is what lies between
-    /// this end and the one before, and neither what stands before the first record nor what was read ahead; of
-    /// a compressed one, what was read since the chunk before.
+    /// The bytes of the file that a chunk ending at `end` accounts for. For a plain file these are the bytes
+    /// between this end and the previous one, without those before the first record and those read ahead; for
+    /// a compressed file, what was read since the previous chunk.
     fn raw_up_to(&mut self, end: u64) -> u64 {
         let raw = if self.feed.is_plain() { end } else { self.feed.raw() };
         raw.saturating_sub(std::mem::replace(&mut self.raw, raw))
     }
 
-    /// Reads up to another `chunk_bytes`, more when a long record already stands there. An
-    /// error waits until the records before it are handed out.
+    /// Reads up to another `chunk_bytes`, or more if a long record is already in the block. An error waits
+    /// until the records before it are returned.
     fn fill(&mut self) {
-        // A tail of the next chunk may reach back so far.
+        // The tail of the next chunk may reach back this far.
         let kept_from = self.start.saturating_sub(TAIL_BYTES);
         self.start -= kept_from;
         self.forget(kept_from);
@@ -206,17 +206,16 @@ impl Blocks {
         }
     }
 
-    /// What there is to read of a file whose size was seen, and a byte that shows that it ends there: a block
+    /// How much is left to read of a file of known size, plus one byte that shows that it ends there: a block
     /// for a thousand bytes need not be filled with a million zeros first.
     fn left_to_read(&self) -> usize {
         let seen = self.source.size().and_then(|size| size.checked_sub(self.feed.position()));
-        // A file that has grown is read on by whole blocks.
+        // A file that has grown is read further in whole blocks.
         seen.filter(|&left| left > 0)
             .map_or(usize::MAX, |left| usize::try_from(left + 1).unwrap_or(usize::MAX))
     }
 
-    /// Forgets the first `count` bytes of the block. What is left is in a block that no chunk
-    /// holds.
+    /// Drops the first `count` bytes of the block. The rest moves to a block that no chunk holds.
     fn forget(&mut self, count: usize) {
         match Arc::get_mut(&mut self.block) {
             Some(block) => drop(block.drain(..count)),
@@ -257,7 +256,7 @@ mod tests {
     use super::super::{Chunks, Source};
     use super::*;
 
-    /// The chunks of `text` by either way, as (span, bytes or length of a long record).
+    /// The chunks of `text` by either method, as (span, bytes or length of a long record).
     fn chunks(text: &[u8], settings: &Settings, position: u64) -> Vec<(Span, Result<Vec<u8>, u64>)> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(text).expect("written");
@@ -380,7 +379,7 @@ mod tests {
                 }
                 records
             };
-            // A long record within a chunk is not told apart here: that is the worker's part.
+            // A long record within a chunk is not distinguished here: that is the worker's part.
             let short = |records: Vec<Vec<u8>>| {
                 records
                     .into_iter()

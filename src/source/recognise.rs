@@ -1,8 +1,8 @@
-//! Who a file is, of all the sources that are remembered.
+//! Which of the remembered sources a file is.
 //!
-//! [`recognise`] decides for all files of a run at once, because who a file is can depend
-//! on where another one went: after a rotation, the old name belongs to a new file only
-//! because the old content is found elsewhere.
+//! [`recognise`] decides for all files of a run at once, because the identity of a file can depend on where
+//! another one went: after a rotation, the old name belongs to a new file only because the old content is
+//! found elsewhere.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::HEAD_BYTES;
 use super::identity::{Candidate, Container, Hash16, Inode, hash16, head_hash, if_it_is_new};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Under another name, a file is only recognised by at least this much content, or whole.
+/// Under another name, a file is recognised only by at least this much content, or as a whole.
 const PROOF_BYTES_MIN: u64 = 4 << 10;
 
 /// A source that was seen in an earlier run, as the destination remembers it.
@@ -21,13 +21,13 @@ const PROOF_BYTES_MIN: u64 = 4 << 10;
 pub struct Known {
     /// The name under which it was last seen.
     pub name: String,
-    /// How many bytes of its beginning were hashed.
+    /// The number of bytes of its beginning that were hashed.
     pub head_len: u32,
     /// Their hash.
     pub head_hash: Hash16,
     /// How far it is committed.
     pub position: u64,
-    /// How many bytes before the position were hashed.
+    /// The number of bytes before the position that were hashed.
     pub tail_len: u32,
     /// Their hash.
     pub tail_hash: Hash16,
@@ -35,7 +35,7 @@ pub struct Known {
     pub complete: bool,
     /// The archives in which it was seen.
     pub containers: Vec<Container>,
-    /// Where it lay when it was last seen.
+    /// Its device and inode when it was last seen.
     pub inode: Option<Inode>,
 }
 
@@ -48,7 +48,7 @@ impl Candidate {
     /// Whether the file holds what `known` had committed, at the same places.
     fn holds(&self, known: &Known) -> Result<bool> {
         let fingerprint = &self.fingerprint;
-        // The same archive, or version of an object, holds the same: nothing needs to be read to see that.
+        // The same archive, or version of an object, has the same content: nothing needs to be read.
         if self.was_seen_in(known) {
             return Ok(true);
         }
@@ -64,7 +64,7 @@ impl Candidate {
                 head_hash(&source, known.head_len, fingerprint)? == known.head_hash
             }
         };
-        // The head of a short source covers its tail; that of a stream is compared on the way.
+        // The head of a short source covers its tail; that of a stream is compared while reading.
         if !is_same_head || known.position <= u64::from(known.head_len) || self.stream.is_some() {
             return Ok(is_same_head);
         }
@@ -72,39 +72,39 @@ impl Candidate {
         Ok(probe.last(u64::from(known.tail_len)).is_some_and(|tail| hash16(tail) == known.tail_hash))
     }
 
-    /// Of a file that holds what `known` had committed: whether the file of that name still does too.
+    /// For a file that holds what `known` had committed: whether the file with the name of `known` still does
+    /// too.
     pub fn is_copy_of(&self, known: &Known) -> Result<bool> {
         match self.beside(Path::new(&known.name)) {
             Ok(Some(own)) => own.holds(known),
             Ok(None) => Ok(false),
             Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => Err(error),
-            // What cannot be read proves nothing.
+            // A file that cannot be read proves nothing.
             Err(_) => Ok(false),
         }
     }
 }
 
-/// Who a file is.
+/// The identity of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recognised {
     /// It was never seen.
     New,
     /// It is this known source (an index), under its name or another.
     Known(usize),
-    /// All of it is already a known source, which another file of this run is, or which
-    /// was loaded from elsewhere.
+    /// All of it is a copy of a known source, which is another file of this run or was loaded from elsewhere.
     DuplicateOf(String),
-    /// It stands where a known source stood, and is not that source any more.
+    /// It is where a known source was, and is no longer that source.
     Changed(String),
 }
 
-/// Decides who each of `files` is.
+/// Decides the identity of each of `files`.
 pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -> Vec<Result<Recognised>> {
     recognise_beside(files, known, &HashSet::new(), allow_duplicates)
 }
 
-/// The same where these are not all files of the run: `beside` are the hashes of the names of all. What is
-/// remembered under such a name is for the file that has it.
+/// The same if these are not all files of the run: `beside` are the hashed names of all. A source remembered
+/// under such a name is left to the file that has it.
 pub fn recognise_beside(
     files: &[Candidate],
     known: &[Known],
@@ -114,8 +114,8 @@ pub fn recognise_beside(
     let mut search = Search::new(files, known, allow_duplicates);
     search.leave(beside);
     let mut decided: Vec<Option<Result<Recognised>>> = files.iter().map(|_| None).collect();
-    // First those that stand where they stood, then those that moved: who stands where
-    // another one stood is new only if that one is found elsewhere.
+    // First the files that are where they were, then those that moved: a file in the place of another source
+    // is new only if that source is found elsewhere.
     let steps = [
         Search::in_place,
         Search::by_name,
@@ -136,13 +136,13 @@ pub fn recognise_beside(
             };
         }
     }
-    // Of an object that was not read something must be remembered. It was, a moment ago.
+    // An object is only left unread because something is remembered of it; that was so a moment ago.
     for (file, decision) in files.iter().zip(&mut decided).filter(|(file, _)| file.is_unread()) {
         decision.get_or_insert_with(|| {
             Err(Error::source(&file.path, "it was forgotten just now; run again to load it"))
         });
     }
-    // What is left is a copy, a file that was changed, or new.
+    // The rest are copies, changed files, or new.
     let mut new_here: HashMap<Hash16, Vec<usize>> = HashMap::new();
     for index in 0..files.len() {
         if decided[index].is_some() {
@@ -166,8 +166,8 @@ pub fn recognise_beside(
     decided.into_iter().map(|decision| decision.expect("every file was decided")).collect()
 }
 
-/// The known sources, and which of them have found their file. There can be many of both, so
-/// nothing here looks at each source for each file.
+/// The known sources, and which of them have found their file. There can be many of both, so no step compares
+/// each source with each file.
 struct Search<'k> {
     known: &'k [Known],
     allow_duplicates: bool,
@@ -175,15 +175,15 @@ struct Search<'k> {
     present: HashSet<&'k str>,
     taken: Vec<bool>,
     names: HashMap<&'k str, Vec<usize>>,
-    /// Those of which too little is stored to prove anything, by where they lay: that the same
-    /// inode holds it is enough. Small logs rotate.
+    /// Sources of which too little is stored to prove anything, by inode: that the same inode holds their
+    /// content is enough. Small logs rotate.
     inodes: HashMap<Inode, Vec<usize>>,
     containers: HashMap<Container, Vec<usize>>,
-    /// Those that have committed something, by their heads.
+    /// Sources that have committed something, by their heads.
     heads: HashMap<(u32, Hash16), Vec<usize>>,
-    /// The lengths of these heads, and how many of each have not found their file.
+    /// The lengths of these heads, and how many sources of each have not found their file.
     head_lens: BTreeMap<u32, usize>,
-    /// Those that were committed to their end, by where that was.
+    /// Sources that were committed to their end, by the position of that end.
     complete: HashMap<u64, Vec<usize>>,
 }
 
@@ -228,7 +228,7 @@ impl<'k> Search<'k> {
         }
     }
 
-    /// Leaves the sources whose names are among these to others, unless the file of that name is here.
+    /// Leaves the sources with these names to other files, unless the file with that name is here.
     fn leave(&mut self, beside: &HashSet<u64>) {
         for index in 0..self.known.len() {
             let name = self.known[index].name.as_str();
@@ -248,7 +248,7 @@ impl<'k> Search<'k> {
         }
     }
 
-    /// The sources that begin as the file does; with `all`, also those that found their file.
+    /// The sources that begin as the file does; with `all`, also those that have found their file.
     fn same_head(&self, file: &Candidate, all: bool) -> Result<Vec<usize>> {
         let lengths = self.head_lens.range(..=file.fingerprint.head_len);
         let lengths: Vec<u32> =
@@ -273,28 +273,28 @@ impl<'k> Search<'k> {
         Ok(found.and_then(|found| found.iter().copied().find(|&index| !self.taken[index])))
     }
 
-    /// The source that lay in the same place under the same name. Before all others: a file with
-    /// several names is the source under the name that it has.
+    /// The source that had the same inode and the same name. Comes first: a file with several names is the
+    /// source under the name that it has.
     fn in_place(&self, file: &Candidate) -> Result<Option<usize>> {
         let Some(inode) = file.fingerprint.inode else { return Ok(None) };
         let same_place = self.same_name(file).iter().copied();
         self.longest_held(file, same_place.filter(|&index| self.known[index].inode == Some(inode)))
     }
 
-    /// The source that stood under the same name.
+    /// The source with the same name.
     fn by_name(&self, file: &Candidate) -> Result<Option<usize>> {
         let same_name = self.same_name(file);
         if let Some(named) = self.longest_held(file, same_name.iter().copied())? {
-            // A small one can be a banner that the file has too, which is another small log.
+            // A small one can be a banner that the file also has, while it is another small log.
             let same_inode = self.same_inode(file).iter().copied();
             return self.longest_held(file, std::iter::once(named).chain(same_inode));
         }
-        // One that has committed nothing is matched by its name alone, if the file was looked at.
+        // A source that has committed nothing is matched by its name alone, if the file was read.
         let is_it = |known: &Known| known.position == 0 && (!file.is_unread() || file.was_seen_in(known));
         Ok(same_name.iter().copied().find(|&index| !self.taken[index] && is_it(&self.known[index])))
     }
 
-    /// The small source that lay in the same place.
+    /// The small source that had the same inode.
     fn by_inode(&self, file: &Candidate) -> Result<Option<usize>> {
         self.longest_held(file, self.same_inode(file).iter().copied())
     }
@@ -308,8 +308,8 @@ impl<'k> Search<'k> {
         self.names.get(file.name.as_str()).map_or(&[][..], Vec::as_slice)
     }
 
-    /// Of some sources that have not found their file, the one of which this file holds the most:
-    /// a short log can be the beginning of a longer one.
+    /// Of some sources that have not found their file, the one of which this file holds the most: a short log
+    /// can be the beginning of a longer one.
     fn longest_held(&self, file: &Candidate, sources: impl Iterator<Item = usize>) -> Result<Option<usize>> {
         let mut sources: Vec<usize> =
             sources.filter(|&index| !self.taken[index] && self.known[index].position > 0).collect();
@@ -323,8 +323,8 @@ impl<'k> Search<'k> {
         Ok(None)
     }
 
-    /// The source that stood under another name. Of a stream only the beginning is looked at; the
-    /// bytes before the checkpoint are compared on the way.
+    /// The source that had another name. Of a stream only the beginning is checked; the bytes before the
+    /// checkpoint are compared while reading.
     fn by_content(&self, file: &Candidate) -> Result<Option<usize>> {
         if file.stream.is_some() && self.allow_duplicates {
             return Ok(None);
@@ -341,9 +341,9 @@ impl<'k> Search<'k> {
         Ok(None)
     }
 
-    /// The source whose name stands for something else now, and all of which this file holds. That
-    /// is too little to prove anything by itself; but what would be a banner in every such log is
-    /// not in the one that has its name.
+    /// The source whose name now belongs to another file, and whose whole content this file holds. That is
+    /// too little to prove anything by itself; but a banner that begins every such log would also be in the
+    /// file that now has the name.
     fn by_displacement(&self, file: &Candidate) -> Result<Option<usize>> {
         if file.stream.is_some() {
             return Ok(None);
@@ -353,7 +353,7 @@ impl<'k> Search<'k> {
         self.longest_held(file, found.into_iter())
     }
 
-    /// The source that this file stands in the place of, though it is not that source.
+    /// The source whose place this file has taken, without being that source.
     fn displaced_by(&self, file: &Candidate) -> Option<usize> {
         if file.stream.is_some() {
             return None;
@@ -392,7 +392,7 @@ impl<'k> Search<'k> {
                 return Err(begins_as(file, &source.name));
             }
         }
-        // Both files are at hand, so nothing is left to trust: they are compared whole.
+        // Both files are at hand, so no trust is needed: they are compared as a whole.
         let same_start = new_here.get(&fingerprint.head_hash);
         for &other in same_start.map_or(&[][..], Vec::as_slice) {
             let other = &files[other];
@@ -401,7 +401,7 @@ impl<'k> Search<'k> {
             let is_same = match (can_be, &file.stream, &other.stream) {
                 (false, ..) => false,
                 (true, None, None) => same_bytes(file, other)?,
-                // Their heads are all that they hold.
+                // Their heads are their whole content.
                 _ if fingerprint.size.is_some_and(|size| size <= u64::from(HEAD_BYTES)) => true,
                 _ => return Err(begins_as(file, &other.name)),
             };
@@ -413,13 +413,13 @@ impl<'k> Search<'k> {
     }
 }
 
-/// Whether what is stored of `known` is enough to say of a file with another name that it
-/// is the same: a banner that every file of a service begins with is not.
+/// Whether enough is stored of `known` to say that a file with another name is the same: a banner that begins
+/// every file of a service is not.
 fn is_proof(known: &Known) -> bool {
     u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
 }
 
-/// What is said of a stream that may be a copy of what this run loads.
+/// The error about a stream that may be a copy of what this run loads.
 fn begins_as(stream: &Candidate, name: &str) -> Error {
     Error::source(
         &stream.path,

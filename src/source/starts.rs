@@ -1,19 +1,19 @@
-//! Record starts that are looked for in the midst of a source, to cut it there.
+//! Searches for record starts in the middle of a source, to cut it there.
 
 use std::sync::Arc;
 
 use super::{Chunk, Chunks, Framing, Settings, Source, Start, hash16};
 use crate::error::Result;
 
-/// The first record start that is known to stand behind `place`, and before `end`. Only for framings
-/// that show them.
+/// The first record start that is known to be after `place` and before `end`. Only for framings that show
+/// them.
 pub fn record_start_behind(
     source: &Arc<Source>,
     place: u64,
     end: u64,
     settings: &Settings,
 ) -> Result<Option<u64>> {
-    // The line that the place is in is taken for one from there on: it ends where it ends.
+    // The line that contains the place is treated as one line from there on: its end is right anyway.
     let lines = Settings { framing: Framing::Lines, ..settings.clone() };
     let Some(line) = end_of_first(source, place, end, lines)? else { return Ok(None) };
     if let Framing::Lines | Framing::Commented(_) = settings.framing {
@@ -22,7 +22,7 @@ pub fn record_start_behind(
     end_of_first(source, line, end, settings.clone())
 }
 
-/// Where the first record behind `start` ends, if another one comes behind it.
+/// Where the first record after `start` ends, if another one follows.
 fn end_of_first(source: &Arc<Source>, start: u64, end: u64, settings: Settings) -> Result<Option<u64>> {
     let settings = Settings { chunk_bytes: 1, lines_max: 1, border_bytes: None, ..settings };
     let start = Start { position: start, tail: (0, hash16(b"")), record: start };
@@ -90,7 +90,7 @@ mod tests {
                     found.is_none_or(|found| found > place && starts.contains(&found)),
                     "{place}: {found:?}"
                 );
-                // One line may be passed over, and no more.
+                // One line may be skipped, and no more.
                 let ahead: Vec<u64> = starts.range(place + 1..).copied().take(3).collect();
                 assert!(
                     ahead.len() < 3 || found.is_some_and(|found| found <= ahead[2]),

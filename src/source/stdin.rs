@@ -1,7 +1,7 @@
-//! The standard input, which can be looked at before it is read.
+//! The standard input, which can be previewed before it is read.
 //!
-//! A process has one, so bytes that were read ahead are kept for the process, too: the next to open
-//! it next is given that first.
+//! A process has only one, so bytes that were read ahead are kept for the process, too: the next caller that
+//! opens it gets them first.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,7 +27,7 @@ pub(super) fn open(stop: &Stop) -> io::Result<impl Read + Send + use<>> {
     Ok(io::Cursor::new(std::mem::take(&mut *ahead)).chain(Patient::new(unbuffered()?, stop)))
 }
 
-/// A caller that waits for more must know that nothing is kept elsewhere.
+/// A caller that waits for more must know that nothing is buffered elsewhere.
 fn unbuffered() -> io::Result<File> {
     Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }

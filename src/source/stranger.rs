@@ -1,4 +1,4 @@
-//! What lies among logs and is none: job files, databases with what belongs to them, archives, binaries.
+//! Files among logs that are not logs: job files, databases with their auxiliary files, archives, binaries.
 //!
 //! Naming a folder means the logs in it. A file that is named itself is read, whatever it is.
 
@@ -7,10 +7,11 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// How much of a file is looked at.
+/// How much of a file is examined.
 const HEAD: usize = 512;
 
-/// What begins so is no log. What is compressed is not here: a log can be.
+/// A file that begins with one of these is not a log. Compressed formats are not listed: a log can be
+/// compressed.
 const MAGICS: &[(&[u8], &str)] = &[
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x37\x7f\x06\x82", "the log of a database"),
@@ -25,10 +26,10 @@ const MAGICS: &[(&[u8], &str)] = &[
     (b"%PDF-", "a PDF"),
 ];
 
-/// What a database leaves beside it, by the end of the name.
+/// The suffixes of a database's auxiliary files.
 const BESIDE: &[&[u8]] = &[b"-shm", b"-wal", b"-journal"];
 
-/// What the file is, if it is no log.
+/// The type of the file, if it is not a log.
 pub(super) fn stranger(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.as_bytes();
     if name.ends_with(b".toml") {
@@ -46,12 +47,12 @@ pub(super) fn stranger(path: &Path) -> Option<&'static str> {
     of_head(&head(path)?)
 }
 
-/// What says with its first bytes that it is no log.
+/// The type of a file whose first bytes show that it is not a log.
 pub fn of_head(head: &[u8]) -> Option<&'static str> {
     MAGICS.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
 }
 
-/// How it begins; none if that cannot be read, which is said when it is opened.
+/// Its first bytes; `None` if they cannot be read, which is reported when it is opened.
 fn head(path: &Path) -> Option<Vec<u8>> {
     let is_plain = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let mut head = Vec::with_capacity(HEAD);
@@ -60,11 +61,11 @@ fn head(path: &Path) -> Option<Vec<u8>> {
     Some(head)
 }
 
-/// A file of a folder that is no log, and what it is.
+/// A file in a folder that is not a log, and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
     /// Where it is.
     pub path: PathBuf,
-    /// What, with its article.
+    /// Its type, with an article.
     pub what: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Mapped files: chunks cut from windows, which reach one after the other over the file.
+//! Mapped files: chunks cut from windows, which cover the file one after the other.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::span::Span;
 pub(super) struct Windows {
     source: Arc<Source>,
     size: u64,
-    /// Where the range ends that is cut.
+    /// The end of the range to cut.
     end: u64,
     settings: Settings,
     position: u64,
@@ -54,7 +54,7 @@ impl Windows {
         if let Some(chunk) = self.cut_here()? {
             return Ok(Some(chunk));
         }
-        // No record ends in what is left of this window: look from the record on.
+        // No record ends in the rest of this window: map from the record on.
         self.open_window(self.settings.window_bytes)?;
         if let Some(chunk) = self.cut_here()? {
             return Ok(Some(chunk));
@@ -74,13 +74,13 @@ impl Windows {
         self.window.as_ref().is_some_and(|(offset, window)| offset + window.len() as u64 == self.end)
     }
 
-    /// Whether what the window holds last is a record, even if it may go on: a range that ends
-    /// before its source ends on a record start.
+    /// Whether the rest of the window is a record, even if it may continue: a range that ends before its
+    /// source ends on a record start.
     fn rest_is_record(&self) -> bool {
         self.window_reaches_end() && (!self.settings.growing || self.end < self.size)
     }
 
-    /// A chunk out of the present window, if a record ends in it.
+    /// A chunk from the present window, if a record ends in it.
     fn cut_here(&mut self) -> Result<Option<Chunk>> {
         let rest_is_record = self.rest_is_record();
         let Some((offset, window)) = &self.window else { return Ok(None) };
@@ -111,7 +111,7 @@ impl Windows {
     fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
         let start = self.position;
         let mut record = LongRecord::new(start, &self.settings.framing);
-        // More than is ever left over, so that each window moves on.
+        // More than ever remains, so that each window advances.
         let reach = self.settings.window_bytes.max(2 * self.settings.framing.look_ahead());
         loop {
             self.source.go_on()?;

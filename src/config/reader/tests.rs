@@ -1,4 +1,4 @@
-//! What a reader of a job finds wrong, and where it says it is.
+//! The faults that a reader finds in a job, and where it says they are.
 
 use super::super::tests::{SMALL, assert_wrong, complaint, findings, small_with};
 

@@ -1,7 +1,7 @@
-//! The default of a field: a TOML value, read as if a record had held it.
+//! The default of a field: a TOML value, read as if a record had contained it.
 //!
-//! It goes through JSON, which is what a field reads, so that it is held to the same rules as
-//! every value of its field.
+//! It is converted to JSON, which a field reads, so that it obeys the same rules as every other value of its
+//! field.
 
 use toml::Spanned;
 use toml::de::DeValue;
@@ -10,8 +10,7 @@ use super::super::reader::Reader;
 use super::super::scope::{Scope, Written};
 use crate::schema::{Field, Owned};
 
-/// Reads a default as the field would read it from a record, so that it is held to the
-/// same rules.
+/// Reads a default as the field would read it from a record, so that it obeys the same rules.
 pub(super) fn default(
     reader: &mut Reader<'_>,
     scope: &Scope<'_>,
@@ -24,7 +23,7 @@ pub(super) fn default(
     match field.read_default(&json) {
         Ok(default) => Some(default),
         Err(reasons) => {
-            // The reasons can quote a rule, and a rule can come out of a variable.
+            // The reasons can quote a rule, and a rule can come from a variable.
             let reasons = match reader.has_variables(scope) {
                 true => "one of its rules, or the default, has a variable in it".to_owned(),
                 false => reasons,
@@ -35,8 +34,8 @@ pub(super) fn default(
     }
 }
 
-/// Writes a TOML value as JSON. Numbers keep their digits. `None` if a variable in it is not
-/// set, which has then been told.
+/// Writes a TOML value as JSON. Numbers keep their digits. `None` if one of its variables is not set, which
+/// has been reported then.
 fn write_json(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, out: &mut String) -> Option<()> {
     let string = |text: &str| serde_json::to_string(text).expect("a text can be written as JSON");
     match value.get_ref() {

@@ -1,8 +1,8 @@
 //! The rules of a type: what a value of a field must be.
 //!
-//! Which rules a type has is a list of the schema's. Each is read here into the place that the
-//! list shows, by what such a place holds. Rules that leave no value, such as a minimum above
-//! the maximum, are told.
+//! The schema lists the rules of each type. Each rule is read here into the place that the list shows,
+//! according to what such a place holds. Rules that allow no value, such as a minimum above the maximum, are
+//! reported.
 
 use regex::Regex;
 use toml::Spanned;
@@ -17,20 +17,20 @@ use crate::schema::{
     Union, Values, Zone, branch_name,
 };
 
-/// The rules of one field as they stand in the job, and what the field is called.
+/// The rules of one field in the job, and the field's name.
 pub(super) struct Rules<'f, 'd> {
     pub(super) scope: &'f Scope<'d>,
-    /// Its name, with those that lead to it.
+    /// Its name, preceded by the names that lead to it.
     pub(super) path: &'f str,
-    /// As messages call it.
+    /// Its name in messages.
     pub(super) called: &'f str,
     pub(super) place: &'f TextRange,
     pub(super) common: &'f Common,
 }
 
 impl Rules<'_, '_> {
-    /// What a value of the type `kind_name` must be. `None` if that cannot be known, which has
-    /// then been told.
+    /// The kind of a value of the type `kind_name`. `None` if it cannot be determined, which has been
+    /// reported then.
     pub(super) fn read(&self, reader: &mut Reader<'_>, kind_name: &str) -> Option<Kind> {
         let mut kind = Kind::named(kind_name).expect("a type of the table of keys");
         let mut is_known = true;
@@ -38,15 +38,15 @@ impl Rules<'_, '_> {
         if let Kind::Timestamp(rules) = &mut kind
             && !rules.format.may_lack_year()
         {
-            // A stamp that names its year takes none from elsewhere.
+            // A timestamp that contains its year takes none from elsewhere.
             rules.year = None;
         }
         self.check(reader, &kind);
         is_known.then_some(kind)
     }
 
-    /// Reads the rule called `name` into its place. What is not given or wrong leaves it as it is;
-    /// `None` if there is no type without it.
+    /// Reads the rule `name` into its place. A rule that is absent or wrong leaves it unchanged; `None` if
+    /// the type cannot exist without it.
     fn rule(
         &self,
         reader: &mut Reader<'_>,
@@ -84,7 +84,7 @@ impl Rules<'_, '_> {
                         fields(reader, value, &format!("{}.", self.path), self.common)
                     }
                 };
-                // What there are rules for is kept.
+                // Members that have rules are kept.
                 let extra = if scope.has("members") { Extra::Keep } else { *extra };
                 *object = Object {
                     flatten: object.flatten,
@@ -115,7 +115,7 @@ impl Rules<'_, '_> {
         Some(())
     }
 
-    /// What is given for a rule that its type cannot do without.
+    /// The value of a rule that its type requires.
     fn needed(&self, reader: &mut Reader<'_>, name: &str, what: &str) -> Option<&Spanned<DeValue<'_>>> {
         let value = self.scope.value(name);
         if value.is_none() {
@@ -124,7 +124,7 @@ impl Rules<'_, '_> {
         value
     }
 
-    /// What is said of values within this one.
+    /// The rules for values within this one.
     fn inner<'s>(
         &self,
         reader: &mut Reader<'_>,
@@ -135,7 +135,7 @@ impl Rules<'_, '_> {
         field(reader, name, self.path, self.place, value, self.common, part)
     }
 
-    /// The types that a value may be of.
+    /// The types that a value may have.
     fn branches(&self, reader: &mut Reader<'_>, name: &'static str) -> Option<Union> {
         let what = "a union and needs the types that it may be 'of', as in of = [\"int\", \"text\"]";
         let value = self.needed(reader, name, what)?;
@@ -244,7 +244,7 @@ impl Rules<'_, '_> {
         }
     }
 
-    /// How a stamp is written.
+    /// The format of a timestamp.
     fn format(&self, reader: &mut Reader<'_>, name: &str) -> StampFormat {
         let Some((text, place)) = reader.text(self.scope, name) else { return StampFormat::Any };
         if let Some(format) = StampFormat::from_word(&text) {
@@ -265,7 +265,7 @@ impl Rules<'_, '_> {
         StampFormat::Any
     }
 
-    /// Tells of rules that leave no value.
+    /// Reports rules that allow no value.
     fn check(&self, reader: &mut Reader<'_>, kind: &Kind) {
         match kind {
             Kind::Text(rules) => {
@@ -333,12 +333,12 @@ impl Rules<'_, '_> {
     }
 }
 
-/// A number that the table of keys has held to limits that fit.
+/// Converts a number whose limits in the table of keys guarantee that it fits.
 fn fits<A: TryInto<B>, B>(number: A) -> B {
     number.try_into().ok().expect("the limits of a rule fit into its type")
 }
 
-/// A number, exact; integers are numbers too.
+/// A number, exactly; integers are numbers too.
 fn as_exact(value: &Spanned<DeValue<'_>>) -> Option<Exact> {
     match value.get_ref() {
         DeValue::Integer(_) => Some(Exact::from(as_integer(value)?)),
@@ -548,7 +548,7 @@ mod tests {
         ] {
             assert_wrong("record.fields", line, message, marked);
         }
-        // Equal bounds leave one number.
+        // Equal bounds allow one number.
         field_of("a = { type = \"int\", ge = 3, le = 3 }");
     }
 
@@ -563,7 +563,7 @@ mod tests {
         let Kind::List(list) = &object.schema.fields[0].kind else { panic!("a list") };
         assert_eq!((list.min_items, list.max_items, list.items.nullable), (Some(1), None, true));
         assert!(matches!(list.items.kind, Kind::Int(_)));
-        // What the record says of members that no field asks for holds below it too.
+        // The record's rule for members that no field names also applies below it.
         let text = small_with(
             "record",
             "extra = \"forbid\"\n[record.fields.o]\ntype = \"object\"\nfields.x = \"int\"",

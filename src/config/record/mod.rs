@@ -1,9 +1,8 @@
 //! `[record]`: the fields of a job as a schema.
 //!
-//! Which keys a type takes is in the table of keys. Here is what their values mean: each is
-//! read into the place that the schema has for it, and what contradicts itself (a default for a
-//! field that must be there) is told. What a value must be is in `kind`, and what it is when it
-//! is not there in `default`.
+//! The table of keys says which keys a type accepts. This module gives their values meaning: each is read
+//! into its place in the schema, and contradictions (a default for a required field) are reported. `kind`
+//! reads what a value must be, and `default` what replaces a missing one.
 
 mod default;
 mod kind;
@@ -26,34 +25,33 @@ use crate::schema::{
     Clock, Extra, Fault, Field, ImportTerms, Imported, Nul, Nulls, Schema, Year, import_json_schema,
 };
 
-/// What a record must be to become a row.
+/// What makes a record valid as a row.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Its fields and their rules.
     pub schema: Schema,
-    /// The JSON Schema that says them, if it is not the job file.
+    /// The JSON Schema file that defines the fields, if the job file does not.
     pub schema_file: Option<PathBuf>,
-    /// What that one asks for and is not enforced, so that its fields are kept as JSON.
+    /// Its demands that are not enforced, so that their fields are kept as JSON.
     pub weaker: Vec<Fault>,
-    /// What that one has no word for, and a model may say.
+    /// What a JSON Schema cannot express, and a model may require.
     pub unsaid: Vec<Fault>,
 }
 
-/// What the source says of values, rather than their fields.
+/// The source's rules for values, rather than their fields'.
 pub(super) struct OfSource {
-    /// What stamps that name no zone are in.
+    /// The time zone of timestamps that name none.
     pub(super) clock: Clock,
-    /// The year of stamps that name none.
+    /// The year of timestamps that name none.
     pub(super) year: Option<Year>,
     /// Texts that mean null.
     pub(super) nulls: Nulls,
 }
 
 impl Record {
-    /// Reads `[record]`: `[record.fields]`, or the schema file that stands for it, where stamps take from
-    /// the source what they lack. Tells besides
-    /// whether it has all its fields: after a finding, one may be absent that was only written
-    /// wrongly.
+    /// Reads `[record]`: `[record.fields]`, or the schema file that replaces it; timestamps take missing
+    /// parts from the source. Also returns whether it has all its fields: after a finding, a field may be
+    /// absent only because it was written wrongly.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         record: &Scope<'_>,
@@ -80,7 +78,7 @@ impl Record {
                 Imported { schema: Schema { fields, ..Schema::default() }, ..Imported::default() }
             }
             (None, None) => {
-                // A schema that cannot be read as a text has been told.
+                // A `schema` key that is not a text has been reported.
                 if !record.has("schema") {
                     let message =
                         "the job has no fields; name them under [record.fields], as in message = \"text\"";
@@ -94,7 +92,7 @@ impl Record {
         {
             reader.find("'on_unsupported' is about a 'schema', and the job has none; leave it out", &place);
         }
-        // What the job says of its own wins.
+        // The job's own setting wins.
         let extra =
             if record.has("extra") || schema.extra == Extra::Ignore { common.extra } else { schema.extra };
         let schema = Schema { fields: schema.fields, extra, nul: common.nul, nulls, ..Schema::default() };
@@ -111,11 +109,11 @@ impl Record {
     }
 }
 
-/// So many places in a schema are named in one warning.
+/// At most this many places in a schema are named in one warning.
 const PLACES_MAX: usize = 5;
 
 impl Record {
-    /// What there is to know about a schema that records are held to less strictly than its author may think.
+    /// Warnings about a schema that is enforced less strictly than its author may think.
     pub fn warnings(&self) -> Vec<String> {
         let warning = |what: &str, places: &[Fault], then: &str| {
             let named = places.iter().take(PLACES_MAX);
@@ -135,22 +133,22 @@ impl Record {
     }
 }
 
-/// What the job says of all fields.
+/// The job's settings for all fields.
 #[derive(Clone, Copy)]
 struct Common {
     strict: bool,
     extra: Extra,
     nul: Nul,
-    /// What stamps that name no zone are in.
+    /// The time zone of timestamps that name none.
     clock: Clock,
-    /// The year of stamps that name none.
+    /// The year of timestamps that name none.
     year: Option<Year>,
-    /// Whether it is of values that are looked at, and not stored as they are read.
+    /// Whether they are for values that are only inspected, not stored as they are read.
     is_like: bool,
 }
 
 impl Common {
-    /// Reads what `[record]` says of all fields.
+    /// Reads the settings of `[record]` for all fields.
     fn read(reader: &mut Reader<'_>, record: &Scope<'_>, clock: Clock, year: Option<Year>) -> Common {
         let strict = reader.word(record, "mode") == "strict";
         let extra = Extra::from_word(reader.word(record, "extra"));
@@ -163,10 +161,10 @@ impl Common {
     }
 }
 
-/// A longer file is no schema of a record.
+/// A longer file is not the schema of a record.
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
-/// The schema in a file, by itself: what of it is not enforced is kept as JSON.
+/// The schema in a file, by itself: fields with demands that are not enforced are kept as JSON.
 pub fn import_schema(path: &Path) -> Result<Imported> {
     let terms =
         ImportTerms { strict: false, clock: Clock::default(), overrides: &[], keeps_unsupported: true };
@@ -204,7 +202,7 @@ fn of_json_schema(
     })
 }
 
-/// Reads a table of fields. `parent` leads to them, with a dot at its end.
+/// Reads a table of fields. `parent` is the path to them, with a trailing dot.
 fn fields<'s>(
     reader: &mut Reader<'_>,
     value: &'s Spanned<DeValue<'s>>,
@@ -230,17 +228,17 @@ fn fields<'s>(
     fields
 }
 
-/// Whether a field is one of a record or object, or what a key says of values within one.
+/// Whether a field belongs to a record or object, or describes values within one, by a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part<'k> {
     Field,
     Inner(&'k str),
 }
 
-/// Keys that say where a value is and what happens if it is not there.
+/// Keys that say where a value is and what happens if it is absent.
 const NOT_OF_ITEMS: [&str; 3] = ["from", "required", "default"];
 
-/// Reads one field. `None` if its type is not known, which has then been told.
+/// Reads one field. `None` if its type is unknown, which has been reported then.
 fn field<'s>(
     reader: &mut Reader<'_>,
     name: &str,
@@ -309,7 +307,7 @@ fn field<'s>(
     Some(field)
 }
 
-/// Tells of keys that are not for this type of field.
+/// Reports keys that do not apply to this type of field.
 fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part<'_>) {
     for (key, place) in scope.given() {
         if let Part::Inner(what) = part
@@ -454,7 +452,8 @@ mod tests {
             "field 'a' is required, so it never takes a default; leave out one of the two",
             "default",
         );
-        // It may be absent, and then is null, but no record may say null: what a JSON Schema means by optional.
+        // It may be absent, and then is null, but no record may contain null: JSON Schema's notion of
+        // optional.
         assert_eq!(facts(", required = false, nullable = false"), (false, false, false));
     }
 

@@ -1,16 +1,15 @@
 //! Framing: what separates records. The only file that knows.
 //!
-//! A line is the bytes up to a newline; a carriage return before the newline belongs to the
-//! line end. A record is one line ([`Framing::Lines`], [`Framing::Commented`]), or a line that says
-//! that a record starts with it and the lines behind it ([`Framing::Starts`]), or as many lines as
-//! its quotes hold together ([`Framing::Quoted`]), or those that the runtime of a container made of
-//! one ([`Framing::Parts`]), or an object of JSON wherever it begins and ends
-//! ([`Framing::Objects`]). What stands at the end without a line end is a line if
-//! it is not empty.
+//! A line is the bytes up to a newline; a carriage return before the newline belongs to the line end. A
+//! record is one line ([`Framing::Lines`], [`Framing::Commented`]), or a line that is recognised as a start
+//! and the lines after it ([`Framing::Starts`]), or as many lines as its quotes hold together
+//! ([`Framing::Quoted`]), or the lines that the runtime of a container made from one ([`Framing::Parts`]), or
+//! an object of JSON wherever it begins and ends ([`Framing::Objects`]). A last piece without a line end is a
+//! line if it is not empty.
 //!
-//! Chunks, splits and checkpoints stand on record starts, so whatever the planner asks
-//! ([`Framing::cut`]), the worker ([`Framing::records`]) and the next run ([`Framing::goes_on`])
-//! must get the same answer: a record is the same however its source is cut.
+//! Chunks, splits and checkpoints lie on record starts, so the planner ([`Framing::cut`]), the worker
+//! ([`Framing::records`]) and the next run ([`Framing::goes_on`]) must get the same answer: a record is the
+//! same however its source is cut.
 
 mod objects;
 #[cfg(test)]
@@ -38,30 +37,30 @@ pub enum Framing {
     /// Nothing but line ends: each line is a record.
     #[default]
     Lines,
-    /// The same; a line that begins with this byte is no record, but a comment or a directive.
+    /// The same; a line that begins with this byte is not a record, but a comment or a directive.
     Commented(u8),
-    /// A record starts with a line in which this is found; the lines behind it, up to the next
-    /// such line, belong to it. Lines before the first one are a record too.
+    /// A record starts with a line that matches; the lines after it, up to the next match, belong to it.
+    /// Lines before the first match are a record too.
     Starts(Regex),
     /// A line end within quotes belongs to the record.
     Quoted(Quotes),
-    /// A record is what a program in a container wrote, put together of the lines of its runtime.
+    /// A record is what a program in a container wrote, put together from the lines of its runtime.
     Parts(Parts),
-    /// Each object of JSON is a record, and what is between them is none.
+    /// Each JSON object is a record, and what is between them is not.
     Objects(Objects),
 }
 
-/// Whether a line starts a record is decided by this much of it, so that a reader need not wait for
-/// the end of a line that has none.
+/// Whether a line starts a record is decided by this much of it, so that a reader need not wait for the end
+/// of an endless line.
 const START_BYTES_MAX: usize = 4096;
 
 /// Up to this many newlines are found one by one rather than counted.
 const COUNTED_LINES_MIN: usize = 4 << 10;
 
 impl Framing {
-    /// Where to cut `bytes`, which start on a record start: the length of the next chunk, of
-    /// about `bytes_max` and at most `lines_max` lines, or of one record. `None` if no record
-    /// is known to end here. At the end of a source (`is_end`) the rest is a record.
+    /// Where to cut `bytes`, which start on a record start: the length of the next chunk, of about
+    /// `bytes_max` and at most `lines_max` lines, or of one record. `None` if no record is known to end here.
+    /// At the end of a source (`is_end`) the rest is a record.
     pub(super) fn cut(
         &self,
         bytes: &[u8],
@@ -74,7 +73,7 @@ impl Framing {
         }
         let length = self.cut_where_a_record_ends(bytes, bytes_max, lines_max, is_end)?;
         match self {
-            // Who finds what is cut off there must see what it may belong to.
+            // The chunk must include what its cut-off last line may belong to.
             Framing::Parts(parts) if is_end && parts.are_cut_off(&bytes[length..]) => Some(bytes.len()),
             _ => Some(length),
         }
@@ -89,7 +88,7 @@ impl Framing {
     ) -> Option<usize> {
         let length = self.cut_by_bytes(bytes, bytes_max.max(1) - 1, is_end)?;
         let lines_max = lines_max.max(1);
-        // To count is cheap, to look for each newline is not; unless there are few to look for.
+        // Counting newlines is cheap, finding each one is not, unless there are few to find.
         let are_counted = length > lines_max && lines_max >= COUNTED_LINES_MIN;
         if length <= lines_max || are_counted && memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
             return Some(length);
@@ -99,7 +98,7 @@ impl Framing {
             Framing::Lines | Framing::Commented(_) => {
                 Some(newlines.nth(lines_max - 1).map_or(length, |newline| newline + 1))
             }
-            // The records that end before the bound, or the one that it is in.
+            // The records that end before the bound, or the record that contains it.
             _ => {
                 let bound = newlines.nth(lines_max - 1).map_or(length, |newline| newline + 1);
                 let ends = self.records(&bytes[..length]).scan(0, |end, record| {
@@ -121,8 +120,7 @@ impl Framing {
         }
     }
 
-    /// The end of the record that `from` is in, or else of the last one that is known to end
-    /// before it.
+    /// The end of the record that contains `from`, or else of the last one that is known to end before it.
     fn cut_by_bytes(&self, bytes: &[u8], from: usize, is_end: bool) -> Option<usize> {
         let rest = is_end.then_some(bytes.len());
         match self {
@@ -154,8 +152,8 @@ impl Framing {
         }
     }
 
-    /// Whether a record begins behind a newline of `bytes`, which start on a record start; `None` if
-    /// that cannot be known yet.
+    /// Whether a record begins after a newline of `bytes`, which start on a record start; `None` if that
+    /// cannot be known yet.
     fn begins_behind(&self, newline: usize, bytes: &[u8], is_end: bool) -> Option<bool> {
         let rest = &bytes[newline + 1..];
         match self {
@@ -168,8 +166,8 @@ impl Framing {
         }
     }
 
-    /// Whether a record start shows without all that stands before it, so that one can be looked for
-    /// anywhere.
+    /// Whether a record start can be recognised without everything that precedes it, so that one can be
+    /// searched for from anywhere.
     pub fn shows_starts(&self) -> bool {
         match self {
             Framing::Lines | Framing::Commented(_) | Framing::Starts(_) | Framing::Parts(_) => true,
@@ -177,7 +175,7 @@ impl Framing {
         }
     }
 
-    /// How far behind the end of a record one has to see to know that it is its end.
+    /// How far beyond the end of a record one has to look to know that it is its end.
     pub(super) fn look_ahead(&self) -> usize {
         match self {
             Framing::Lines | Framing::Commented(_) | Framing::Quoted(_) => 0,
@@ -192,25 +190,25 @@ impl Framing {
         Records { framing: self, bytes, text: std::str::from_utf8(bytes).ok(), next: 0 }
     }
 
-    /// Whether a record, given with its line end, may go on behind it. `ends` says that the
-    /// source ends with it.
+    /// Whether a record, given with its line end, may continue after it. `ends` means that the source ends
+    /// with it.
     pub fn is_open(&self, record: &[u8], ends: bool) -> bool {
         let has_no_end = record.last().is_some_and(|&byte| byte != b'\n');
         match self {
             Framing::Lines | Framing::Commented(_) => has_no_end,
-            // Only the start of the next one would say so.
+            // Only the start of the next one would show the end.
             Framing::Starts(_) => ends && !record.is_empty(),
             Framing::Parts(parts) => ends && (has_no_end || parts.may_go_on(record)),
             Framing::Quoted(quotes) => {
                 has_no_end || quotes.record_end(record, 0).is_none() && !record.is_empty()
             }
-            // Many stand on one line.
+            // One line can hold many of them.
             Framing::Objects(objects) => ends && (has_no_end || Walk::new(*objects).goes_on_behind(record)),
         }
     }
 
-    /// Where in `bytes`, a chunk whose last record starts at `last`, that begins which may go on behind
-    /// them. A line of a container that was cut off may belong to the record before it.
+    /// Where in `bytes`, a chunk whose last record starts at `last`, the part begins that may continue after
+    /// them. A container line that was cut off may belong to the record before it.
     pub fn open_from(&self, bytes: &[u8], last: usize, ends: bool) -> Option<usize> {
         if !self.is_open(&bytes[last..], ends) {
             return None;
@@ -221,9 +219,9 @@ impl Framing {
         Some(before.map_or(last, |before| before.start))
     }
 
-    /// Whether `open`, the last record of what a source held, goes on in `next`, which has come
-    /// since: `None` if so, or else how many bytes of `next` are only its line end. `is_end`
-    /// says that nothing comes behind `next`.
+    /// Whether `open`, the last record of what a source held, continues in `next`, which was appended since:
+    /// `None` if so, otherwise the number of bytes of `next` that are only its line end. `is_end` means that
+    /// nothing follows `next`.
     pub fn goes_on(&self, open: &[u8], next: &[u8], is_end: bool) -> Option<usize> {
         let line_end = match next {
             _ if open.last() == Some(&b'\n') => Some(0),
@@ -256,8 +254,8 @@ impl Framing {
         }
     }
 
-    /// Whether the line that `bytes`, the last of a source, end in is counted by nothing: where many
-    /// records stand on one line, they count line ends.
+    /// Whether the last line of a source, at whose end `bytes` are, remains uncounted: if many records share
+    /// a line, lines are counted by their ends.
     pub fn leaves_a_line(&self, bytes: &[u8]) -> bool {
         matches!(self, Framing::Objects(_)) && bytes.last().is_some_and(|&byte| byte != b'\n')
     }
@@ -273,13 +271,13 @@ impl Framing {
         }
     }
 
-    /// Bytes behind a position that [`Framing::goes_on`] wants to see.
+    /// How many bytes after a position [`Framing::goes_on`] needs to see.
     pub fn next_bytes(&self) -> usize {
         2 + self.look_ahead()
     }
 }
 
-/// Goes from end to end, to the first one behind `from`, or else to the last one.
+/// Steps from end to end, to the first one after `from`, or else to the last one.
 fn walk_to(from: usize, end: impl Fn(usize) -> Option<usize>, rest: Option<usize>) -> Option<usize> {
     let mut last = None;
     while let Some(end) = end(last.unwrap_or(0)) {
@@ -291,7 +289,7 @@ fn walk_to(from: usize, end: impl Fn(usize) -> Option<usize>, rest: Option<usize
     rest.or(last)
 }
 
-/// Whether the line that `rest` begins with starts a record; `None` if that cannot be known yet.
+/// Whether the first line of `rest` starts a record; `None` if that cannot be known yet.
 fn starts(pattern: &Regex, rest: &[u8], is_end: bool) -> Option<bool> {
     let head = &rest[..rest.len().min(START_BYTES_MAX)];
     let line = match memchr(b'\n', head) {
@@ -308,7 +306,7 @@ fn starts(pattern: &Regex, rest: &[u8], is_end: bool) -> Option<bool> {
 pub struct Records<'b> {
     framing: &'b Framing,
     bytes: &'b [u8],
-    /// All of the buffer, if it is UTF-8: to find that out in one go is faster than piece by piece.
+    /// The whole buffer, if it is UTF-8: one check is faster than many.
     text: Option<&'b str>,
     next: usize,
 }
@@ -316,9 +314,9 @@ pub struct Records<'b> {
 /// One record, without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framed<'b> {
-    /// Where in the buffer its first byte stands.
+    /// The position of its first byte in the buffer.
     pub start: usize,
-    /// Where in the buffer the next one starts.
+    /// The start of the next record in the buffer.
     pub end: usize,
     pub bytes: &'b [u8],
     /// The same as text, if they are UTF-8.
@@ -356,8 +354,8 @@ impl<'b> Iterator for Records<'b> {
 }
 
 impl Records<'_> {
-    /// Where the record that begins at or behind `first` stands, and whether it is known to be one
-    /// line. Goes on behind it.
+    /// The range of the record that begins at or after `first`, and whether it is known to be one line.
+    /// Advances past it.
     fn of_lines(&mut self, first: usize) -> (Range<usize>, bool) {
         let (bytes, mut is_line) = (self.bytes, false);
         let end = match self.framing {
@@ -391,26 +389,26 @@ fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// Whether a record holds nothing but white space, and so is none.
+/// Whether a record contains nothing but white space, and so does not count.
 #[inline]
 pub fn is_blank(record: &[u8]) -> bool {
-    // Nearly every record begins with something else, and then nothing more is looked at.
+    // Almost every record begins with something else, which ends the check at once.
     record.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Follows one record of any length to its end, in pieces.
 pub(super) struct Follower {
     way: Way,
-    /// What may be its line end: at most a carriage return and a newline.
+    /// Bytes that may be its line end: at most a carriage return and a newline.
     held: Vec<u8>,
     lines: u64,
-    /// Where in the piece at hand the record stands.
+    /// The range of the record within the current piece.
     content: Range<usize>,
     /// Bytes before the record.
     lead: u64,
 }
 
-/// How the end of a record shows, and how far within it one is.
+/// How the end of a record is found, with the progress within it.
 enum Way {
     Lines,
     Starts(Regex),
@@ -432,9 +430,8 @@ impl Follower {
         Follower { way, held: Vec::new(), lines, content: 0..0, lead: 0 }
     }
 
-    /// Looks at the next piece: how much of it belongs to the record, and whether the record
-    /// ends there. What is left belongs to the next piece, which must then be longer, unless
-    /// this one `is_last`.
+    /// Inspects the next piece: how much of it belongs to the record, and whether the record ends there. The
+    /// remainder is part of the next piece, which must then be longer, unless this one `is_last`.
     pub(super) fn find_end(&mut self, piece: &[u8], is_last: bool) -> (usize, bool) {
         let (taken, is_end) = match &mut self.way {
             Way::Lines => match memchr(b'\n', piece) {
@@ -465,8 +462,8 @@ impl Follower {
         (taken, is_end)
     }
 
-    /// Hands what belongs to the record of the piece that was looked at last, without its line end,
-    /// to `push`.
+    /// Passes the part of the last inspected piece that belongs to the record, without its line end, to
+    /// `push`.
     pub(super) fn content(&mut self, piece: &[u8], mut push: impl FnMut(&[u8])) {
         let counts = !matches!(self.way, Way::Objects(_));
         let piece = &piece[self.content.clone()];
@@ -481,7 +478,7 @@ impl Follower {
             joined = [&self.held, piece].concat();
             &joined
         } else {
-            // What was held was no line end, or not the last.
+            // The held bytes were not the line end, or not the last one.
             push(&self.held);
             piece
         };
@@ -507,7 +504,7 @@ fn start_behind(pattern: &Regex, piece: &[u8], is_last: bool) -> (usize, bool) {
         match starts(pattern, &piece[newline + 1..], is_last) {
             Some(true) => return (newline + 1, true),
             Some(false) => {}
-            // It is asked again, when more is there.
+            // It is called again when there are more bytes.
             None => return (newline, false),
         }
     }

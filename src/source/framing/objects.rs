@@ -1,18 +1,17 @@
-//! JSON objects, one behind the other: in an array or not, on many lines or many on one.
+//! JSON objects, one after the other: in an array or not, on many lines or several on one.
 //!
-//! Between objects stand blanks, line ends, commas and the brackets of arrays around them: the
-//! *gaps*. A piece is an object with the gaps before it on its line and behind it up to the line
-//! end; a line of nothing but gaps is a piece of its own.
+//! Between objects are blanks, line ends, commas and the brackets of arrays around them: the *gaps*. A piece
+//! is an object with the gaps before it on its line and after it up to the line end; a line of nothing but
+//! gaps is a piece of its own.
 //!
-//! What is no object costs itself, where it is a number or a word such as `null`, or else its
-//! line. An object that cannot go on (a brace where a key must stand, a bracket that closes a
-//! brace, a line end within a string) is *broken*, and costs what follows up to a line that is
-//! indented no further than its own and begins with `{`, where the next record starts, or with `}`,
-//! with which it ends. So one that was cut off costs nothing behind it, and what is within one
-//! is never taken for a record.
+//! Anything that is not an object costs only itself, if it is a number or a word such as `null`, or else its
+//! line. An object that cannot continue (a brace where a key must be, a bracket that closes a brace, a line
+//! end within a string) is *broken*. It extends up to a line that is indented no further than its own and
+//! begins with `{`, where the next record starts, or with `}`, with which it ends. So an object that was cut
+//! off costs nothing after it, and the inside of one is never taken for a record.
 //!
-//! The walk over a piece looks at each byte once, in order, and takes the piece in parts of any
-//! size: every reader of a piece sees it end at the same byte.
+//! The walk over a piece reads each byte once, in order, and accepts the piece in parts of any size: every
+//! reader of a piece sees it end at the same byte.
 
 use std::ops::Range;
 
@@ -21,17 +20,18 @@ use memchr::{memchr, memchr3};
 /// Which objects are records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
-    /// Each file is an object that has the records in a list of this name.
+    /// Each file is an object that holds the records in a list of this name.
     pub list: Option<&'static str>,
 }
 
-/// A longer gap is taken in parts, so that one need not see its end to know what precedes.
+/// A longer gap is taken in parts, so that its end need not be seen to know what precedes.
 pub(super) const GAP_BYTES_MAX: usize = 256;
 
-/// To know where a piece ends one must see a gap behind it, and the start of a line.
+/// To know where a piece ends, a reader must see a gap after it, and the start of a line.
 pub(super) const LOOK_AHEAD: usize = 4 * GAP_BYTES_MAX;
 
-/// Levels of which it is known what opened them. JSON of more is refused by its reader.
+/// The depth up to which the opening bracket of each level is known. The reader of JSON refuses deeper
+/// nesting.
 const LEVELS_MAX: u32 = 128;
 
 fn is_blank(byte: u8) -> bool {
@@ -39,12 +39,12 @@ fn is_blank(byte: u8) -> bool {
 }
 
 impl Objects {
-    /// Whether a byte can stand between records. (A text sequence, RFC 7464, has its own mark.)
+    /// Whether a byte can be between records. (A text sequence, RFC 7464, has its own mark.)
     fn is_gap(self, byte: u8) -> bool {
         is_blank(byte) || matches!(byte, b',' | b'[' | b']' | 0x1e) || self.list.is_some() && byte == b'}'
     }
 
-    /// Whether nothing but gaps stands in a piece.
+    /// Whether a piece consists of nothing but gaps.
     pub fn are_gaps(self, piece: &[u8]) -> bool {
         let mut rest = piece;
         while let Some(&byte) = rest.first() {
@@ -72,7 +72,7 @@ impl Objects {
             match rest.get(at) {
                 None => return Opening::Part,
                 Some(&byte) if byte == next => drop(wanted.next()),
-                // Anywhere but in the name.
+                // White space is allowed anywhere except in the name.
                 Some(&byte) if matches!(next, b'"' | b':' | b'[') && (is_blank(byte) || byte == b'\n') => {}
                 Some(_) => return Opening::None,
             }
@@ -85,17 +85,17 @@ impl Objects {
     }
 }
 
-/// What begins with a brace.
+/// What a brace begins.
 enum Opening {
     /// The opening of the list of records, of this length.
     Whole(usize),
-    /// What may become one.
+    /// Possibly the beginning of one.
     Part,
     /// Something else.
     None,
 }
 
-/// Where in a piece the walk is.
+/// The position of the walk within a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// In the gaps before the record.
@@ -104,17 +104,17 @@ enum Phase {
     Object,
     /// In a string of the object.
     String,
-    /// Behind a backslash in a string.
+    /// After a backslash in a string.
     Escaped,
-    /// In an object that cannot go on, within a line.
+    /// Within a line of an object that cannot continue.
     Broken,
-    /// The same, before a line.
+    /// The same, at the start of a line.
     BrokenLine,
-    /// In something that is no object.
+    /// In something that is not an object.
     Other,
-    /// The same, and it may be a word or number.
+    /// The same, where it may still be a word or number.
     Word,
-    /// In the gaps behind the record.
+    /// In the gaps after the record.
     Behind,
 }
 
@@ -123,40 +123,40 @@ enum Phase {
 pub(super) struct Walk {
     objects: Objects,
     phase: Phase,
-    /// Bytes of the gap at hand.
+    /// The length of the current gap.
     gap: usize,
     /// Blanks before the record on its line.
     indent: usize,
     is_indent: bool,
     depth: u32,
-    /// For each level a bit that says whether it is a list.
+    /// One bit per level: whether it is a list.
     lists: u128,
-    /// The last byte of the object that was no blank; any letter for a value that is a word.
+    /// The last non-blank byte of the object; any letter for a value that is a word.
     last: u8,
-    /// The line at hand begins with the bytes that are to come,
+    /// The current line begins with the bytes to come.
     at_line_start: bool,
-    /// and this is what was known of the object there.
+    /// The state of the object at the start of that line.
     at_line: (u32, u128, u8),
 }
 
-/// What a step of a walk comes to.
+/// The result of a step.
 enum Step {
-    /// On to this byte.
+    /// Continue at this byte.
     On(usize),
     /// The piece ends before this byte.
     End(usize),
-    /// From this byte on, more must be seen.
+    /// More must be seen from this byte on.
     More(usize),
 }
 
-/// How far a walk came.
+/// The result of a walk over some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Walked {
-    /// Bytes that belong to the piece. Those that are left must be shown again, with more behind.
+    /// Bytes that belong to the piece. The remaining ones must be passed again, followed by more.
     pub(super) taken: usize,
-    /// Whether the piece ends behind them.
+    /// Whether the piece ends after them.
     pub(super) is_end: bool,
-    /// Which of them belong to the record. It may have a line end, which does not.
+    /// Which of them belong to the record. The range may include a line end that does not.
     pub(super) content: Range<usize>,
 }
 
@@ -186,17 +186,17 @@ impl Walk {
         !matches!(self.phase, Phase::Before | Phase::Behind)
     }
 
-    /// Whether the record in `piece`, which is all that there is, may go on behind it.
+    /// Whether the record in `piece`, which is all there is, may continue after it.
     pub(super) fn goes_on_behind(&mut self, piece: &[u8]) -> bool {
         self.go_on(piece, true);
         self.is_within()
     }
 
-    /// Goes on over the next bytes of the piece. `is_last` says that there are no more.
+    /// Continues over the next bytes of the piece. `is_last` means that there are no more.
     pub(super) fn go_on(&mut self, bytes: &[u8], is_last: bool) -> Walked {
         let mut at = 0;
         self.at_line = (self.depth, self.lists, self.last);
-        // The record goes on from before, unless it has ended there.
+        // The record continues from before, unless it has ended there.
         let mut content = if self.is_within() { 0..usize::MAX } else { 0..0 };
         let is_end = loop {
             let Some(&byte) = bytes.get(at) else { break false };
@@ -221,14 +221,14 @@ impl Walk {
                 _ => {}
             }
         };
-        // Whether what comes begins a line is known by what was taken.
+        // The last byte taken determines whether the next bytes begin a line.
         if let Some(before) = at.checked_sub(1) {
             self.at_line_start = bytes[before] == b'\n';
         }
         Walked { taken: at, is_end, content: content.start.min(at)..content.end.min(at) }
     }
 
-    /// A step of the walk from `at`, where `byte` stands.
+    /// A step of the walk from `at`, where `byte` is.
     #[inline]
     fn step(&mut self, byte: u8, bytes: &[u8], at: usize, is_last: bool) -> Step {
         let rest = &bytes[at..];
@@ -256,7 +256,7 @@ impl Walk {
             },
             Phase::Escaped => {
                 self.phase = Phase::String;
-                // A line end is one, escaped or not.
+                // A line end is a line end, escaped or not.
                 return Step::On(at + usize::from(byte != b'\n'));
             }
             Phase::String => {
@@ -271,7 +271,7 @@ impl Walk {
             }
             Phase::Object => {
                 let next = self.object(bytes, at);
-                // A line that is begun is needed whole, should the object break in it.
+                // The current line is needed as a whole, in case the object breaks in it.
                 let is_begun = self.phase == Phase::Object && next == bytes.len() && !is_last;
                 return if is_begun { Step::More(self.line_begun(bytes, next)) } else { Step::On(next) };
             }
@@ -324,7 +324,7 @@ impl Walk {
         }
     }
 
-    /// Goes back to where the line of `at` starts, if only gaps stand between.
+    /// Goes back to the start of the line of `at`, if only gaps are in between.
     fn line_begun(&mut self, bytes: &[u8], at: usize) -> usize {
         let Some(start) = self.line_start(bytes, at) else { return at };
         (self.depth, self.lists, self.last) = self.at_line;
@@ -335,7 +335,7 @@ impl Walk {
         (self.phase, self.gap) = (Phase::Behind, 0);
     }
 
-    /// Goes through an object outside of its strings, from `at`, until something changes the phase.
+    /// Walks through an object outside of its strings, from `at`, until the phase changes.
     fn object(&mut self, bytes: &[u8], mut at: usize) -> usize {
         while let Some(&byte) = bytes.get(at) {
             match byte {
@@ -386,10 +386,10 @@ impl Walk {
         matches!(self.depth, 1..=LEVELS_MAX) && self.lists >> (self.depth - 1) & 1 == 1
     }
 
-    /// The object cannot go on at `at`: where to look for its end.
+    /// The object cannot continue at `at`: returns where to search for its end.
     fn breaks(&mut self, bytes: &[u8], at: usize) -> usize {
         match self.line_start(bytes, at) {
-            // It may be the line that the next record starts in.
+            // This may be the line in which the next record starts.
             Some(start) => {
                 self.phase = Phase::BrokenLine;
                 start
@@ -401,9 +401,9 @@ impl Walk {
         }
     }
 
-    /// Where the line of `at` starts, if only gaps stand between.
+    /// The start of the line of `at`, if only gaps are in between.
     fn line_start(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        // A brace may be what the object ends with.
+        // A brace may be the end of the object.
         let is_gap = |byte: u8| byte != b'}' && self.objects.is_gap(byte);
         let gap = bytes[..at].iter().rev().take_while(|&&byte| is_gap(byte)).take(GAP_BYTES_MAX).count();
         if gap == GAP_BYTES_MAX {
@@ -437,9 +437,9 @@ impl Walk {
     }
 }
 
-/// What a line says of a broken object before it.
+/// The effect of a line on the broken object before it.
 enum Resumes {
-    /// It goes on.
+    /// The object continues.
     Not,
     /// It ends before the line.
     Here,

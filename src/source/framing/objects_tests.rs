@@ -1,4 +1,4 @@
-//! Objects, wherever a source is cut: the same pieces, and all that are valid.
+//! Objects, wherever a source is cut: the same pieces, and every valid object.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn framing(list: Option<&'static str>) -> Framing {
     Framing::Objects(Objects { list })
 }
 
-/// What is no gap in a text, and the line that each starts in.
+/// The pieces of a text that are not gaps, and the line that each starts in.
 fn pieces(list: Option<&'static str>, text: &str) -> Vec<(String, u32)> {
     let framing = framing(list);
     let (mut found, mut line) = (Vec::new(), 1);
@@ -47,7 +47,7 @@ fn what_is_no_object_costs_itself_or_its_line() {
 
 #[test]
 fn a_broken_object_costs_what_is_indented_further() {
-    // A brace that is missing, a string that is cut off, a crash within a line.
+    // A missing brace, a string that is cut off, a crash within a line.
     for broken in
         ["{\"a\":{\"b\":1}", "{\"a\":\"x", "{\"a\":{\"b\":1},", "{\"a\":[1}", "{\"a\":1,\"b\":\"tr{\"c\":2}"]
     {
@@ -57,7 +57,7 @@ fn a_broken_object_costs_what_is_indented_further() {
     assert_pieces(&format!("[\n  {broken},\n  {{}}\n]\n"), &[(broken, 2), ("{}", 9)]);
     let broken = "{\n \"a\": 1\n \"b\": {{}\n}";
     assert_pieces(&format!("[{{}}, {broken}, {{\n}}]"), &[("{}", 1), (broken, 1), ("{\n}", 4)]);
-    // Nothing is wrong with a brace that begins a line where one may stand.
+    // A brace may begin a line wherever the grammar allows one.
     assert_pieces(
         "{\"a\":\n{\n}, \"b\": [\n{\n},\n{}\n]}\n",
         &[("{\"a\":\n{\n}, \"b\": [\n{\n},\n{}\n]}", 1)],
@@ -116,7 +116,7 @@ fn a_gap_of_any_length_is_taken_in_parts() {
 
 type Known = (usize, Vec<u8>);
 
-/// Every piece, cut into chunks first. What is known of a chunk is no more than it reaches.
+/// Every piece, after cutting into chunks. A chunk is cut knowing no more than it reaches.
 fn cut(framing: &Framing, text: &[u8], bytes_max: usize) -> (Vec<Known>, u32) {
     let (mut found, mut lines, mut start) = (Vec::new(), 0, 0);
     while start < text.len() {
@@ -136,7 +136,7 @@ fn cut(framing: &Framing, text: &[u8], bytes_max: usize) -> (Vec<Known>, u32) {
     (found, lines)
 }
 
-/// The same, with each followed as if it were too long, in parts.
+/// The same, with each followed in parts as if it were too long.
 fn followed(framing: &Framing, text: &[u8], part: usize) -> (Vec<Known>, u64) {
     let (mut found, mut lines, mut start) = (Vec::new(), 0, 0);
     while start < text.len() {
@@ -204,7 +204,7 @@ proptest! {
         let lines: u32 = framing.records(&text).map(|record| record.lines).sum();
         prop_assert_eq!(lines as usize, text.iter().filter(|&&byte| byte == b'\n').count());
         prop_assert_eq!(cut(&framing, &text, bytes_max), (all.clone(), lines));
-        // What is no gap is the same; gaps have no content to follow.
+        // Pieces other than gaps are the same; gaps have no content to follow.
         let is_record = |(_, bytes): &Known| !framing.is_comment(bytes);
         let (followed, followed_lines) = followed(&framing, &text, part);
         let followed: Vec<_> = followed.into_iter().filter(is_record).collect();

@@ -1,18 +1,18 @@
-//! Quotes, which hold line ends within a record.
+//! Quotes, which keep line ends within a record.
 
 use memchr::{memchr, memchr2, memchr3};
 
-/// How fields are quoted, as Python's `csv` has it: only a quote at the start of a field opens,
-/// and a doubled one within quotes is a character.
+/// How fields are quoted, as in Python's `csv`: only a quote at the start of a field opens, and a doubled one
+/// within quotes is a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotes {
     /// What separates fields.
     pub delimiter: u8,
-    /// What opens and closes.
+    /// The byte that opens and closes.
     pub quote: u8,
-    /// What takes its meaning from the next byte, in quotes and outside.
+    /// The byte that escapes the next byte, in quotes and outside.
     pub escape: Option<u8>,
-    /// What a line begins with that holds no fields, and so no quotes.
+    /// The byte that begins a line without fields, and so without quotes.
     pub comment: Option<u8>,
 }
 
@@ -21,8 +21,7 @@ impl Quotes {
         self.comment.is_some() && record.first() == self.comment.as_ref()
     }
 
-    /// The end of the record that starts at `start`, behind its newline; `None` if it is not
-    /// in `bytes`.
+    /// The end of the record that starts at `start`, after its newline; `None` if it is not in `bytes`.
     pub(super) fn record_end(&self, bytes: &[u8], start: usize) -> Option<usize> {
         self.record(bytes, start).map(|(end, _)| end)
     }
@@ -43,10 +42,10 @@ impl Quotes {
             match bytes[at] {
                 b'\n' => return Some((at + 1, !is_plain)),
                 byte if byte == self.quote => {
-                    // A delimiter that was escaped begins no field.
+                    // An escaped delimiter does not begin a field.
                     let opens = at == start || at > field && bytes[at - 1] == self.delimiter;
                     at = if opens { self.close(bytes, at + 1)? } else { at + 1 };
-                    // Directly behind quotes an escape is a character.
+                    // Directly after quotes an escape is a character.
                     at +=
                         usize::from(opens && self.escape.is_some() && bytes.get(at) == self.escape.as_ref());
                 }
@@ -56,9 +55,9 @@ impl Quotes {
         }
     }
 
-    /// The end of the record that `from` is in, of records from the start of `bytes` on; `None` if it
-    /// is not known this way. Where neither escapes nor comments change what a quote means, only
-    /// quotes are stopped at, and line ends are looked for from `from` on.
+    /// The end of the record that contains `from`, for records from the start of `bytes` on; `None` if this
+    /// method cannot tell. If neither escapes nor comments change what a quote means, it stops only at
+    /// quotes, and searches for line ends from `from` on.
     pub(super) fn end_behind(&self, bytes: &[u8], from: usize) -> Option<usize> {
         if self.escape.is_some() || self.comment.is_some() {
             return None;
@@ -77,7 +76,7 @@ impl Quotes {
         }
     }
 
-    /// The byte behind the quote that closes what was opened before `at`.
+    /// The byte after the quote that closes what was opened before `at`.
     fn close(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
             let rest = bytes.get(at..)?;
@@ -94,7 +93,7 @@ impl Quotes {
     }
 }
 
-/// Where in a record with quotes one is. Byte by byte, as Python's reader does it.
+/// The position within a record with quotes. Byte by byte, as in Python's reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QuoteState {
     /// Before its first byte.
@@ -104,16 +103,16 @@ pub(super) enum QuoteState {
     Field,
     Unquoted,
     Quoted,
-    /// Behind a quote within quotes.
+    /// After a quote within quotes.
     Closed,
-    /// Behind an escape.
+    /// After an escape.
     Escaped {
         is_quoted: bool,
     },
 }
 
 impl QuoteState {
-    /// Takes the next byte; true if the record ends with it.
+    /// Processes the next byte; true if the record ends with it.
     pub(super) fn step(&mut self, byte: u8, quotes: &Quotes) -> bool {
         use QuoteState::{Closed, Comment, Escaped, Field, Quoted, Record, Unquoted};
         *self = match *self {

@@ -1,10 +1,10 @@
-//! What the runtime of a container writes around the lines of its programs, and which of these lines
-//! belong together.
+//! What the runtime of a container writes around the lines of its programs, and which of these lines belong
+//! together.
 //!
-//! A runtime cuts a line that is too long for it into parts, and marks all but the last. Parts that
-//! follow each other directly are one record; with a `record_start` for what is within, further
-//! lines of the same stream belong to it too. Whether a line begins a record is decided by it and
-//! the one before it, and by nothing else.
+//! A runtime cuts a line that is too long for it into parts, and marks all but the last. Parts that follow
+//! each other directly are one record; with a `record_start` for the inner text, further lines of the same
+//! stream belong to it too. Whether a line begins a record depends on it and the line before, and on nothing
+//! else.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use regex::bytes::Regex;
 
 use super::is_blank;
 
-/// Who wrote a line around another one.
+/// The program that wrote a line around another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
     /// containerd and CRI-O, as Kubernetes keeps their files: `<time> stdout F <line>`.
@@ -29,37 +29,37 @@ pub enum Runtime {
 pub struct RuntimeLine<'l> {
     /// When it was written.
     pub time: Option<&'l [u8]>,
-    /// Where to: `stdout` or `stderr`.
+    /// Its stream: `stdout` or `stderr`.
     pub stream: Option<&'l [u8]>,
-    /// Whose it is.
+    /// The service that it belongs to.
     pub service: Option<&'l [u8]>,
-    /// What else the runtime was told to write, as JSON.
+    /// Other attributes that the runtime was configured to write, as JSON.
     pub attrs: Option<&'l [u8]>,
-    /// What the program wrote, as it stands in the line.
+    /// What the program wrote, as in the line.
     pub payload: &'l [u8],
-    /// Whether the line of the program goes on in the next one.
+    /// Whether the program's line continues in the next one.
     pub is_partial: bool,
 }
 
-/// Records of lines that the runtime of a container wrote.
+/// Records made from lines that the runtime of a container wrote.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Who wrote them.
+    /// The runtime that wrote them.
     pub runtime: Runtime,
-    /// Found in the first line of what a program writes as one record.
+    /// Matches the first line of what a program writes as one record.
     pub record_start: Option<Regex>,
 }
 
-/// A line is told by this much. Docker cuts lines at 16 KiB, which escapes make six times as long, and
-/// may write a page of labels behind each; what kin of it cuts is longer.
+/// A line is recognised by this much of it. Docker cuts lines at 16 KiB, which escapes can make six times as
+/// long, and may write a page of labels after each; related runtimes cut at greater lengths.
 pub(super) const LOOK_AHEAD: usize = 1 << 20;
 
-/// Whether what a program wrote starts a record is decided by this much of it.
+/// Whether a program's output starts a record is decided by this much of it.
 const START_BYTES_MAX: usize = 4096;
 
 impl Parts {
-    /// Whether the line at the start of `rest`, which `before` is the line before, begins a record;
-    /// `None` if that cannot be known yet.
+    /// Whether the line at the start of `rest`, preceded by the line `before`, begins a record; `None` if
+    /// that cannot be known yet.
     pub(super) fn begins(&self, before: &[u8], rest: &[u8], is_end: bool) -> Option<bool> {
         let before = without_return(&before[..before.len().min(LOOK_AHEAD)]);
         let Some(before) = self.runtime.line(before) else { return Some(true) };
@@ -76,8 +76,8 @@ impl Parts {
             return Some(false);
         }
         let next = self.runtime.line(without_return(&head[..newline.unwrap_or(head.len())]));
-        // One that is cut off may go on when the file grows, and then it may be the next part. Behind a
-        // line that is whole it is a piece of its own, which costs nothing that stands before it.
+        // A line that is cut off may continue when the file grows, and may then be the next part. After a
+        // complete line it is a piece of its own, which costs nothing before it.
         let Some(next) = next else { return Some(!(is_unfinished && before.is_partial)) };
         if (before.stream, before.service) != (next.stream, next.service) {
             return Some(true);
@@ -93,13 +93,13 @@ impl Parts {
         })
     }
 
-    /// Whether these bytes, the last of a source, are the start of a line that is none yet. When it is
-    /// whole it may belong to the record before.
+    /// Whether these bytes, the last of a source, are the start of an incomplete line. Once complete, it may
+    /// belong to the record before.
     pub(super) fn are_cut_off(&self, bytes: &[u8]) -> bool {
         !is_blank(bytes) && memchr(b'\n', bytes).is_none() && self.runtime.line(bytes).is_none()
     }
 
-    /// Whether programs wrote nothing in a record, which then has no fields.
+    /// Whether the programs wrote nothing in a record, which then has no fields.
     pub(super) fn hold_nothing(&self, record: &[u8]) -> bool {
         let record = record.strip_suffix(b"\n").unwrap_or(record);
         let (mut is_partial, mut written) = (false, Vec::new());
@@ -120,26 +120,26 @@ impl Parts {
         !is_partial
     }
 
-    /// Whether a record may go on behind its last line, which has a line end.
+    /// Whether a record may continue after its last line, which has a line end.
     pub(super) fn may_go_on(&self, record: &[u8]) -> bool {
         let record = record.strip_suffix(b"\n").unwrap_or(record);
         let last = &record[memchr::memrchr(b'\n', record).map_or(0, |newline| newline + 1)..];
-        // Nothing can follow what is none of these lines.
+        // Nothing can follow a line that the runtime did not write.
         self.begins(last, b"", true) == Some(false)
     }
 }
 
-/// The start of a text of JSON, without its escapes as far as patterns care.
+/// The start of a JSON text, unescaped as far as patterns need it.
 fn unescaped_start(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr(b'\\', text) else { return Cow::Borrowed(text) };
-    // A text that is cut off within an escape is whole up to there.
+    // A text that is cut off within an escape is complete up to there.
     let mut out = text[..first].to_vec();
     unescape(&text[first..], &mut |bytes| out.extend_from_slice(bytes));
     Cow::Owned(out)
 }
 
-/// Hands the text of a JSON string, given without its quotes, to `push` in pieces. False, and only
-/// what precedes it, if it has an escape that is none.
+/// Passes the text of a JSON string, given without its quotes, to `push` in pieces. False, after passing only
+/// what precedes it, if there is an invalid escape.
 pub fn unescape(text: &[u8], push: &mut impl FnMut(&[u8])) -> bool {
     let mut rest = text;
     while let Some(at) = memchr(b'\\', rest) {
@@ -174,8 +174,8 @@ pub fn unescape(text: &[u8], push: &mut impl FnMut(&[u8])) -> bool {
     true
 }
 
-/// The character that the digits behind a `\u` stand for, two times four for a pair of surrogates,
-/// and how many bytes they are.
+/// The character that the digits after a `\u` stand for, twice four for a pair of surrogates, and the number
+/// of bytes they take.
 fn character(digits: &[u8]) -> Option<(char, usize)> {
     let unit = |digits: &[u8]| {
         let digits = digits.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
@@ -190,7 +190,7 @@ fn character(digits: &[u8]) -> Option<(char, usize)> {
 }
 
 impl Runtime {
-    /// What a job calls it.
+    /// Its name in a job.
     pub fn name(self) -> &'static str {
         match self {
             Runtime::Cri => "cri",
@@ -199,14 +199,13 @@ impl Runtime {
         }
     }
 
-    /// The container that a job calls so.
+    /// The runtime with this name in a job.
     pub fn named(name: &str) -> Option<Runtime> {
         let all = [Runtime::Cri, Runtime::Docker, Runtime::Compose];
         all.into_iter().find(|runtime| runtime.name() == name)
     }
 
-    /// Takes a line apart, which is given without its line end; `None` if it is none of this
-    /// runtime's.
+    /// Takes apart a line, given without its line end; `None` if this runtime did not write it.
     pub fn line(self, line: &[u8]) -> Option<RuntimeLine<'_>> {
         match self {
             Runtime::Cri => cri(line),
@@ -216,12 +215,12 @@ impl Runtime {
     }
 }
 
-/// `2023-10-27T12:34:56.789012345Z stdout F <line>`. Behind the P of a part or the F of a whole line
-/// there may be other tags, with colons between them.
+/// `2023-10-27T12:34:56.789012345Z stdout F <line>`. The P of a part or the F of a whole line may be followed
+/// by other tags, separated by colons.
 fn cri(line: &[u8]) -> Option<RuntimeLine<'_>> {
     let (time, rest) = split_once(line, b' ')?;
     let (stream, rest) = split_once(rest, b' ')?;
-    // Of an empty line some runtimes leave the last blank out.
+    // Some runtimes omit the last blank of an empty line.
     let (tags, payload) = split_once(rest, b' ').unwrap_or(rest.split_at(rest.len()));
     let is_partial = match tags {
         [b'P'] | [b'P', b':', ..] => true,
@@ -234,7 +233,7 @@ fn cri(line: &[u8]) -> Option<RuntimeLine<'_>> {
     Some(RuntimeLine { time: Some(time), stream: Some(stream), payload, is_partial, ..Default::default() })
 }
 
-/// Whether it is written as RFC 3339 has it, as far as its first letters tell.
+/// Whether it has the form of RFC 3339, as far as its first characters show.
 fn is_stamp(text: &[u8]) -> bool {
     matches!(text, [y, _, _, _, b'-', _, _, b'-', _, _, b'T', h, _, b':', _, _, b':', _, _, ..]
         if y.is_ascii_digit() && h.is_ascii_digit())
@@ -246,7 +245,7 @@ fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// An object with a `log`, and with `stream`, `time` and `attrs` if at all with any other member.
+/// An object with a `log`; any other member must be `stream`, `time` or `attrs`.
 fn docker(line: &[u8]) -> Option<RuntimeLine<'_>> {
     let mut found = RuntimeLine::default();
     let mut rest = line.trim_ascii().strip_prefix(b"{")?;
@@ -282,19 +281,18 @@ fn docker(line: &[u8]) -> Option<RuntimeLine<'_>> {
     }
     let log = log?;
     let ends = without_escape(log, b'n');
-    // A terminal ends its lines with a return too.
+    // A terminal also adds a carriage return to its lines.
     let payload = ends.map_or(log, |text| without_escape(text, b'r').unwrap_or(text));
     Some(RuntimeLine { payload, is_partial: ends.is_none(), ..found })
 }
 
-/// What precedes the escape at the end of a text of JSON, unless it is an escaped backslash and
-/// a letter.
+/// What precedes the escape at the end of a JSON text, unless it is an escaped backslash and a letter.
 fn without_escape(text: &[u8], letter: u8) -> Option<&[u8]> {
     let rest = text.strip_suffix(&[b'\\', letter])?;
     (rest.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0).then_some(rest)
 }
 
-/// The string of JSON at the start of `text`, without its quotes, and what follows it.
+/// The JSON string at the start of `text`, without its quotes, and what follows it.
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(b"\"")?;
     let mut at = 0;
@@ -307,8 +305,7 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The object of JSON at the start of `text`, and what follows it. Its strings and braces are
-/// looked at, and nothing else.
+/// The JSON object at the start of `text`, and what follows it. Only its strings and braces are examined.
 fn object(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut at, mut depth) = (0, 0_usize);
     loop {
@@ -329,7 +326,7 @@ fn object(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// `web-1  | <line>`, with colours around the name where it was written to a terminal.
+/// `web-1  | <line>`, with colours around the name if it was written to a terminal.
 fn compose(line: &[u8]) -> Option<RuntimeLine<'_>> {
     let line = without_colours(line);
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
@@ -345,7 +342,7 @@ fn compose(line: &[u8]) -> Option<RuntimeLine<'_>> {
     (!service.is_empty()).then(|| RuntimeLine { service: Some(service), payload, ..Default::default() })
 }
 
-/// What follows the sequences that a terminal takes for colours and for moves of its cursor.
+/// What follows the terminal sequences for colours and cursor movements.
 fn without_colours(mut text: &[u8]) -> &[u8] {
     while let Some(rest) = text.strip_prefix(b"\x1b[") {
         let length = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
@@ -361,11 +358,11 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// How far within a record a reader of pieces is.
+/// The progress of a reader of pieces within a record.
 #[derive(Debug)]
 pub(super) struct PartsWalk {
     parts: Parts,
-    /// The line that the last piece ended in, as much of it as tells what it is.
+    /// The line in which the last piece ended, as much of it as is needed to recognise it.
     line: Vec<u8>,
 }
 
@@ -382,7 +379,7 @@ impl PartsWalk {
             match self.parts.begins(&self.line, &piece[start + length + 1..], is_last) {
                 Some(true) => return (start + length + 1, true),
                 Some(false) => self.line.clear(),
-                // It is asked again, when more is there.
+                // It is called again when there are more bytes.
                 None => return (start + length, false),
             }
             start += length + 1;

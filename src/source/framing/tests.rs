@@ -1,4 +1,4 @@
-//! Records, and where a source may be cut, for each way to separate them.
+//! Records, and where a source may be cut, for each framing.
 
 use proptest::prelude::*;
 
@@ -96,7 +96,7 @@ fn a_cut_moves_forward_to_the_next_record() {
     assert_eq!(cut(b"ab\ncd\nef", 1, false), Some(3));
     assert_eq!(cut(b"ab\ncd\nef", 3, false), Some(3));
     assert_eq!(cut(b"ab\ncd\nef", 4, false), Some(6));
-    // Where there is none ahead, back.
+    // If there is none ahead, it goes back.
     assert_eq!(cut(b"ab\ncd\nef", 7, false), Some(6));
     assert_eq!(cut(b"abcdef", 2, false), None);
     assert_eq!(cut(b"ab\ncd\nef", 7, true), Some(8));
@@ -142,7 +142,7 @@ fn an_open_record_goes_on_or_does_not() {
 fn cut_records(framing: &Framing, text: &[u8], bytes_max: usize, lines_max: usize) -> Vec<(usize, Vec<u8>)> {
     let (mut found, mut start) = (Vec::new(), 0);
     while start < text.len() {
-        // As from a block that happens to reach so far, or all.
+        // Like a block that happens to reach this far, or to the end.
         let reach = text.len().min(start + 2 * bytes_max);
         let is_end = reach == text.len();
         let length = framing.cut(&text[start..reach], bytes_max, lines_max, is_end);
@@ -155,7 +155,7 @@ fn cut_records(framing: &Framing, text: &[u8], bytes_max: usize, lines_max: usiz
     found
 }
 
-/// The same, with every record followed as if it were too long, in pieces.
+/// The same, with every record followed in pieces as if it were too long.
 fn followed_records(framing: &Framing, text: &[u8], piece: usize) -> Vec<(usize, Vec<u8>, u64)> {
     let (mut found, mut start) = (Vec::new(), 0);
     while start < text.len() {
@@ -208,7 +208,7 @@ fn is_the_same_however_it_is_cut(
     let followed: Vec<_> = followed.into_iter().map(|(start, record, _)| (start, record)).collect();
     prop_assert_eq!(&followed, &all, "{:?}", framing);
     prop_assert_eq!(followed_lines, lines, "{:?}", framing);
-    // What is kept of a source is asked whether it goes on where it does.
+    // Asks whether a record continues at a place where it does not.
     for pair in all.windows(2) {
         let (open, next) = text.split_at(pair[1].0);
         let goes_on = framing.goes_on(&open[pair[0].0..], next, true);

@@ -1,4 +1,4 @@
-//! Which file is which, as logs are rotated, copied, cut and rewritten.
+//! Which file is which, as logs are rotated, copied, truncated and rewritten.
 
 use super::super::{Found, TAIL_BYTES};
 use super::*;
@@ -61,7 +61,7 @@ fn a_renamed_file_is_the_same_source_if_there_is_enough_of_it() {
     let folder = Folder::new();
     let content = log(1, 10_000);
     assert_eq!(decide(&[folder.file("b", &content)], &[known("a", &content, 6_000)]), [Recognised::Known(0)]);
-    // A short one only whole: its bytes may be a banner.
+    // A short one is recognised only as a whole: its bytes may be a banner.
     let short = log(2, 100);
     let longer = [&short[..], b"another log\n"].concat();
     assert_eq!(decide(&[folder.file("b", &short)], &[known("a", &short, 100)]), [Recognised::Known(0)]);
@@ -90,7 +90,7 @@ fn a_file_that_was_cut_or_rewritten_is_refused() {
     assert!(
         matches!(&decide(&[rewritten], &[before()])[0], Recognised::Changed(how) if how.contains("rewritten"))
     );
-    // Also where only the bytes before the checkpoint differ, behind the head.
+    // Also if only the bytes before the checkpoint differ, after the head.
     let content = log(1, 200_000);
     let mut touched = content.clone();
     touched[199_000] ^= 1;
@@ -98,7 +98,7 @@ fn a_file_that_was_cut_or_rewritten_is_refused() {
     assert!(matches!(decide(&files, &[known("a", &content, 200_000)])[0], Recognised::Changed(_)));
 }
 
-/// `known`, which lay where `file` lies.
+/// `known`, with the inode of `file`.
 fn lay_at(file: &Candidate, known: Known) -> Known {
     Known { inode: file.fingerprint.inode, ..known }
 }
@@ -111,16 +111,16 @@ fn of_a_small_log_the_inode_is_proof_if_it_holds_what_was_loaded() {
     let moved = || folder.file("log.1", &grown);
     let before = || lay_at(&moved(), known("log", &small, 100));
     assert_eq!(decide(&[moved()], &[before()]), [Recognised::Known(0)]);
-    // Elsewhere, or on another device, it could be any file that begins so.
+    // Elsewhere, or on another device, it could be any file with the same beginning.
     let inode = before().inode.expect("a file");
     for inode in [Inode { number: inode.number + 1, ..inode }, Inode { device: inode.device + 1, ..inode }] {
         let before = Known { inode: Some(inode), ..before() };
         assert_eq!(decide(&[moved()], std::slice::from_ref(&before)), [Recognised::New]);
-        // Under its name it is itself all the same.
+        // Under its own name it is still recognised.
         let in_place = folder.file("log", &grown);
         assert_eq!(decide(&[in_place], &[before]), [Recognised::Known(0)]);
     }
-    // An inode is given again: without the content it says nothing.
+    // Inodes are reused: without the content they say nothing.
     let other = folder.file("new", &log(9, 200));
     let before = lay_at(&other, known("log", &small, 100));
     assert_eq!(decide(&[other], &[before]), [Recognised::New]);
@@ -135,7 +135,7 @@ fn a_small_log_was_moved_where_its_name_stands_for_another_and_its_content_is_fo
     let files = [folder.file("log", b"another log\n"), folder.file("log.1", &grown)];
     let expected = [Recognised::New, Recognised::Known(0)];
     assert_eq!(decide(&files, std::slice::from_ref(&before)), expected);
-    // Where it stands as it stood, the other one only begins alike.
+    // If it is where it was, the other file merely begins alike.
     let files = [folder.file("log", &small), folder.file("log.1", &grown)];
     assert_eq!(decide(&files, std::slice::from_ref(&before)), [Recognised::Known(0), Recognised::New]);
     let files = [folder.file("other", b"another log\n"), folder.file("log.1", &grown)];
@@ -164,8 +164,8 @@ fn logs_that_begin_with_the_same_banner_are_told_apart_by_their_inodes() {
         folder.file("log.1", &with("two\ntwo again\n")),
         folder.file("log.2", &with("one\n")),
     ];
-    // What is `log.1` now was `log`, and what is `log.2` was `log.1`, of which only the banner
-    // was there: it is in all of them.
+    // The present `log.1` was `log`, and `log.2` was `log.1`, of which only the banner existed: all of them
+    // contain it.
     let before = [
         lay_at(&files[2], known("log.1", &one, one.len())),
         lay_at(&files[1], known("log", &two, two.len())),
