@@ -1,4 +1,4 @@
-//! `[dead_letters] to`: the text that names a target, with its password kept to itself.
+//! `[dead_letters] to`: the text that names a target, with its password protected.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::redis::{self, decoded, word};
 pub enum Address {
     /// A folder.
     Folder(PathBuf),
-    /// A stream of Redis.
+    /// A Redis stream.
     Redis(StreamAddress),
     /// A bucket.
     Bucket(CloudUrl),
-    /// A queue of SQS.
+    /// An SQS queue.
     Queue(CloudUrl),
 }
 
-/// A URL of a cloud's service. Its credentials are not in it, and what it sets besides is not shown.
+/// The URL of a cloud service. It holds no credentials, and the settings in it are not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CloudUrl(String);
 
@@ -37,13 +37,13 @@ pub struct StreamAddress {
     pub(super) stream: String,
 }
 
-/// What can be written.
+/// The accepted forms.
 const FORMS: &str = "'to' takes a folder (a path, or file:///PATH), a bucket (s3://BUCKET/PREFIX, gs://…, az://…), a \
                      queue (sqs://NAME.fifo?region=NAME) or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM";
 
 impl Address {
-    /// Reads the text of a job. A relative path starts at `folder`. `Err` is what is wrong with it,
-    /// and quotes nothing of it.
+    /// Reads the text of a job. A relative path starts at `folder`. `Err` says what is wrong with the text,
+    /// and quotes nothing from it.
     pub fn read(text: &str, folder: &Path) -> Result<Address, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return match text.trim().is_empty() {
@@ -79,7 +79,7 @@ impl Address {
         matches!(self, Address::Redis(stream) if stream.server.has_password())
     }
 
-    /// Whether what is sent there passes others in clear text.
+    /// Whether what is sent there crosses a network in clear text.
     pub fn is_open_to_others(&self) -> bool {
         matches!(self, Address::Redis(stream) if stream.server.is_open_to_others())
     }
@@ -109,7 +109,7 @@ impl StreamAddress {
     }
 }
 
-/// Only a queue that keeps an order tells a message that comes twice.
+/// Only a queue that keeps an order recognises a message that comes twice.
 fn queue(text: &str) -> Result<Address, String> {
     #[cfg(feature = "buckets")]
     bucket::aws::Named::read(bucket::aws::Service::Sqs, text)?;

@@ -1,8 +1,9 @@
 //! A bucket as a target: an object for each stretch of a source.
 //!
-//! Of two that write one, whoever looked at the table earlier must not have the last word. So the object's version is
-//! asked for before the table is read, and an object that was written since is not written over: the table is read
-//! again. An answer that is lost leaves the letters due, and the next delivery writes the same bytes.
+//! If two deliveries write the same object, the one that read the table earlier must not overwrite the
+//! other's. So the object's version is read before the table, and an object that was written since is not
+//! overwritten: the table is read again. A lost answer leaves the letters due, and the next delivery writes
+//! the same bytes.
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ pub(super) struct Letters {
     bucket: Bucket,
 }
 
-/// How often an object is begun anew that others write meanwhile.
+/// How often to start over with an object that others write meanwhile.
 const TRIES: usize = 10;
 
 impl Letters {
@@ -31,7 +32,7 @@ impl Letters {
         undelivered(self.bucket.url_of(key), failure.to_string())
     }
 
-    /// Writes the object of a stretch anew. It is there when this returns.
+    /// Rewrites the object of a stretch. It exists when this returns.
     fn write(&self, stretch: Stretch, outbox: &mut dyn Outbox, envelope: &Envelope) -> Result<Delivered> {
         let key = format!("{}/{}", stretches::folders(envelope).join("/"), stretches::name(stretch));
         for _ in 0..TRIES {

@@ -1,4 +1,4 @@
-//! The envelope: what is sent of a dead letter, as one JSON object.
+//! The envelope: a dead letter as it is sent, as one JSON object.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::printable::printable_json;
 use crate::sink::history::Line;
 use crate::sink::outbox::Outgoing;
 
-/// What is the same in every envelope of a job.
+/// The common parts of all envelopes of a job.
 pub(super) struct Envelope {
     pub(super) job: String,
     pub(super) table: String,
@@ -21,19 +21,19 @@ impl Envelope {
         Envelope { job: job.to_owned(), table }
     }
 
-    /// The id by which whoever receives a letter twice can tell. A replay leaves it, a rebuild of the
-    /// source does not.
+    /// The id by which a receiver can recognise a letter that arrives twice. A replay keeps it, a rebuild of
+    /// the source does not.
     pub(super) fn id(&self, letter: &Outgoing) -> String {
         format!("{}/{}/{}/{}", encoded(&self.job), letter.source_id, letter.offset, letter.generation)
     }
 
-    /// The letter for a file that lists all of a stretch: nothing in it depends on when it was
-    /// written or tried, but its state.
+    /// The letter for a file that lists all letters of a stretch: apart from its state, nothing in it depends
+    /// on when it was written or tried.
     pub(super) fn for_file(&self, letter: &Outgoing) -> String {
         printable_json(&self.of(letter).to_string())
     }
 
-    /// The letter for a queue, whose readers see no table.
+    /// The letter for a queue, whose readers do not see the table.
     pub(super) fn for_queue(&self, letter: &Outgoing) -> String {
         let mut envelope = self.of(letter);
         envelope["first_seen"] =
@@ -54,7 +54,7 @@ impl Envelope {
             "offset": letter.offset,
             "length": letter.length,
         });
-        // Where that is known only once all before it is loaded.
+        // While the line in the file is unknown because something before it is not loaded.
         if let Line { line: None, line_of_split, split_start } = letter.line {
             envelope["line_of_split"] = line_of_split.into();
             envelope["split_start"] = split_start.into();
@@ -81,7 +81,7 @@ impl Envelope {
     }
 }
 
-/// Puts bytes in as text, or as base64 where they are none.
+/// Inserts bytes as text or, if they are not text, as base64.
 fn put_bytes(envelope: &mut Value, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => envelope[name] = text.into(),
@@ -89,8 +89,8 @@ fn put_bytes(envelope: &mut Value, name: &str, bytes: &[u8]) {
     }
 }
 
-/// A name as one part of an id or of a path: what is no letter, digit, `-`, `_`, `~` or dot within is
-/// `%XX`, so no name reaches another folder, or hides.
+/// A name as one part of an id or of a path: anything but letters, digits, `-`, `_`, `~` and inner dots
+/// becomes `%XX`, so that no name can reach another folder, or be hidden.
 pub(super) fn encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {

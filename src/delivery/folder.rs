@@ -1,7 +1,7 @@
 //! A folder as a target: a file for each stretch of a source.
 //!
-//! A file is written under another name, and is then given its own, so who reads it never sees half of
-//! one. Below the folder that the job names no link is followed.
+//! A file is written under another name and then renamed, so a reader never sees half of one. Below the
+//! folder that the job names no link is followed.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter};
@@ -24,20 +24,20 @@ use crate::source::LETTERS_LOCK;
 use crate::stop::Stop;
 use crate::trust::is_ours;
 
-/// A folder that is there.
+/// An open folder.
 pub(super) struct Folder {
     root: OwnedFd,
     path: PathBuf,
 }
 
-/// How long another one is waited for.
+/// How long to wait for another delivery.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 const PRIVATE_FOLDER: Mode = Mode::S_IRWXU;
 const PRIVATE_FILE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 const AS_FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
-/// Without waiting: a pipe in the place of a file would have us wait for a reader for ever.
+/// Non-blocking: opening a pipe in place of a file would wait for a reader forever.
 const AS_FILE: OFlag = OFlag::O_WRONLY
     .union(OFlag::O_CREAT)
     .union(OFlag::O_NOFOLLOW)
@@ -45,8 +45,8 @@ const AS_FILE: OFlag = OFlag::O_WRONLY
     .union(OFlag::O_CLOEXEC);
 
 impl Folder {
-    /// Opens it, and makes it if only itself is missing: a mount that is not there is not written
-    /// around.
+    /// Opens it, and creates it if only the last component is missing: if a mount is missing, nothing is
+    /// written in its place.
     pub(super) fn open(path: &Path) -> Result<Folder> {
         match DirBuilder::new().mode(PRIVATE_FOLDER.bits()).create(path) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
@@ -69,11 +69,11 @@ impl Folder {
             path.push(&name);
             folder = below(&folder, &name, &path)?;
         }
-        // Of two that write there, the one that looked at the table earlier must not have the last word.
+        // If two deliveries write there, the one that read the table earlier must not overwrite the other's.
         path.push(LETTERS_LOCK);
         let lock = match openat(&folder, LETTERS_LOCK, AS_FILE, PRIVATE_FILE).map(File::from) {
             Ok(lock) if lock.metadata().is_ok_and(|found| found.is_file()) => lock,
-            // ENXIO: a pipe that nobody reads.
+            // ENXIO: a pipe without a reader.
             Ok(_) | Err(Errno::ENXIO) => {
                 return Err(undelivered(path.display(), "it is not a plain file; remove it"));
             }
@@ -96,7 +96,7 @@ impl Folder {
 impl Target for Folder {
     fn take(&mut self, outbox: &mut dyn Outbox, envelope: &Envelope, stop: &Stop) -> Result<()> {
         let Some((folder, _lock)) = self.of_table(envelope, stop)? else { return Ok(()) };
-        // Asked only now: whoever held the lock has marked what he wrote.
+        // Queried only now: the previous holder of the lock has marked what it wrote.
         for stretch in outbox.due_stretches()? {
             if stop.asked().is_some() {
                 break;
@@ -109,7 +109,7 @@ impl Target for Folder {
 }
 
 impl Folder {
-    /// Writes the file of a stretch anew. It is on the disk when this returns.
+    /// Rewrites the file of a stretch. It is on the disk when this returns.
     fn write(
         &self,
         folder: &OwnedFd,
@@ -120,7 +120,7 @@ impl Folder {
         let name = stretches::name(stretch);
         let draft = format!(".{name}.tmp");
         let failed = |cause: io::Error| undelivered(self.path.join(&name).display(), cause.to_string());
-        // Of a run that was killed: nobody else writes here.
+        // Left behind by a killed run: no other process writes here.
         let _ = unlinkat(folder, draft.as_str(), UnlinkatFlags::NoRemoveDir);
         let file = openat(folder, draft.as_str(), AS_FILE | OFlag::O_EXCL, PRIVATE_FILE);
         let mut file =
@@ -143,8 +143,8 @@ impl Folder {
     }
 }
 
-/// Opens a folder below another one, and makes it if it is missing. One of another user is refused:
-/// he could read all that is brought there, and put something else in its place.
+/// Opens a folder below another one, and creates it if it is missing. A folder of another user is refused:
+/// its owner could read everything that is delivered there, and replace it.
 fn below(folder: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd> {
     let open = || {
         match mkdirat(folder, name, PRIVATE_FOLDER) {

@@ -1,9 +1,9 @@
-//! Delivery: dead letters to where a job wants them besides, `[dead_letters] to`.
+//! Delivery: dead letters to the additional target of a job, `[dead_letters] to`.
 //!
-//! The destination stays the truth. What is due there ([`Outbox`]) is brought to a `Target` after
-//! the commit, in order, and marked once the target has acknowledged it. So everything arrives at
-//! least once, under an id that stays the same, and a target that is down costs nothing but time.
-//! A new kind of target is a file beside these and a line in `address`.
+//! The destination stays the truth. What is due there ([`Outbox`]) is sent to a `Target` after the commit, in
+//! order, and marked once the target has acknowledged it. So everything arrives at least once, under a stable
+//! id, and a target that is down costs nothing but time. A new kind of target is a file beside these and a
+//! line in `address`.
 
 mod address;
 mod bucket;
@@ -22,26 +22,26 @@ use crate::failpoint;
 use crate::sink::outbox::{Delivered, Outbox};
 use crate::stop::Stop;
 
-/// A place that takes dead letters.
+/// A receiver of dead letters.
 trait Target {
-    /// Brings there what is due, and marks what has arrived. An error ends it; what was marked
-    /// before is delivered, and the rest stays due. So it does after a request to stop.
+    /// Sends what is due, and marks what has arrived. An error or a request to stop ends it; what was marked
+    /// before is delivered, and the rest stays due.
     fn take(&mut self, outbox: &mut dyn Outbox, envelope: &Envelope, stop: &Stop) -> Result<()>;
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug)]
 pub struct Outcome {
-    /// So many letters have arrived.
+    /// How many letters have arrived.
     pub delivered: u64,
-    /// So many are due still.
+    /// How many letters are still due.
     pub undelivered: u64,
-    /// Why that is.
+    /// Why they are.
     pub result: Result<()>,
 }
 
-/// Delivers what is due of a job. Where nothing is, the target is not even asked whether it is
-/// there. An error is one of the outbox.
+/// Delivers what is due for a job. If nothing is, the target is not even contacted. The error is one of the
+/// outbox.
 pub fn deliver(to: &Address, job: &str, outbox: &mut dyn Outbox, stop: &Stop) -> Result<Outcome> {
     let due = outbox.due()?;
     if due == 0 {
@@ -53,7 +53,7 @@ pub fn deliver(to: &Address, job: &str, outbox: &mut dyn Outbox, stop: &Stop) ->
     Ok(Outcome { delivered: due.saturating_sub(undelivered), undelivered, result })
 }
 
-/// The one attempt to reach it.
+/// Connects to the target, in a single attempt.
 fn open(to: &Address) -> Result<Box<dyn Target>> {
     Ok(match to {
         Address::Folder(path) => Box::new(folder::Folder::open(path)?),
@@ -73,14 +73,14 @@ fn mark(outbox: &mut dyn Outbox, delivered: &Delivered) -> Result<()> {
     if delivered.is_empty() {
         return Ok(());
     }
-    // Whoever dies here sends them again, with the same ids.
+    // A process that dies here sends them again, with the same ids.
     failpoint::reached("before-mark");
     outbox.mark(delivered)?;
     failpoint::reached("after-mark");
     Ok(())
 }
 
-/// That letters could not be brought to `to`.
+/// The error when letters could not be delivered to `to`.
 fn undelivered(to: impl std::fmt::Display, why: impl Into<String>) -> crate::error::Error {
     ErrorKind::Undelivered { to: to.to_string(), why: why.into() }.into()
 }

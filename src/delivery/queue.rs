@@ -1,8 +1,9 @@
-//! A FIFO queue of SQS as a target: a message for each letter, ten at a time.
+//! An SQS FIFO queue as a target: a message for each letter, ten at a time.
 //!
-//! A message is named by its letter and how often that was tried, so a letter that is sent twice within five minutes
-//! arrives once. Messages of a source are in its order. A message is text without most control characters, so the
-//! letter goes in base64; one that is too long for a message goes without its record, whose place and hash are in it.
+//! The deduplication id of a message is that of its letter with the number of attempts, so a letter that is
+//! sent twice within five minutes arrives once. Messages of a source keep its order. A message is text
+//! without most control characters, so the letter is sent as base64; one that is too long for a message is
+//! sent without its record, but with the record's place and hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,14 +16,14 @@ use crate::error::{Error, Result};
 use crate::sink::outbox::{Delivered, Outbox, Outgoing};
 use crate::stop::Stop;
 
-/// A longer letter goes without its record: in base64 it would not fit into a message of 256 KiB.
+/// A longer letter is sent without its record: as base64 it would not fit into a message of 256 KiB.
 const LETTER_MAX: usize = 192 << 10;
 
-/// What one request carries: so many messages, and so many bytes of them.
+/// The limits of one request: this many messages, and this many bytes.
 const MESSAGES: usize = 10;
 const BYTES: usize = 256 << 10;
 
-/// A queue that is there.
+/// An existing queue.
 pub(super) struct Queue {
     shown: String,
     aws: Aws,
@@ -30,7 +31,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Asks where the queue is.
+    /// Looks up the queue.
     pub(super) fn open(text: &str) -> Result<Queue> {
         let named = Named::read(Service::Sqs, text).map_err(Error::usage)?;
         let (aws, shown) = (named.open()?, named.describe());
@@ -46,7 +47,7 @@ impl Queue {
         Ok(Queue { shown, aws, url: answer["QueueUrl"].clone() })
     }
 
-    /// Sends messages, and says which have arrived; an error if not all have.
+    /// Sends messages, and returns which have arrived; an error if not all have.
     fn send(&self, messages: &[Value]) -> (Vec<String>, Result<()>) {
         let question = json!({ "QueueUrl": self.url, "Entries": messages });
         let answer = match asked(&self.aws, &self.shown, "SendMessageBatch", &question) {
@@ -106,7 +107,7 @@ impl Target for Queue {
     }
 }
 
-/// Letters with their messages, in parts that each fit into a request.
+/// Letters with their messages, in parts that each fit into one request.
 fn parts<'l>(letters: &'l [Outgoing], envelope: &Envelope) -> Vec<Vec<(&'l Outgoing, Value)>> {
     let mut parts: Vec<Vec<(&Outgoing, Value)>> = Vec::new();
     let mut bytes = 0;
@@ -132,7 +133,7 @@ fn parts<'l>(letters: &'l [Outgoing], envelope: &Envelope) -> Vec<Vec<(&'l Outgo
     parts
 }
 
-/// The letter, without its record if it is too long with it.
+/// The letter, without its record if it would be too long with it.
 fn text(letter: &Outgoing, envelope: &Envelope) -> String {
     let whole = envelope.for_queue(letter);
     if whole.len() <= LETTER_MAX {
@@ -144,10 +145,10 @@ fn text(letter: &Outgoing, envelope: &Envelope) -> String {
     envelope.for_queue(&short)
 }
 
-/// Messages of a source are in order.
+/// The group within which messages are ordered: one per source.
 fn group(envelope: &Envelope, letter: &Outgoing) -> String {
     let group = format!("{}/{}", encoded(&envelope.job), letter.source_id);
-    // No group has a longer name.
+    // A group's name may not be longer.
     match group.len() {
         ..=128 => group,
         _ => blake3::hash(group.as_bytes()).to_hex().to_string(),

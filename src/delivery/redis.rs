@@ -1,7 +1,7 @@
-//! A stream of Redis as a target: `XADD stream * id … letter …` for each letter, a page at a time.
+//! A Redis stream as a target: `XADD stream * id … letter …` for each letter, a page at a time.
 //!
-//! A page goes out in one piece and its answers are read behind it, so that a letter costs no round
-//! trip. A letter counts as delivered when its own answer is there, and all before it.
+//! A page is sent in one piece and its answers are read afterwards, so that a letter costs no round trip. A
+//! letter counts as delivered when its own answer and those of all letters before it have arrived.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use crate::redis::{Answer, Connection, NotOpened, meaning, no_answer, put, why};
 use crate::sink::outbox::{Delivered, Outbox};
 use crate::stop::Stop;
 
-/// How long a page may take, there and back.
+/// How long a page may take, including the answers.
 const PAGE_MAX: Duration = Duration::from_secs(30);
 
-/// A stream of a server that has let us in.
+/// A stream of a server that has accepted the login.
 pub(super) struct Stream {
     address: StreamAddress,
     connection: Connection,
@@ -73,7 +73,7 @@ impl Target for Stream {
                     Err(cause) => Err(undelivered(&self.address, why(&cause))),
                 };
             }
-            // What has arrived before the line broke has arrived.
+            // Letters acknowledged before the line broke are delivered.
             mark(outbox, &delivered)?;
             ended?;
         }
@@ -81,7 +81,7 @@ impl Target for Stream {
     }
 }
 
-/// What a refusal means, by its first word.
+/// The meaning of a refusal, by its first word.
 fn refused(address: &StreamAddress, word: &str) -> Error {
     let meaning = match word {
         "WRONGTYPE" => "the key of that name is not a stream (WRONGTYPE)".to_owned(),
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// What is made of what a server sends.
+    /// Parses what a server sends.
     fn said(bytes: &[u8]) -> io::Result<Result<(), String>> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let socket = TcpStream::connect(listener.local_addr().expect("an address")).expect("a line");

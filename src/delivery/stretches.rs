@@ -1,8 +1,8 @@
-//! What a folder and a bucket have in common: a file for each stretch of a source, `dead-letters/{job}/{table}/{source
-//! id}-{number}.ndjson`, that holds all letters of it.
+//! The common part of folders and buckets: a file for each stretch of a source,
+//! `dead-letters/{job}/{table}/{source id}-{number}.ndjson`, that holds all of its letters.
 //!
-//! It is written whole whenever one of its letters is due. So its name and its bytes follow from the table, whoever
-//! writes it and however often.
+//! It is written as a whole whenever one of its letters is due. So its name and its bytes follow from the
+//! table, whichever process writes it and however often.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::failpoint;
 use crate::sink::outbox::{Delivered, Outbox, Stretch};
 use crate::source::LETTERS;
 
-/// The folders in which the files of a job's table are, one in the other.
+/// The nested folders that hold the files of a job's table.
 pub(super) fn folders(envelope: &Envelope) -> [String; 3] {
     [LETTERS.to_owned(), encoded(&envelope.job), encoded(&envelope.table)]
 }
@@ -22,7 +22,7 @@ pub(super) fn name(stretch: Stretch) -> String {
     format!("{}-{}.ndjson", stretch.source_id, stretch.number)
 }
 
-/// Writes all letters of a stretch, and says which of them are to be marked once they are where they belong.
+/// Writes all letters of a stretch, and returns which of them to mark once they are in place.
 pub(super) fn write(
     stretch: Stretch,
     outbox: &mut dyn Outbox,

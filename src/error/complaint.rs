@@ -1,9 +1,9 @@
-//! What is wrong with a job file, shown where it stands.
+//! What is wrong with a job file, shown at its place.
 //!
-//! All that is wrong is told at once, each thing with its line and a caret, as rustc does:
-//! a person who mends a job file should not have to run the program once per mistake. What is
-//! shown is the file's own text, never what a `${VARIABLE}` in it became. What must not be seen is
-//! told by the reader of the file; what still looks like a password is hidden besides.
+//! All faults are reported at once, each with its line and a caret, as in rustc: a person who fixes a job
+//! file should not have to run the program once per mistake. The excerpt is the file's own text, never the
+//! value of a `${VARIABLE}` in it. The reader of the file says which parts must be hidden; anything else that
+//! looks like a password is hidden as well.
 
 use std::fmt;
 use std::ops::Range;
@@ -31,11 +31,11 @@ pub struct Complaint {
 pub struct Finding {
     /// What it is, and what to do about it.
     pub message: String,
-    /// Where it stands; nowhere if it is about something that is absent.
+    /// Its place; `None` if it is about something absent.
     pub excerpt: Option<Excerpt>,
 }
 
-/// A place in a job file, in a form that can be shown.
+/// A place in a job file, in displayable form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
     /// The line, counted from one.
@@ -49,8 +49,8 @@ pub struct Excerpt {
 }
 
 impl Complaint {
-    /// A complaint about the file at `path`, whose findings stand at these ranges of `source`; what
-    /// stands at the ranges of `hidden` is not shown.
+    /// A complaint about the file at `path`, whose findings are at these ranges of `source`; the ranges in
+    /// `hidden` are not shown.
     pub(crate) fn new(
         path: &Path,
         source: &str,
@@ -58,7 +58,7 @@ impl Complaint {
         hidden: &[Range<usize>],
     ) -> Complaint {
         assert!(!findings.is_empty(), "a complaint without a finding");
-        // In the order of the file; what is absent comes last.
+        // In the order of the file; findings about something absent come last.
         findings.sort_by_key(|(_, range)| range.as_ref().map_or(usize::MAX, |range| range.start));
         let more = findings.len().saturating_sub(FINDINGS_MAX);
         findings.truncate(FINDINGS_MAX);
@@ -77,7 +77,7 @@ impl Complaint {
         &self.path
     }
 
-    /// What is wrong with it, in the order of the file: the first ones, if they are many.
+    /// The findings, in the order of the file; only the first ones, if there are many.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -133,8 +133,8 @@ impl Excerpt {
     }
 }
 
-/// A line as it is shown, and the characters of it that `range` became: passwords and what
-/// would upset a terminal are replaced, and a long line is cut around the caret.
+/// A line as shown, and the characters of it that `range` became: passwords and terminal control characters
+/// are replaced, and a long line is cut around the caret.
 fn shown(line: &str, range: Range<usize>, secrets: &[Range<usize>]) -> (String, Range<usize>) {
     let mut cells: Vec<char> = Vec::new();
     let (mut start, mut end) = (None, None);

@@ -1,13 +1,12 @@
-//! What the world can do to us, as one error type.
+//! Everything outside the program that can fail, as one error type.
 //!
-//! A record that cannot be a row is *data* and never comes here (see `reject`). A broken
-//! invariant is a panic. What is left is the world failing: a file that vanished, a server
-//! that is gone, a job file that asks for the impossible. Each kind holds what a person
-//! needs to act, and `report::Exit` turns it into an exit code; nothing else looks inside.
+//! A record that cannot be a row is *data* and never comes here (see `reject`). A broken invariant is a
+//! panic. What is left are failures of the environment: a file that vanished, a server that is gone, a job
+//! file that asks for the impossible. Each kind holds what a person needs to act, and `report::Exit` turns it
+//! into an exit code; nothing else looks inside.
 //!
-//! There is one type because a caller of `pipeline::run` can do only one thing with any of
-//! these: report it and tell the shell. It is boxed, so that `Result` stays one word wide
-//! on the hot path.
+//! There is one type because a caller of `pipeline::run` can do only one thing with any of these: report it
+//! and set the exit code. It is boxed, so that `Result` stays one word wide on the hot path.
 
 mod complaint;
 pub(crate) mod secret;
@@ -24,10 +23,10 @@ pub use complaint::{Complaint, Excerpt, Finding};
 /// The result of everything that can fail for a reason outside a record.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Something outside the records went wrong.
+/// A failure outside the records.
 pub struct Error(Box<ErrorKind>);
 
-/// What went wrong. The text of a kind says what happened, where, and what to do next.
+/// What failed. The text of a kind says what happened, where, and what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -51,7 +50,7 @@ pub enum ErrorKind {
         feature: &'static str,
     },
 
-    /// The connection string, or what replaces a part of it, asks for what cannot be had.
+    /// The connection string, or a substitute for a part of it, asks for something impossible.
     #[error("{0}")]
     Connection(String),
 
@@ -62,45 +61,45 @@ pub enum ErrorKind {
     /// The job file cannot be read. Nothing was touched.
     #[error("cannot read the job file {}: {}", path.display(), unnumbered(cause))]
     JobFile {
-        /// The file, as the person named it.
+        /// The file, as the user named it.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
     },
 
-    /// A job was to be written where one is.
+    /// A job was to be written where one exists.
     #[error(
         "{} is there already, and a job that somebody may have edited is not written over; \
          name another file with -o, or remove it", path.display()
     )]
     JobExists {
-        /// Its file.
+        /// The file of the existing job.
         path: PathBuf,
     },
 
-    /// A job or database that was not named is there, and may be another user's.
+    /// A job or database that was not named exists, and may be another user's.
     #[error("{} was not named, but is there, and {why}; if it is the right {what}, name it with {flag}", path.display())]
     Untrusted {
-        /// Its file.
+        /// The file.
         path: PathBuf,
-        /// What it would be: a job, a database.
+        /// What it is used as: a job, a database.
         what: &'static str,
-        /// What speaks against it.
+        /// The reason for the distrust.
         why: String,
-        /// How it is named.
+        /// The flag that names it.
         flag: String,
     },
 
-    /// No file is where files were named.
+    /// No file exists under the names given.
     #[error("{}", no_files(names, *are_folders, passed_over.as_ref(), *not_selected))]
     NoFiles {
-        /// What was named.
+        /// The names.
         names: Vec<PathBuf>,
         /// All of these are folders.
         are_folders: bool,
-        /// A file that was there and passed over, and why.
+        /// An existing file that was skipped, and why.
         passed_over: Option<(PathBuf, String)>,
-        /// Files that were there, and that `include` and `exclude` leave out.
+        /// Existing files that `include` and `exclude` leave out.
         not_selected: usize,
     },
 
@@ -142,18 +141,18 @@ pub enum ErrorKind {
     File {
         /// What was being attempted, as a verb: "open", "read".
         doing: &'static str,
-        /// The file, as the person named it.
+        /// The file, as the user named it.
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
     },
 
-    /// A source is not what it was: it shrank, was overwritten, or is not the file we know.
+    /// A source is not what it was: it shrank, was overwritten, or is not the known file.
     #[error("{}: {what}", path.display())]
     Source {
-        /// The file, as the person named it.
+        /// The file, as the user named it.
         path: PathBuf,
-        /// Where in it, decompressed, if that is known.
+        /// The decompressed offset, if known.
         offset: Option<u64>,
         /// What was found, where, and what to do about it.
         what: String,
@@ -163,13 +162,13 @@ pub enum ErrorKind {
     #[error("{}", list(.0))]
     Unfit(Vec<String>),
 
-    /// A newer program has made our tables. Nothing was touched.
+    /// A newer program has created logmill's tables. Nothing was touched.
     #[error(
         "the tables {tables} are of version {version}, and this program knows {known}; use the logmill that made \
          them, or a newer one"
     )]
     NewerTables {
-        /// Which tables, in words.
+        /// The tables, in words.
         tables: &'static str,
         /// Their version.
         version: i64,
@@ -177,23 +176,23 @@ pub enum ErrorKind {
         known: i64,
     },
 
-    /// The destination refused to work, in a way that trying again does not mend.
+    /// The destination refused to work, in a way that retrying does not fix.
     #[error("{doing}: {message}")]
     Server {
         /// The step at which it happened.
         doing: String,
-        /// The server's own code, where it gave one.
+        /// The server's own code, if it gave one.
         sqlstate: Option<String>,
         /// The server's message and what to do next. Never the values of a row.
         message: String,
     },
 
-    /// The destination is a file, and the library that writes it refused.
+    /// The destination is a file, and the library that writes it returned an error.
     #[error("{doing}: {message}")]
     DatabaseFile {
         /// The step at which it happened, or the file.
         doing: String,
-        /// The library's own code, where it gave one.
+        /// The library's own code, if it gave one.
         code: Option<i32>,
         /// Its message and what to do next. Never the values of a row.
         message: String,
@@ -202,21 +201,21 @@ pub enum ErrorKind {
     /// The destination did not come back in the time that the job allows.
     #[error("{what}{}", gave_up(.waited.as_ref()))]
     Unreachable {
-        /// The last thing that was tried, and what came of it.
+        /// The last attempt, and its outcome.
         what: String,
-        /// How long was waited before we gave up, if at all.
+        /// How long it waited before giving up, if at all.
         waited: Option<Duration>,
     },
 
-    /// Dead letters could not be brought to where the job wants them besides.
+    /// Dead letters could not be delivered to the additional target of the job.
     #[error(
         "cannot deliver dead letters to {to}: {why}; what is not delivered stays due, and the next load or \
          `logmill dead-letters deliver` tries again"
     )]
     Undelivered {
-        /// Where they were to go, without secrets.
+        /// The target, without secrets.
         to: String,
-        /// What is in the way.
+        /// The reason.
         why: String,
     },
 
@@ -227,7 +226,7 @@ pub enum ErrorKind {
         source_name: String,
         /// The run and its backend or process.
         holder: String,
-        /// What became of it and what to do about it.
+        /// What happened to it and what to do about it.
         then: &'static str,
     },
 
@@ -238,30 +237,30 @@ pub enum ErrorKind {
     )]
     TakenOver,
 
-    /// The destination is not as far as it had said. What is there is whole.
+    /// The destination is not as far as it had acknowledged. What is there is consistent.
     #[error(
         "the destination has lost commits that it had acknowledged: has a standby that lagged taken over, or was an \
          older copy put back? What is there is whole; run again to load what is missing"
     )]
     WentBack,
 
-    /// A rebuild would not give what was asked for. What it is about stands as it was.
+    /// A rebuild would not produce what was asked for. Everything is as it was.
     #[error("{0}; nothing was changed")]
     NotRebuilt(String),
 
-    /// The connection was lost in the middle of a rebuild, which is one transaction, or another one and it
-    /// waited for each other.
+    /// The connection was lost in the middle of a rebuild, which is one transaction, or the rebuild and
+    /// another transaction waited for each other.
     #[error(
         "the connection was lost, or the server ended a deadlock, before the rebuild was whole, and nothing of it was \
          kept: what was there is there; run again to begin anew"
     )]
     Interrupted,
 
-    /// A signal asked us to stop, and we did, cleanly.
+    /// A signal requested a stop, and the run stopped cleanly.
     #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
     Stopped(i32),
 
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     #[error("cannot start {what}: {cause}")]
     NoThread {
         /// What was to be started.
@@ -270,7 +269,7 @@ pub enum ErrorKind {
         cause: String,
     },
 
-    /// A part of the program broke one of its own rules. Nothing was half done.
+    /// A part of the program broke one of its own rules. Nothing was left half done.
     #[error(
         "{0} (this is a bug in logmill; what was committed is whole, and a second run goes on from there)"
     )]
@@ -288,7 +287,7 @@ impl Error {
         ErrorKind::Usage(message.into()).into()
     }
 
-    /// A complaint about a connection string, or what replaces a part of it.
+    /// A complaint about a connection string, or a substitute for a part of it.
     pub(crate) fn connection(message: impl Into<String>) -> Error {
         ErrorKind::Connection(message.into()).into()
     }
@@ -301,7 +300,7 @@ impl Error {
         ErrorKind::File { doing, path: path.to_owned(), cause }.into()
     }
 
-    /// A file that could not be made: what is there already is never overwritten.
+    /// A file that could not be created: an existing file is never overwritten.
     pub(crate) fn new_file(doing: &'static str, path: &Path, cause: io::Error) -> Error {
         match cause.kind() {
             io::ErrorKind::AlreadyExists => {
@@ -311,7 +310,7 @@ impl Error {
         }
     }
 
-    /// A database that was not named and may be another user's; its address names it.
+    /// A database that was not named and may be another user's; `address` is what to name it by.
     pub(crate) fn found_database(path: &Path, why: String, address: &str) -> Error {
         let flag = format!("--into {address}");
         ErrorKind::Untrusted { path: path.to_owned(), what: "database", why, flag }.into()
@@ -330,7 +329,7 @@ impl Error {
         ErrorKind::Broken(what.into()).into()
     }
 
-    /// The text without the name of the file that it is about, for where that stands beside.
+    /// The text without the name of the file it is about, for use beside that name.
     pub(crate) fn without_path(&self, path: &Path) -> String {
         match self.kind() {
             ErrorKind::File { doing, path: of, cause } if of == path => {
@@ -341,14 +340,14 @@ impl Error {
         }
     }
 
-    /// Whether this concerns one source alone, so that the others can still be loaded.
+    /// Whether this concerns only one source, so that the others can still be loaded.
     pub(crate) fn is_about_one_source(&self) -> bool {
         matches!(*self.0, ErrorKind::File { .. } | ErrorKind::Source { .. })
     }
 }
 
 impl ErrorKind {
-    /// The word for it that programs may rely on.
+    /// Its code, which programs may rely on.
     pub fn code(&self) -> &'static str {
         match self {
             ErrorKind::Usage(_) => "usage",
@@ -386,7 +385,7 @@ impl ErrorKind {
 /// Why it is not clear which sources of a job are meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
-    /// The file is none of its sources.
+    /// The file is not one of its sources.
     #[error("job {job} has loaded no {}", file.display())]
     NoFile {
         /// The job.
@@ -394,7 +393,7 @@ pub enum Unclear {
         /// The file.
         file: PathBuf,
     },
-    /// The files are none of its sources of that day.
+    /// The files are not among its sources of that day.
     #[error("job {job} has loaded no such file for {date}")]
     NoFileOn {
         /// The job.
@@ -402,7 +401,7 @@ pub enum Unclear {
         /// The day.
         date: NaiveDate,
     },
-    /// The name is that of several.
+    /// Several sources have the name.
     #[error("{name} was loaded more than once")]
     Several {
         /// The name.
@@ -446,14 +445,14 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// What the system says, without the number of its error, which tells a person nothing.
+/// The system's message without its error number, which tells a person nothing.
 fn unnumbered(cause: &io::Error) -> String {
     let words = cause.to_string();
     let end = words.find(" (os error ").unwrap_or(words.len());
     words[..end].to_owned()
 }
 
-/// Several findings in one message: one alone stands by itself, more become a list.
+/// Several findings in one message: a single one by itself, more as a list.
 fn list(findings: &[String]) -> String {
     match findings {
         [one] => one.clone(),
@@ -502,7 +501,7 @@ fn gave_up(waited: Option<&Duration>) -> String {
     waited.map_or(String::new(), |waited| format!("; gave up after {} s", waited.as_secs()))
 }
 
-/// What is said of a signal that came before a rebuild was whole.
+/// The message about a signal that came before a rebuild was complete.
 pub fn rebuild_stopped(signal: i32) -> String {
     format!(
         "stopped by {}; what was not rebuilt to its end is as it was, run again to begin anew",

@@ -1,16 +1,15 @@
-//! Passwords in texts, found so that they are never shown.
+//! Finds passwords in texts, so that they are never shown.
 //!
-//! A password can stand in a job file (`url = "postgres://ada:pass@host/db"`), and messages
-//! show lines of that file. The search works on any text, also on a line that is broken
-//! TOML, because that is when lines are shown. It would rather hide too much than too
-//! little: what it leaves out is only ever looked at by a person.
+//! A password can be in a job file (`url = "postgres://ada:pass@host/db"`), and messages show lines of that
+//! file. The search works on any text, including a line of broken TOML, because that is when lines are shown.
+//! It hides too much rather than too little: the result is only ever read by a person.
 
 use std::ops::Range;
 
 /// What is shown in place of a password.
 pub(crate) const MASK: &str = "***";
 
-/// What the names of settings hold whose values are secret, wherever they stand.
+/// Parts of the names of settings whose values are secret, wherever they occur.
 const NAMES: [&str; 11] = [
     "password",
     "passwd",
@@ -31,22 +30,22 @@ pub(crate) fn is_name(name: &str) -> bool {
     NAMES.iter().any(|secret| name.contains(secret))
 }
 
-/// Whether a password may be near: a name of one, or a URL.
+/// Whether a password may be near: the name of one, or a URL.
 pub(crate) fn is_hint(text: &str) -> bool {
     text.contains("://") || is_name(text)
 }
 
 /// A password in a text.
 struct Secret {
-    /// The password alone: what is masked.
+    /// The password alone, which is masked.
     value: Range<usize>,
-    /// With what names it and what closes it: what is cut out.
+    /// With its name and closing delimiter, which is removed.
     whole: Range<usize>,
-    /// Where its name ends, or what else stands before it.
+    /// The end of its name, or of whatever precedes it.
     name_end: usize,
 }
 
-/// Where in `text` passwords stand, in order and apart.
+/// The places of passwords in `text`, sorted and without overlaps.
 pub(crate) fn find(text: &str) -> Vec<Range<usize>> {
     apart(secrets(text).into_iter().map(|secret| secret.value).collect())
 }
@@ -59,12 +58,12 @@ fn secrets(text: &str) -> Vec<Secret> {
         let name = secret.name_end - 1;
         !values.iter().any(|value| value.contains(&name) && value.end <= secret.value.start)
     });
-    // A reference to a variable is no secret, and helps the reader of the line.
+    // A reference to a variable is not a secret, and helps the reader of the line.
     found.retain(|Secret { value, .. }| !value.is_empty() && !is_reference(&text[value.clone()]));
     found
 }
 
-/// The same parts of a text, in order and without overlaps.
+/// The same parts of a text, sorted and without overlaps.
 pub(super) fn apart(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
     parts.sort_by_key(|part| part.start);
     parts.dedup_by(|later, earlier| {
@@ -97,8 +96,8 @@ pub(crate) fn removed(text: &str) -> String {
     let cuts = apart(secrets(text).into_iter().map(|secret| secret.whole).collect());
     for Range { start, end } in cuts.into_iter().rev() {
         let (before, after) = (&kept[..start], &kept[end..]);
-        // What separates it from its neighbour goes with it. The first parameter of a URL leaves
-        // its question mark to the next one.
+        // The separator to its neighbour is removed too. The first parameter of a URL leaves its question
+        // mark to the next one.
         let (start, end) = match before.chars().next_back() {
             Some('?') if after.starts_with('&') => (start, end + 1),
             Some('?' | '&' | ' ') => (start - 1, end),
@@ -109,8 +108,8 @@ pub(crate) fn removed(text: &str) -> String {
     kept.trim().to_owned()
 }
 
-/// `scheme://user:PASSWORD@host`. A password that should have been escaped may hold any
-/// character, so it reaches up to the last `@` of its literal.
+/// `scheme://user:PASSWORD@host`. A password that should have been escaped may contain any character, so it
+/// extends to the last `@` of its literal.
 fn in_urls(text: &str) -> impl Iterator<Item = Secret> {
     text.match_indices("://").filter_map(|(index, separator)| {
         let start = index + separator.len();
@@ -128,13 +127,13 @@ fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
     for name in NAMES {
         for (index, _) in lower.match_indices(name) {
             let after = &text[index + name.len()..];
-            // The name may be quoted, as keys of TOML can be.
+            // The name may be quoted, like a key in TOML.
             let after = after.strip_prefix(['"', '\'']).unwrap_or(after).trim_start();
             let Some(value) = after.strip_prefix('=') else { continue };
             let value = value.trim_start();
             let start = text.len() - value.len();
             let end = match value.chars().next() {
-                // Not a value but a table or list of them, each with a name of its own.
+                // Not a value but a table or list of them, each with its own name.
                 Some('{' | '[') => continue,
                 Some(quote @ ('"' | '\'')) => {
                     // Three quotes open a literal as well as one.
@@ -160,8 +159,8 @@ fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
     found.into_iter()
 }
 
-/// The end of the string literal that `at` is in: the next quote of the kind that stands
-/// last before it, or the end of the line.
+/// The end of the string literal that contains `at`: the next quote of the kind that last precedes it, or the
+/// end of the line.
 fn literal_end(text: &str, at: usize) -> usize {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
@@ -171,7 +170,7 @@ fn literal_end(text: &str, at: usize) -> usize {
     }
 }
 
-/// Where in `text` the first character is that `is_end` and has no backslash before it.
+/// The first character in `text` that satisfies `is_end` and is not preceded by a backslash.
 fn unescaped(text: &str, is_end: impl Fn(char) -> bool) -> usize {
     let mut escaped = false;
     for (index, ch) in text.char_indices() {

@@ -1,8 +1,8 @@
-//! The type of a field, from the values that were seen.
+//! The type of a field, from the observed values.
 //!
-//! The narrowest type that takes every value is proposed. Where none does, but one takes nearly
-//! all of very many, the others are dirt: that type is proposed, and what it costs is said. Text
-//! takes every text and JSON everything.
+//! The narrowest type that accepts every value is proposed. If none does, but one accepts nearly all of very
+//! many values, the others are dirt: that type is proposed, along with what it costs. Text accepts every text
+//! and JSON everything.
 
 use super::stamps::{self, DAY_FIRST, LAYOUTS, MONTH_FIRST, SYSLOG};
 use super::traits::Traits;
@@ -12,17 +12,17 @@ use crate::figure::{count, share, some};
 use crate::schema::{Bounds, Decimal, Field, Float, Json, Kind, List, StampFormat, Text, Timestamp};
 use chrono::{DateTime, NaiveDate};
 
-/// A type, and what there is to say about it.
+/// A type, with remarks.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) kind: Kind,
-    /// What was seen, in a few words; may be empty.
+    /// What was observed, in a few words; may be empty.
     pub(super) note: String,
-    /// Values that the type does not take, if it does not take all, out of so many.
+    /// The values that the type does not accept, if any, and the total.
     pub(super) odd: Option<(Met, u64)>,
-    /// Whether stamps name no zone.
+    /// Whether timestamps name no zone.
     pub(super) lacks_zone: bool,
-    /// A type that a person must decide on, with what it takes to decide.
+    /// A type that a person must decide on, with what that takes.
     pub(super) ask: Option<(Kind, &'static str)>,
 }
 
@@ -32,7 +32,7 @@ impl Choice {
     }
 }
 
-/// A type that is tried.
+/// A candidate type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
     Bool,
@@ -49,9 +49,9 @@ enum Try {
     Text,
 }
 
-/// Dirt is what at most one of so many values is,
+/// Values are dirt if they are at most one in this many.
 const CLEAN_PER_ODD: u64 = 1_000;
-/// where there are so many at least.
+/// At least this many values are needed for that.
 const CLEAN_MIN: u64 = 1_000;
 
 impl Try {
@@ -117,19 +117,19 @@ pub(super) fn choose(name: &str, values: &Values, voids: &[&str]) -> Choice {
     }
 }
 
-/// What is a version number in one file is one in the next, also if all of it looks like an address.
+/// A version number in one file is a version number in the next, even if all of them look like addresses.
 fn is_version(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["version", "release", "build"].iter().any(|word| name.contains(word))
 }
 
-/// Whether nothing tells the day of these stamps from their month.
+/// Whether nothing distinguishes day and month in these timestamps.
 fn is_ambiguous(tried: Try, values: &Values, voids: &[&str]) -> bool {
     let count = |number| values.count(Traits::layout(number), voids);
     matches!(tried, Try::Layout(MONTH_FIRST | DAY_FIRST)) && count(MONTH_FIRST) == count(DAY_FIRST)
 }
 
-/// What values of several kinds are.
+/// Describes values of several kinds.
 fn mixture(values: &Values, voids: &[&str]) -> String {
     let kinds = [
         (Traits::TEXT, "texts"),
@@ -143,7 +143,7 @@ fn mixture(values: &Values, voids: &[&str]) -> String {
     if let [(_, only)] = met.as_slice() {
         return (*only).to_owned();
     }
-    // A person who sees that three of a million are texts may rather have those as dead letters.
+    // A person who sees that three of a million are texts may prefer those as dead letters.
     met.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     let met: Vec<String> = met.iter().map(|(number, what)| format!("{what} in {}", count(*number))).collect();
     met.join(", ")
@@ -203,10 +203,10 @@ fn range(low: String, high: String) -> String {
     if low == high { format!("always {low}") } else { format!("{low} to {high}") }
 }
 
-/// Seconds from 2001 to 2099. Before that there were few logs, and numbers of ten digits begin there.
+/// Seconds from 2001 to 2099. Before that there were few logs, and ten-digit numbers begin there.
 const EPOCHS_S: (f64, f64) = (978_307_200.0, 4_102_444_800.0);
 
-/// Numbers that are points in time, by the name of their key and by their range.
+/// Numbers that are points in time, judged by the name of their key and by their range.
 fn epoch(name: &str, low: f64, high: f64) -> Option<Choice> {
     if !is_time(name) {
         return None;
@@ -226,7 +226,7 @@ fn epoch(name: &str, low: f64, high: f64) -> Option<Choice> {
     Some(Choice::new(kind, format!("{range}; {called} since 1970")))
 }
 
-/// Whether a key is called like a point in time.
+/// Whether a key has a name typical of a point in time.
 fn is_time(name: &str) -> bool {
     let words = super::name::words(name);
     let is_span = |word: &String| {
@@ -277,7 +277,7 @@ fn stamp(rules: Timestamp, range: Option<(i64, i64)>, zoneless: u64, values: &Va
 fn layout(number: usize, values: &Values, voids: &[&str]) -> Choice {
     let rules = stamps::rules(number);
     if !LAYOUTS[number].names_year {
-        // Only a person knows the year, and a job that lacks it loads nothing.
+        // Only a person knows the year, and a job without it loads nothing.
         let ask = (Kind::Timestamp(rules), "with year = … under [source], or with --date");
         let note = "stamps that name no year, so kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
@@ -305,7 +305,7 @@ fn days(values: &Values) -> String {
     }
 }
 
-/// A list of scalars of one kind, or else JSON.
+/// A list of scalars of one kind, otherwise JSON.
 fn list(values: &Values) -> Choice {
     let json = |note: &str| Choice::new(Kind::Json(Json::default()), note);
     let Some(items) = &values.items else { return json("lists") };
@@ -345,7 +345,7 @@ pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
         return Choice::new(kind, "");
     }
     let note = match values.distinct.texts() {
-        // Said of many texts, this is a remark; of few, it is the data itself.
+        // For many texts, this is a remark; for few, it would be the data itself.
         Some(distinct) if texts >= 20 * distinct.len() as u64 => {
             let named: Vec<String> = distinct.iter().map(|text| format!("{text:?}")).collect();
             format!("only {}", named.join(", "))
@@ -356,7 +356,7 @@ pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
     Choice::new(kind, note)
 }
 
-/// What a choice costs, in a few words.
+/// The cost of a choice, in a few words.
 pub(super) fn cost(odd: &Met, total: u64, instead: &str) -> String {
     let examples: Vec<String> = odd.first.iter().map(|(_, example)| format!("{example:?}")).collect();
     format!(

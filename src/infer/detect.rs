@@ -1,9 +1,9 @@
-//! Detection: which formats files could be in, and how much of them each explains.
+//! Detection: which formats files could have, and how much of them each explains.
 //!
-//! A candidate is what a job would say. All are tried on records from the start, the middle and
-//! the end, because a log may begin with a banner and change half way, and the one that explains
-//! most lines is it; of those that explain as many, the one that says most. A candidate that reads
-//! anything would explain everything, so beside its format each has a look of its own.
+//! A candidate is what a job would specify. All are tried on records from the start, the middle and the end,
+//! because a log may begin with a banner and change half way. The candidate that explains most lines wins;
+//! among equals, the most specific one. A format that accepts anything would explain everything, so each
+//! candidate also has its own check of what a record looks like.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use crate::format::{AnyFormat, Chunk, Dialect, Memory, PRESETS, Preamble, Preset
 pub struct Sample {
     /// From its start.
     pub start: Vec<u8>,
-    /// From its middle and its end, if it is larger.
+    /// From its middle and its end, if it is large enough.
     pub others: Vec<Vec<u8>>,
 }
 
@@ -28,15 +28,15 @@ impl Sample {
     }
 }
 
-/// Whether what a format has read looks like one of its records.
+/// Whether a record, as read by the format, looks like one of its own.
 type Look = fn(&[u8], &Record<'_>) -> bool;
 
-/// A format that files could be in.
+/// A format that files could have.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// What it is called.
     pub name: String,
-    /// The lines of a job's `[source]` that say it.
+    /// The lines of a job's `[source]` that specify it.
     pub lines: String,
     is_like: Look,
     /// Whether a record can be found without those before it.
@@ -46,24 +46,24 @@ pub struct Candidate {
 /// How much of some samples a format explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Explained {
-    /// Lines of records and of what the format has beside them,
+    /// The explained lines: those of records and the format's other lines.
     pub lines: u64,
-    /// out of so many.
+    /// The total number of lines.
     pub of: u64,
 }
 
 impl Explained {
-    /// Whether it is most lines: more than what it does not explain.
+    /// Whether it explains more lines than not.
     pub fn is_most(self) -> bool {
         2 * self.lines > self.of
     }
 
-    /// Whether it is so much of all.
+    /// Whether it explains at least this percentage.
     pub fn is_share(self, percent: u64) -> bool {
         self.of > 0 && 100 * self.lines >= percent * self.of
     }
 
-    /// Whether it is a greater share than that of another.
+    /// Whether its share is greater than another's.
     pub fn is_more(self, other: Explained) -> bool {
         u128::from(self.lines) * u128::from(other.of) > u128::from(other.lines) * u128::from(self.of)
     }
@@ -74,7 +74,7 @@ impl Explained {
     }
 }
 
-/// The formats that are tried, those that say most first.
+/// The formats to try, the most specific first.
 pub fn candidates(sample: &Sample) -> Vec<Candidate> {
     let start = sample.start.trim_ascii_start();
     let named = |name: &str, is_like| Candidate {
@@ -101,7 +101,7 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         PRESETS.iter().partition(|preset| preset.format != "regex");
     let (of_syslog, others): (Vec<&Preset>, Vec<&Preset>) =
         of_regex.into_iter().partition(|preset| OF_SYSLOG.contains(&preset.name));
-    // What a format reads, and names besides.
+    // A preset that names a built-in format, with more specific fields.
     candidates.splice(0..0, of_others.into_iter().filter_map(of_named_preset));
     candidates.extend(of_syslog.into_iter().map(of_preset));
     candidates.extend([
@@ -118,7 +118,8 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         let is_object = |_: &[u8], record: &Record<'_>| matches!(record.root().raw(), Raw::Object { .. });
         let of_objects = |name| Candidate { can_begin_anywhere: false, ..named(name, is_object) };
         if RECORDS.is_match(start) {
-            // All of it may be one line, which is an object too; of several such lines each is a record.
+            // All of it may be one line, which is an object too; if there are several such lines, each is a
+            // record.
             let lines = sample.pieces().flat_map(|piece| piece.split(|&byte| byte == b'\n'));
             let is_one = lines.filter(|line| RECORDS.is_match(line)).nth(1).is_none();
             candidates.insert(if is_one { 0 } else { candidates.len() }, of_objects("cloudtrail"));
@@ -126,7 +127,7 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         candidates.push(of_objects("json"));
     }
     let log_formats = LOG_FORMATS.iter().filter(|(_, log_format, _)| {
-        // That nobody passed a request on says nothing of what stands there in other lines.
+        // Missing proxies in some lines say nothing about that value in other lines.
         !log_format.ends_with("$http_x_forwarded_for\"") || names_proxies(sample)
     });
     candidates.extend(log_formats.map(|&(name, log_format, is_like)| Candidate {
@@ -141,11 +142,11 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
     candidates
 }
 
-/// Presets whose lines are syslog too, which says less of them.
+/// Presets whose lines are also syslog, which is less specific.
 const OF_SYSLOG: [&str; 1] = ["openssh"];
 
-/// Log formats that stand ready in the configuration that servers come with. Others put something else
-/// behind the same values.
+/// Log formats predefined in the servers' default configurations. Other formats append other values after the
+/// same ones.
 const LOG_FORMATS: [(&str, &str, Look); 2] = [
     (
         "access as nginx.conf has it",
@@ -159,12 +160,12 @@ const LOG_FORMATS: [(&str, &str, Look); 2] = [
     ),
 ];
 
-/// Whether the last value of a line, in quotes, is whom proxies passed a request on for, or none.
+/// Whether the last quoted value of a line is the list of clients that proxies forwarded for, or empty.
 fn is_forwarded(line: &[u8]) -> bool {
     last_quoted(line).is_some_and(|last| last == "-" || are_addresses(last))
 }
 
-/// Whether that is so of nearly all lines that have such a value.
+/// Whether that is so for nearly all lines that have such a value.
 fn names_proxies(sample: &Sample) -> bool {
     let lines = sample.pieces().flat_map(|piece| piece.split(|&byte| byte == b'\n'));
     let values = lines.filter(|line| ACCESS.is_match(line)).filter_map(last_quoted);
@@ -180,7 +181,7 @@ fn last_quoted(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(found.get(1)?.as_bytes()).ok()
 }
 
-/// Addresses with commas between them, as proxies write whom they do not know too.
+/// Addresses separated by commas, in the form that proxies also write for unknown clients.
 fn are_addresses(text: &str) -> bool {
     let is_address = |text: &str| {
         text == "unknown" || text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
@@ -188,7 +189,7 @@ fn are_addresses(text: &str) -> bool {
     text.split(',').all(|text| is_address(text.trim()))
 }
 
-/// A well-known log, as a pattern that a person can go on with.
+/// A well-known log, as a pattern that a person can extend.
 fn of_preset(preset: &Preset) -> Candidate {
     let Preset { name, about, pattern, record_start, .. } = preset;
     let start = record_start.map_or_else(String::new, |start| format!("record_start = '{start}'\n"));
@@ -200,7 +201,7 @@ fn of_preset(preset: &Preset) -> Candidate {
     }
 }
 
-/// A well-known log that another format than a pattern reads.
+/// A well-known log that is read by a format other than a pattern.
 fn of_named_preset(preset: &Preset) -> Option<Candidate> {
     let Preset { name, about, format, .. } = preset;
     let is_like: Look = match *name {
@@ -220,8 +221,8 @@ fn of_name(name: &str) -> Regex {
     regex(preset(name).expect("a preset of ours").pattern)
 }
 
-/// The columns of PostgreSQL's csvlog, which has no line of names. Before version 14 it had 24, and
-/// before 13 one less.
+/// The columns of PostgreSQL's csvlog, which has no header line. Before version 14 there were 24, and before
+/// 13 one less.
 const CSVLOG: [&str; 26] = [
     "log_time",
     "user_name",
@@ -251,7 +252,7 @@ const CSVLOG: [&str; 26] = [
     "query_id",
 ];
 
-/// PostgreSQL's csvlog, if a record of one line says how many columns there are.
+/// PostgreSQL's csvlog, if a record of one line shows how many columns there are.
 fn csvlog(start: &[u8]) -> Option<Candidate> {
     let lines = start.split(|&byte| byte == b'\n').filter(|line| CSVLOG_START.is_match(line));
     let mut counts = lines.filter_map(|line| Some(values(std::str::from_utf8(line).ok()?, ',').len()));
@@ -265,7 +266,7 @@ fn csvlog(start: &[u8]) -> Option<Candidate> {
     })
 }
 
-/// Values with this delimiter between them, if the lines look like a table.
+/// Values separated by this delimiter, if the lines look like a table.
 fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
     let Table { width, has_header } = table(start, delimiter as char)?;
     let mut lines = format!("format = \"{name}\"\n");
@@ -288,8 +289,8 @@ fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
     })
 }
 
-/// Whether a further file begins otherwise than the first does: with a record where that one has a header,
-/// or with a header where it has a record.
+/// Whether a further file begins differently from the first: with a record where that one has a header, or
+/// with a header where it has a record.
 pub fn begins_otherwise(sample: &Sample, first: &Sample, dialect: &Dialect) -> bool {
     let has_header = dialect.columns.is_none();
     let names = names_columns(&sample.start, &first.start, has_header, dialect.delimiter as char);
@@ -297,7 +298,7 @@ pub fn begins_otherwise(sample: &Sample, first: &Sample, dialect: &Dialect) -> b
 }
 
 impl Candidate {
-    /// The same for what stands within the lines of a container.
+    /// The same within the lines of a container.
     pub fn within(&self, container: &str) -> Candidate {
         let payload = self.lines.strip_prefix("format").unwrap_or(&self.lines);
         Candidate {
@@ -308,7 +309,7 @@ impl Candidate {
     }
 }
 
-/// What programs wrote, line by line, out of the lines of their container. `format` has its text in the
+/// The lines that programs wrote, extracted from the lines of their container. `format` has its text in the
 /// first slot.
 pub fn payloads(format: &AnyFormat, sample: &Sample, record_bytes_max: usize) -> Sample {
     let preamble = Preamble::default();
@@ -327,7 +328,7 @@ pub fn payloads(format: &AnyFormat, sample: &Sample, record_bytes_max: usize) ->
     Sample { start: lines(&sample.start), others: sample.others.iter().map(lines).collect() }
 }
 
-/// How much of the samples `format` explains, which is that of the candidate.
+/// How much of the samples `format` explains, which is the candidate's format.
 pub fn explain(
     candidate: &Candidate,
     format: &AnyFormat,
@@ -340,7 +341,7 @@ pub fn explain(
         let mut preamble = Preamble::default();
         for piece in sample.pieces() {
             if !candidate.can_begin_anywhere && !std::ptr::eq(piece, &sample.start) {
-                // What is not looked at is neither explained nor not.
+                // A piece that is not examined counts neither way.
                 continue;
             }
             let chunk = Chunk { bytes: piece, preamble: &preamble, record_bytes_max };
@@ -351,7 +352,7 @@ pub fn explain(
     explained
 }
 
-/// More lines of one record than this are not explained by its first one.
+/// At most this many lines of one record count as explained by it.
 const LINES_MAX: u64 = 100;
 
 fn explain_piece(
@@ -363,12 +364,12 @@ fn explain_piece(
     let mut lines = 0;
     let counted = format.each_record(chunk, memory, |place, record, _| {
         if record.is_ok_and(|record| (candidate.is_like)(place.raw, record)) {
-            // A stack trace belongs to its record; what goes on for longer is something else.
+            // A stack trace belongs to its record; anything longer is something else.
             lines += 1 + (memchr::memchr_iter(b'\n', place.raw).count() as u64).min(LINES_MAX);
         }
     });
     lines += u64::from(counted.skipped);
-    // Of many records on one line each counts as one.
+    // If many records share a line, each counts as one.
     Explained { lines, of: lines.max(u64::from(counted.lines) - u64::from(counted.blank)) }
 }
 
@@ -379,7 +380,7 @@ static BYTES: LazyLock<Regex> = LazyLock::new(|| regex(r#"" [0-9]+ [0-9]+\r?$"#)
 
 static LAST_QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#" "([^"]*)"\r?$"#));
 
-/// The name of a host and its port before what else would be the client.
+/// The name of a host and its port, in front of the client.
 static VHOST: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"^[A-Za-z0-9.*_-]+:[0-9]+ \S+ \S+ .* \[[^\]]+\] ".*" [0-9]{3} "#));
 

@@ -1,9 +1,8 @@
 //! What a file looks like, from its first bytes.
 //!
-//! Asked before anything is inferred, so that a file of another kind is refused with one
-//! line that says what it is, rather than loaded as a million rejects. It is a look and no
-//! promise, a job that names its format never comes here, and which format text is in is
-//! found out in `detect`.
+//! This check comes before any inference, so that a file of another kind is refused with one line that says
+//! what it is, rather than loaded as a million rejects. It is a quick look, not a promise, and a job that
+//! names its format skips it; `detect` determines the format of text.
 
 use std::sync::LazyLock;
 
@@ -16,35 +15,36 @@ use crate::source::stranger_of_head;
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
-    /// One JSON object per line, at least for the most part.
+    /// One JSON object per line, at least mostly.
     Ndjson,
     /// Nothing, or blank lines only.
     Empty,
     /// Text of another kind.
     Text {
-        /// What, with its article: "an access log".
+        /// Its type, with an article: "an access log".
         what: &'static str,
-        /// How it can be made into lines of JSON, where that is one command.
+        /// How to convert it to lines of JSON, if one command can.
         hint: Option<&'static str>,
     },
-    /// Two values in each line. Prose with a comma can look so too, and only a header tells them apart.
+    /// Two values in each line. Prose with a comma can look like this too, and only a header distinguishes
+    /// them.
     Pairs {
         /// What it would be: "CSV".
         what: &'static str,
     },
-    /// Something that no format reads.
+    /// Something that no format can read.
     Other {
-        /// What, with its article: "a binary file".
+        /// Its type, with an article: "a binary file".
         what: &'static str,
-        /// How it can be made into lines, where that is one command.
+        /// How to convert it to lines, if one command can.
         hint: Option<&'static str>,
     },
 }
 
-/// So many lines are looked at.
+/// How many lines are examined.
 const LINES_MAX: usize = 100;
 
-/// Looks at the first bytes of a file. `is_all` says that it has no more.
+/// Examines the first bytes of a file. `is_all` means that it has no more.
 pub fn look(bytes: &[u8], is_all: bool) -> Looks {
     if let Some(what) = of_magic(bytes) {
         return Looks::Other { what, hint: None };
@@ -68,7 +68,7 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
     if 2 * objects >= lines.len() {
         return Looks::Ndjson;
     }
-    // One line that is longer than what we were given.
+    // One line that is longer than the given bytes.
     if lines.len() == 1 && !is_all && lines[0].starts_with(b"{\"") && !lines[0].contains(&b'\r') {
         return Looks::Ndjson;
     }
@@ -83,14 +83,14 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
 }
 
 fn is_object(line: &[u8]) -> bool {
-    // Most lines that are no objects show it with their first byte.
+    // Most lines that are not objects show it with their first byte.
     let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     line.first() == Some(&b'{')
         && parse_json(line, &arena, &mut scratch, &mut record).is_ok()
         && matches!(record.root().raw(), Raw::Object { .. })
 }
 
-/// What says its name in its first bytes.
+/// A type whose first bytes identify it.
 fn of_magic(bytes: &[u8]) -> Option<&'static str> {
     let compressed: [(&[u8], &str); 4] = [
         (b"\x1f\x8b", "a gzip file"),
@@ -102,7 +102,7 @@ fn of_magic(bytes: &[u8]) -> Option<&'static str> {
     of_compressed.map(|(_, what)| *what).or_else(|| stranger_of_head(bytes))
 }
 
-/// What its bytes show to be nothing that can be cut into lines of text.
+/// A type whose bytes show that it cannot be cut into lines of text.
 fn of_bytes(lines: &[&[u8]], bytes: &[u8]) -> Option<(&'static str, Option<&'static str>)> {
     if lines[0][0] == 0x1e {
         return Some(("a JSON text sequence (RFC 7464)", Some("tr -d '\\036'")));
@@ -162,7 +162,7 @@ fn of_lines(lines: &[&[u8]], bytes: &[u8]) -> (&'static str, Option<&'static str
     ("plain text", None)
 }
 
-/// What stands between the values of most lines, if each has as many, and how many there are.
+/// The delimiter between the values of most lines, if each has the same number, and that number.
 fn of_values(lines: &[&[u8]]) -> Option<(&'static str, usize)> {
     [(b'\t', "TSV"), (b',', "CSV"), (b';', "CSV with semicolons")].into_iter().find_map(
         |(delimiter, what)| {

@@ -1,18 +1,17 @@
 //! Inference: the format of files, and the schema that a person would have written for their records.
 //!
-//! [`Seen`] is shown every value of every record, so what it proposes holds for all that was
-//! read, and only the rest of the world can prove it wrong. It proposes little: what JSON
-//! says by itself (integers, doubles, truth values), texts that are all of one well-known
-//! form (points in time, days, UUIDs, addresses), and text and JSON for everything else. A
-//! guess that a later value breaks makes dead letters, and text takes every text.
+//! [`Seen`] receives every value of every record, so what it proposes holds for everything that was read, and
+//! only other data can refute it. It proposes little: what JSON itself distinguishes (integers, doubles,
+//! booleans), texts that all have one well-known form (points in time, days, UUIDs, addresses), and text and
+//! JSON for everything else. A guess that a later value violates makes dead letters, and text accepts every
+//! text.
 //!
-//! So it never proposes an enum (the next value of a set that was closed so far would be a
-//! dead letter; the note names the values instead), and keeps objects as JSON, whole: columns
-//! made of members would lose the members that come later, so those are only offered. One odd
-//! value in a thousand is dirt, and is told with its place.
+//! So it never proposes an enum (the next value outside a set would be a dead letter; the note names the
+//! values instead), and keeps objects whole, as JSON: columns made of members would lose members that appear
+//! later, so those are only offered. One odd value in a thousand is dirt, and is reported with its place.
 //!
-//! Nothing depends on which worker saw what, so many can look at a file at once: what they saw is
-//! put together in the order of the file, by [`Seen::merge`].
+//! The result does not depend on which worker saw what, so several can read a file at once: [`Seen::merge`]
+//! joins their results in file order.
 
 mod choice;
 mod detect;
@@ -38,48 +37,48 @@ pub use name::{dated, is_same_log, job_name, job_name_of_directory, table_name};
 use traits::{Traits, VOIDS};
 use values::{KEYS_MAX, Key, Keys, Met};
 
-/// What was seen in the records so far.
+/// What was observed in the records so far.
 #[derive(Debug, Default)]
 pub struct Seen {
     malformed: u64,
     first_malformed: Option<(Spot, Code, &'static str)>,
     keys: Keys,
-    /// Whether the records are of a format of text.
+    /// Whether the records come from a text format.
     is_text: bool,
 }
 
-/// Where a record stands among those that are looked at.
+/// The place of a record among the examined ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
-    /// The file, by number.
+    /// The index of the file.
     pub file: usize,
     /// The offset of the record in it.
     pub offset: u64,
 }
 
-/// A field that is proposed.
+/// A proposed field.
 #[derive(Clone, Debug)]
 pub struct Inferred {
     /// The field.
     pub field: Field,
     /// What it was inferred from, in a few words; may be empty.
     pub note: String,
-    /// What it could be instead, if a person says what it takes.
+    /// An alternative, if a person supplies what it takes.
     pub instead: Option<(Field, &'static str)>,
 }
 
-/// Values that a proposed type does not take.
+/// Values that a proposed type does not accept.
 #[derive(Clone, Debug)]
 pub struct Odd {
     /// The field.
     pub field: String,
     /// Its type.
     pub kind: &'static str,
-    /// The type that takes them all.
+    /// The type that accepts them all.
     pub instead: &'static str,
-    /// How many there are,
+    /// How many there are.
     pub count: u64,
-    /// of so many.
+    /// The total number of values.
     pub of: u64,
     /// The first of them.
     pub first: Vec<(Spot, String)>,
@@ -90,7 +89,7 @@ pub struct Odd {
 pub struct Unstorable {
     /// The field.
     pub field: String,
-    /// What is in them.
+    /// What they contain.
     pub what: &'static str,
     /// What can be done about it; may be empty.
     pub advice: &'static str,
@@ -100,68 +99,68 @@ pub struct Unstorable {
     pub first: Spot,
 }
 
-/// What a job could say.
+/// What a job could specify.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
     /// The fields, in the order in which the files have their keys.
     pub fields: Vec<Inferred>,
     /// Members of objects that could be fields too.
     pub members: Vec<Inferred>,
-    /// Texts that mean null, beside those that the format has.
+    /// Texts that mean null, besides those of the format.
     pub nulls: Vec<&'static str>,
-    /// Fields that have no value twice.
+    /// Fields in which no value occurs twice.
     pub unique: Vec<String>,
-    /// Fields with stamps that name no zone.
+    /// Fields with timestamps that name no zone.
     pub zoneless: Vec<String>,
-    /// Types that few values break.
+    /// Types that a few values violate.
     pub odd: Vec<Odd>,
-    /// What no column can hold.
+    /// Values that no column can hold.
     pub unstorable: Vec<Unstorable>,
     /// How many records they were inferred from.
     pub records: u64,
-    /// How many records do not have the shape of the format.
+    /// How many records were malformed.
     pub malformed: u64,
-    /// The first of those, and what it is.
+    /// The first of those, and what is wrong with it.
     pub first_malformed: Option<(Spot, Code, &'static str)>,
-    /// How many keys have no field, because they are too many.
+    /// How many keys get no field, because there are too many.
     pub left_out: u64,
 }
 
-/// What decides what a job could say, beside what was seen.
+/// What else affects a proposal, besides the observed values.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// Texts that mean null in the format.
     pub nulls: Vec<String>,
-    /// Whether no number in the destination is NaN.
+    /// Whether no number in the destination can be NaN.
     pub holds_no_nan: bool,
-    /// Whether JSON goes into a `jsonb` of PostgreSQL.
+    /// Whether JSON is stored as a PostgreSQL `jsonb`.
     pub has_jsonb: bool,
-    /// Fields that are texts, whatever those seen look like.
+    /// Fields that are texts, whatever their observed values look like.
     pub texts: Vec<String>,
     /// Fields that a record need not have.
     pub optional: Vec<String>,
 }
 
-/// More columns than this nobody wants, and not every destination can have.
+/// No one wants more columns than this, and some destinations do not allow more.
 const FIELDS_MAX: usize = 500;
 
-/// More members than this are not offered.
+/// At most this many members are offered.
 const MEMBERS_MAX: usize = 40;
 
-/// Of fewer values each can well be there once.
+/// With fewer values, each may easily occur only once.
 const UNIQUE_MIN: u64 = 100;
 
-/// A longer text is no key.
+/// A longer text is not a key.
 const KEY_CHARS_MAX: usize = 64;
 
 impl Seen {
-    /// Looks at a record.
+    /// Observes a record.
     pub fn record(&mut self, spot: Spot, record: &Record<'_>, arena: &Bump) {
         self.is_text |= record.root().is_text();
         self.keys.see(spot, record.root().members(), arena, 0);
     }
 
-    /// Looks at a record that does not have the shape of the format.
+    /// Observes a malformed record.
     pub fn malformed(&mut self, spot: Spot, malformed: &Malformed) {
         self.malformed += 1;
         let first = (spot, malformed.code, malformed.what);
@@ -170,7 +169,7 @@ impl Seen {
         }
     }
 
-    /// What both have seen, where `other` looked at what comes behind.
+    /// The observations of both, where `other` follows this in the files.
     pub fn merge(mut self, other: Seen) -> Seen {
         self.malformed += other.malformed;
         self.is_text |= other.is_text;
@@ -182,15 +181,15 @@ impl Seen {
         self
     }
 
-    /// How many records were seen.
+    /// How many records were observed.
     pub fn records(&self) -> u64 {
         self.keys.objects
     }
 
-    /// The fields that all these records have.
+    /// The fields of these records.
     pub fn propose(mut self, terms: &Terms) -> Proposal {
         let (records, keys) = (self.keys.objects, &mut self.keys.keys);
-        // The most frequent ones, if they are too many, in the order of the files.
+        // If there are too many, the most frequent ones, in the order of the files.
         keys.sort_by_key(|key| (std::cmp::Reverse(key.count), key.first));
         let left_out = keys.len().saturating_sub(FIELDS_MAX) as u64 + u64::from(self.keys.untold > 0);
         keys.truncate(FIELDS_MAX.min(KEYS_MAX));
@@ -219,7 +218,7 @@ impl Seen {
         proposal
     }
 
-    /// Texts that mean null: without them the values of a key are of one type that is none of texts.
+    /// Texts that mean null: without them the values of a key have a single type that is not text.
     fn nulls(&self, terms: &Terms) -> Vec<&'static str> {
         let mut nulls: Vec<&str> = Vec::new();
         for key in self.keys.keys.iter().filter(|_| self.is_text) {
@@ -235,7 +234,7 @@ impl Seen {
         nulls
     }
 
-    /// Proposes the field called `name` for a key.
+    /// Proposes the field `name` for a key.
     fn field(&self, name: &str, key: &Key, voids: &[&str], terms: &Terms, proposal: &mut Proposal) {
         let is = |names: &[String]| names.iter().any(|name| *name == *key.name);
         let choice = match is(&terms.texts) {
@@ -288,7 +287,7 @@ impl Seen {
         proposal.fields.push(Inferred { field, note: notes.join("; "), instead });
     }
 
-    /// Tells of values that no column can hold.
+    /// Reports values that no column can hold.
     fn foretell(&self, name: &str, key: &Key, kind: &Kind, terms: &Terms, proposal: &mut Proposal) {
         let mut tell = |met: &Met, what, advice| {
             if let Some((first, _)) = met.first.first() {
@@ -301,7 +300,7 @@ impl Seen {
             tell(&key.values.beyond_jsonb, "a number with more digits than jsonb has", "");
         }
         match kind {
-            // The infinities go into any column of floats.
+            // Infinities fit into any column of floats.
             Kind::Float(_) if terms.holds_no_nan => tell(&key.values.nan, "NaN", ""),
             Kind::Float(_) => {}
             _ => {
@@ -324,7 +323,7 @@ impl Seen {
         let Some(members) = &key.values.members else { return };
         let mut sorted: Vec<&Key> = members.keys.iter().collect();
         sorted.sort_by_key(|member| member.first);
-        // What few objects have is data, and no member of all of them.
+        // A member that only few of the objects have is data, not structure.
         for member in sorted.into_iter().filter(|member| 10 * member.count >= members.objects) {
             let from: Vec<String> = from.iter().cloned().chain([member.name.to_string()]).collect();
             let joined = format!("{name}_{}", member.name);

@@ -1,10 +1,10 @@
 //! Names: of columns from keys, of jobs from files, of tables from jobs.
 //!
-//! A good name works in SQL without quotes, on every destination, however the query writes
-//! it: `select userId` finds the column `userid` in PostgreSQL, which folds what is not
-//! quoted, and elsewhere, where case does not matter. So letters become lower case (those of ASCII,
-//! as both do it) and everything that needs quotes an underscore. Words that SQL has reserved
-//! stay what they are: `user` in quotes is still better than a name that nobody knows.
+//! A good name works in SQL without quotes, on every destination, however the query writes it: `select
+//! userId` finds the column `userid` in PostgreSQL, which folds unquoted names, and elsewhere, where case
+//! does not matter. So letters become lower case (ASCII letters only, as in both databases) and everything
+//! that needs quotes becomes an underscore. Reserved SQL words are kept: `user` in quotes is still better
+//! than an unfamiliar name.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,15 +19,15 @@ use crate::sink::is_reserved;
 use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
 use crate::sink::kinds::is_free;
 
-/// PostgreSQL cuts longer names off.
+/// PostgreSQL truncates longer names.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Names that no column can have, or that are those of our own: whatever the key of the job
-/// becomes when somebody edits it.
+/// Names that no column can have, or that logmill's own columns have, whatever the job's key becomes when
+/// someone edits it.
 const TAKEN: [&str; 10] =
     [SOURCE_ID, SOURCE_OFFSET, RECORD_HASH, EXTRA, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// The names of columns that are given so far.
+/// The names of columns assigned so far.
 #[derive(Debug)]
 pub(super) struct Names(HashSet<String>);
 
@@ -38,7 +38,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// A name for the column of `key`, which no other column has.
+    /// A name for the column of `key` that no other column has.
     pub(super) fn column(&mut self, key: &str) -> String {
         let plain = plain(&apart(key), "field");
         let mut name = plain.clone();
@@ -59,7 +59,7 @@ pub(super) fn words(key: &str) -> Vec<String> {
     words.map(str::to_ascii_lowercase).collect()
 }
 
-/// A key whose words stand apart: `sourceIPAddress` is `source_IP_Address`.
+/// A key with its words separated: `sourceIPAddress` becomes `source_IP_Address`.
 fn apart(key: &str) -> String {
     let chars: Vec<char> = key.chars().collect();
     let mut out = String::with_capacity(key.len() + 4);
@@ -78,12 +78,12 @@ fn apart(key: &str) -> String {
     out
 }
 
-/// What a table is called that holds the records of a job: a date in the job's name is that of one
-/// file, and no name for all of them.
+/// The name of the table for the records of a job. A date in the job's name belongs to one file, and is left
+/// out.
 pub fn table_name(job: &str) -> String {
     let undated = undated(job);
     let name = plain(if undated.chars().any(char::is_alphabetic) { &undated } else { job }, "records");
-    // The name of a table stands in the job as SQL has it, so here quotes are no way out.
+    // The table name in a job is in SQL syntax, so quotes are not a way out here.
     if is_reserved(&name) {
         return format!("{name}_log");
     }
@@ -93,7 +93,7 @@ pub fn table_name(job: &str) -> String {
     }
 }
 
-/// A name without the date in it, and without what joins the two.
+/// A name without the date in it, and without the separator between the two.
 fn undated(name: &str) -> String {
     let Some(date) = date_in(name) else { return name.to_owned() };
     let is_joint = |ch: char| matches!(ch, '-' | '_' | '.' | ' ');
@@ -105,7 +105,7 @@ fn undated(name: &str) -> String {
     }
 }
 
-/// Where a date stands in a name: `app-2024-10-27`, `app.20241027`.
+/// The place of a date in a name: `app-2024-10-27`, `app.20241027`.
 fn date_in(name: &str) -> Option<Range<usize>> {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?:^|[^0-9])((?:19|20)[0-9]{2}(?:-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])))(?:[^0-9]|$)")
@@ -114,7 +114,7 @@ fn date_in(name: &str) -> Option<Range<usize>> {
     DATE.captures(name).and_then(|found| found.get(1)).map(|date| date.range())
 }
 
-/// A path with placeholders for the date that it has, and that date: `logs/app-{date}.log`.
+/// A path with placeholders for its date, and that date: `logs/app-{date}.log`.
 pub fn dated(path: &str) -> Option<(String, String)> {
     let start = path.rfind('/').map_or(0, |slash| slash + 1);
     let found = date_in(&path[start..])?;
@@ -151,7 +151,7 @@ fn plain(text: &str, empty: &str) -> String {
     cut(&name, NAME_BYTES_MAX).to_owned()
 }
 
-/// At most so many bytes of a name, and no half characters.
+/// At most this many bytes of a name, and no half characters.
 fn cut(name: &str, bytes_max: usize) -> &str {
     let mut end = name.len().min(bytes_max);
     while !name.is_char_boundary(end) {
@@ -160,34 +160,33 @@ fn cut(name: &str, bytes_max: usize) -> &str {
     &name[..end]
 }
 
-/// What a job over these files is called: as the file without its ending; as what the names
-/// of several have in common, or the directory they are in, or else as the first of them.
-/// `None` if there is no file.
+/// The name of a job over these files: that of the file without its ending; or what the names of several have
+/// in common; or their directory; or the first of them. `None` if there is no file.
 pub fn job_name(files: &[&Path]) -> Option<String> {
     common_stem(files).map(|name| fitting(&name))
 }
 
-/// What a job over all that is in `directory` is called.
+/// The name of a job over everything in `directory`.
 pub fn job_name_of_directory(directory: &Path) -> Option<String> {
     directory.file_name().map(|name| fitting(&readable(name)))
 }
 
-/// A name that can be part of a message, and of the name of a file that begins with it.
+/// A name suitable for a message, and as the beginning of a file name.
 fn fitting(name: &str) -> String {
     let name: String = name.chars().map(|ch| if ch.is_control() { '_' } else { ch }).collect();
     if name.len() <= JOB_NAME_BYTES_MAX {
         return name;
     }
-    // What is cut off may be all that tells two files apart.
+    // The part that is cut off may be all that distinguishes two files.
     let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
     let hash = format!("-{hash:016x}");
     format!("{}{hash}", cut(&name, JOB_NAME_BYTES_MAX - hash.len()))
 }
 
-/// Linux takes names of 255 bytes, and `.logmill.toml` stands behind this one.
+/// Linux allows names of 255 bytes, and `.logmill.toml` is appended to this one.
 const JOB_NAME_BYTES_MAX: usize = 255 - ".logmill.toml".len();
 
-/// A name of a file as text. Bytes that are not UTF-8 are told apart.
+/// The name of a file as text. Different non-UTF-8 bytes stay distinguishable.
 fn readable(name: &OsStr) -> String {
     let mut text = String::new();
     for piece in name.as_bytes().utf8_chunks() {
@@ -211,7 +210,7 @@ fn common_stem(files: &[&Path]) -> Option<String> {
         let same = common.chars().zip(other.chars()).take_while(|(one, other)| one == other);
         common = same.map(|(ch, _)| ch).collect();
     }
-    // What is left of a date or a number that they differ in is no name.
+    // The remains of a date or a number in which they differ are not a name.
     let is_whole = files.iter().all(|file| stem(file) == common);
     let common = match is_whole {
         true => common.as_str(),
@@ -225,8 +224,8 @@ fn common_stem(files: &[&Path]) -> Option<String> {
     Some(directory.map_or(first_stem, readable))
 }
 
-/// Whether two files that give a job the same name are the same log, now or before a rotation:
-/// `app.log.1.gz` and `app.log` are, `app.ndjson` is another one.
+/// Whether two files that give a job the same name are the same log, now or before a rotation: `app.log.1.gz`
+/// and `app.log` are, `app.ndjson` is another one.
 pub fn is_same_log(one: &Path, other: &Path) -> bool {
     let formats = |path: &Path| {
         let name = path.file_name().map_or_else(String::new, readable);
@@ -237,8 +236,8 @@ pub fn is_same_log(one: &Path, other: &Path) -> bool {
     formats(one) == formats(other)
 }
 
-/// The name of a file without the endings that say how it is written, and without the number
-/// that a rotation gave it: `web.ndjson.1.gz` is `web`.
+/// The name of a file without the endings that describe its format, and without the number that a rotation
+/// added: `web.ndjson.1.gz` becomes `web`.
 fn stem(path: &Path) -> String {
     let name = path.file_name().map_or_else(String::new, readable);
     match apart_from_endings(&name).0 {
@@ -247,7 +246,7 @@ fn stem(path: &Path) -> String {
     }
 }
 
-/// A name without its endings, and those of them that are no numbers, the last one first.
+/// A name without its endings, and those endings that are not numbers, the last one first.
 fn apart_from_endings(name: &str) -> (&str, Vec<&str>) {
     let is_known = |ending: &str| is_among(&FORMATS, ending) || is_among(&ARCHIVES, ending);
     let (mut stem, mut endings) = (name, Vec::new());
@@ -267,10 +266,10 @@ fn is_among(endings: &[&str], ending: &str) -> bool {
     endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-/// Endings that say how a file is written.
+/// Endings that describe a file's format.
 const FORMATS: [&str; 8] = ["ndjson", "jsonl", "jsonlines", "json", "csv", "tsv", "log", "txt"];
 
-/// Endings that say how it is compressed.
+/// Endings that describe its compression.
 const ARCHIVES: [&str; 6] = ["gz", "zst", "zstd", "bz2", "xz", "gzip"];
 
 #[cfg(test)]

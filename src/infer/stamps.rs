@@ -1,11 +1,11 @@
-//! Layouts of stamps that logs have beside the ISO forms, as the letters of a job.
+//! Layouts of timestamps besides the ISO forms, in the letters of a job.
 
 use std::sync::LazyLock;
 
 use crate::schema::{Field, Kind, StampFormat, Strptime, Timestamp, Year};
 
-/// How a stamp is written, and what shows it at a glance: its least length, and bytes at their
-/// places (`9` for a digit, `a` for a letter).
+/// How a timestamp is written, and a quick check for it: its minimum length, and bytes at fixed places (`9`
+/// for a digit, `a` for a letter).
 #[derive(Debug)]
 pub(super) struct Layout {
     /// The `format` of a field.
@@ -13,7 +13,7 @@ pub(super) struct Layout {
     shape: &'static str,
     pub(super) names_zone: bool,
     pub(super) names_year: bool,
-    /// What must hold, if other layouts look the same.
+    /// A caveat, if other layouts look the same.
     pub(super) doubt: Option<&'static str>,
 }
 
@@ -25,7 +25,7 @@ const fn yearless(format: &'static str, shape: &'static str) -> Layout {
     Layout { names_year: false, ..layout(format, shape, false) }
 }
 
-/// Those that are looked for.
+/// The layouts that are searched for.
 pub(super) const LAYOUTS: [Layout; 17] = [
     layout("%d/%b/%Y:%H:%M:%S %z", "99/aaa/9999:99:", true),
     layout("%d/%b/%Y:%H:%M:%S", "99/aaa/9999:99:", false),
@@ -46,23 +46,23 @@ pub(super) const LAYOUTS: [Layout; 17] = [
     Layout { doubt: Some("if the year stands first"), ..layout("%y/%m/%d %H:%M:%S", "99/99/99 99:", false) },
 ];
 
-/// That of syslog, which has ISO forms among the others.
+/// The layout of syslog, which includes ISO forms.
 pub(super) const SYSLOG: usize = 2;
 
-/// Those of which only a day above the 12th tells which one it is.
+/// The layout with the month first; only a day above the 12th distinguishes it from the next.
 pub(super) const MONTH_FIRST: usize = 12;
-/// The other one.
+/// The layout with the day first.
 pub(super) const DAY_FIRST: usize = 13;
 
-/// Numbers of the layouts that a text may be in.
+/// The indexes of the layouts that a text may have.
 pub(super) fn of_shape(text: &[u8]) -> impl Iterator<Item = usize> {
-    // The eleventh byte or so of each is a digit or a blank, so no prose gets far.
+    // By the eleventh byte each layout has a digit or a blank, so prose does not get far.
     let is_like = |shape: &str| {
         text.len() > shape.len()
             && text.iter().zip(shape.bytes()).all(|(&byte, like)| match like {
                 b'9' => byte.is_ascii_digit(),
                 b'a' => byte.is_ascii_alphabetic(),
-                // A day before the tenth.
+                // The day may be below ten.
                 b' ' => byte == b' ' || byte.is_ascii_digit(),
                 _ => byte == like,
             })
@@ -70,7 +70,7 @@ pub(super) fn of_shape(text: &[u8]) -> impl Iterator<Item = usize> {
     LAYOUTS.iter().enumerate().filter(move |(_, layout)| is_like(layout.shape)).map(|(number, _)| number)
 }
 
-/// The rules of a field with stamps in such a layout.
+/// The rules of a field with timestamps in such a layout.
 pub(super) fn rules(number: usize) -> Timestamp {
     let format = LAYOUTS[number].format;
     let named = StampFormat::from_word(format);
@@ -79,8 +79,8 @@ pub(super) fn rules(number: usize) -> Timestamp {
     Timestamp { format, ..Timestamp::default() }
 }
 
-/// A field with stamps in such a layout. A stamp without a year is one of a leap year, in which every
-/// day is one.
+/// A field with timestamps in such a layout. For a timestamp without a year a leap year is assumed, in which
+/// every day exists.
 pub(super) fn field(number: usize) -> &'static Field {
     static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         let field = |number: usize| {

@@ -1,18 +1,16 @@
-//! Tables of text: whether lines are values with a delimiter between them, and whether the first line
-//! names the columns.
+//! Tables of text: whether lines are delimited values, and whether the first line names the columns.
 //!
-//! Prose has commas too, and anything can be the name of a column: nothing, a number, a name that is
-//! there twice. So what stands below decides first. A word above values that are no words is a name,
-//! and a word that comes again below is a value. Only where words stand above words it counts what the
-//! first line looks like.
+//! Prose has commas too, and anything can be the name of a column: nothing, a number, a name that occurs
+//! twice. So the lines below decide first. A word above values that are not words is a name, and a word that
+//! occurs again below is a value. The look of the first line counts only where words are above words.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-/// So many lines are looked at.
+/// How many lines are examined.
 const LINES_MAX: usize = 200;
 
-/// Longer words are no names.
+/// A longer word is not a name.
 const NAME_CHARS_MAX: usize = 64;
 
 /// Values in lines.
@@ -24,11 +22,11 @@ pub(super) struct Table {
     pub has_header: bool,
 }
 
-/// The table that lines with this delimiter are, if they are one.
+/// The table that lines with this delimiter form, if they do.
 pub(super) fn table(start: &[u8], delimiter: char) -> Option<Table> {
     let (first_row, rows) = rows(start, delimiter)?;
     if first_row[0].starts_with(['{', '[']) {
-        // JSON has commas too, and as many in each line.
+        // JSON has commas too, and the same number in each line.
         return None;
     }
     let width = first_row.len();
@@ -40,8 +38,8 @@ pub(super) fn table(start: &[u8], delimiter: char) -> Option<Table> {
     is_table.then_some(Table { width, has_header })
 }
 
-/// Whether the first line of a further file names the columns, as the rows of the first file tell it too.
-/// Nothing if it is the first line of that one, or there is none.
+/// Whether the first line of a further file names the columns, judged also by the rows of the first file.
+/// `None` if it equals that file's first line, or if there is none.
 pub(super) fn names_columns(start: &[u8], of: &[u8], has_header: bool, delimiter: char) -> Option<bool> {
     let (first, below) = rows(start, delimiter)?;
     let (first_of, below_of) = rows(of, delimiter)?;
@@ -52,7 +50,7 @@ pub(super) fn names_columns(start: &[u8], of: &[u8], has_header: bool, delimiter
     let are_others = has_header && first.len() == first_of.len() && !first.iter().any(is_named);
     let record_of = (!has_header).then_some(first_of);
     let below = of_width(below, first.len());
-    // As many values as there are names, and none of these: that it is words is not enough.
+    // It has as many values as there are names, and none of these names: being words is not enough then.
     let is_told = |columns: &[Column<'_>]| {
         columns.iter().all(|column| column.shape != Shape::Integer)
             && columns.iter().any(|column| column.shape == Shape::Word && column.is_typed)
@@ -64,7 +62,7 @@ pub(super) fn names_columns(start: &[u8], of: &[u8], has_header: bool, delimiter
     Some(is_header(&columns, &all) && (!are_others || is_told_below || is_told(&columns)))
 }
 
-/// The values of the first line, and of those below it that are not the same again.
+/// The values of the first line, and of the lines below that do not repeat it.
 fn rows(start: &[u8], delimiter: char) -> Option<(Vec<&str>, Vec<Vec<&str>>)> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
@@ -82,7 +80,7 @@ fn columns<'l>(first: &[&'l str], rows: &[Vec<&'l str>]) -> Vec<Column<'l>> {
     (0..first.len()).map(|place| Column::new(first[place], rows, place)).collect()
 }
 
-/// The values of a line, without their quotes. What stands before the first letter of one stays.
+/// The values of a line, without their quotes. Anything before the first letter of a value is kept.
 pub(super) fn values(line: &str, delimiter: char) -> Vec<&str> {
     let mut is_quoted = false;
     let is_end = |ch: char| {
@@ -92,17 +90,17 @@ pub(super) fn values(line: &str, delimiter: char) -> Vec<&str> {
     line.split(is_end).map(|value| value.trim_end().trim_matches('"')).collect()
 }
 
-/// What a value is, as far as names are concerned.
+/// What a value is, with regard to names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Nothing,
     Word,
     Integer,
-    /// A number, a stamp, an address: no name.
+    /// A number, a timestamp, an address: not a name.
     Typed,
 }
 
-/// What means that there is no value.
+/// Texts that mean that there is no value.
 const NOTHINGS: [&str; 9] = ["", "-", "NA", "N/A", "NaN", "null", "NULL", "None", "\\N"];
 
 fn shape(value: &str) -> Shape {
@@ -129,7 +127,7 @@ fn shape(value: &str) -> Shape {
     }
 }
 
-/// What people write where a number or a stamp is missing. In a column of words these are words like others.
+/// What people write for a missing number or timestamp. In a column of words these count as words.
 fn is_placeholder(value: &str) -> bool {
     let value = value.trim();
     let words =
@@ -138,15 +136,15 @@ fn is_placeholder(value: &str) -> bool {
         || value.starts_with(['(', '<']) && value.ends_with([')', '>'])
 }
 
-/// A value of the first line, and what stands below it.
+/// A value of the first line, and the values below it.
 struct Column<'l> {
     first: &'l str,
     shape: Shape,
-    /// Nearly nothing below is a word, but for those that say that nothing is there.
+    /// Almost none of the values below is a word, apart from those that mean a missing value.
     is_typed: bool,
-    /// The first value comes again.
+    /// The first value occurs again.
     recurs: bool,
-    /// Below there is always a value, or never.
+    /// There is always a value below, or never.
     is_even: bool,
 }
 
@@ -186,7 +184,7 @@ fn is_header(columns: &[Column<'_>], rows: &[Vec<&str>]) -> bool {
                     .all(|column| is_name(column.first) && (rows.is_empty() || !column.recurs))
                 && of(Shape::Nothing).all(|column| column.is_even && !rows.is_empty());
     }
-    // Years, and the numbers that libraries give to columns without a name, are counted up.
+    // Years, and the numbers that libraries give to unnamed columns, are consecutive.
     let is_counted = |row: &[&str]| {
         let numbers: Vec<u64> = numbers.iter().filter_map(|&place| row[place].trim().parse().ok()).collect();
         numbers.len() > 1 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
@@ -202,7 +200,7 @@ fn is_header(columns: &[Column<'_>], rows: &[Vec<&str>]) -> bool {
     are_apart && (is_told || is_row_of_names)
 }
 
-/// Whether a text is one that somebody would give to a column.
+/// Whether a text is a plausible name for a column.
 fn is_name(text: &str) -> bool {
     let begins = text.starts_with(|ch: char| ch.is_alphabetic() || "_@#$".contains(ch));
     let within = text.strip_suffix([':', '?', '!']).unwrap_or(text);
@@ -214,8 +212,8 @@ fn is_name(text: &str) -> bool {
         && !text.contains(['=', '[', '{', '"', ';', ','])
 }
 
-/// Whether lines are rather sentences: words alone, with a blank behind what would be a delimiter, and several on
-/// either side of it, or written as a sentence is.
+/// Whether lines are sentences instead: only words, with a blank after each apparent delimiter, and several
+/// words on either side of it, or with the form of a sentence.
 fn is_prose(first: &[&str], rows: &[Vec<&str>], columns: &[Column<'_>], delimiter: char) -> bool {
     if !matches!(delimiter, ',' | ';') || columns.iter().any(|column| column.is_typed) {
         return false;
@@ -229,7 +227,8 @@ fn is_prose(first: &[&str], rows: &[Vec<&str>], columns: &[Column<'_>], delimite
     2 * behind >= values - (rows.len() + 1) && are_sentences
 }
 
-/// Whether a line begins as a sentence does and goes on as one, or ends as one: `Hello, world`, and not `Ada, Paris`.
+/// Whether a line begins like a sentence and continues like one, or ends like one: `Hello, world`, but not
+/// `Ada, Paris`.
 fn is_sentence(line: &[&str]) -> bool {
     let begins = |value: &&str, is_so: fn(char) -> bool| value.trim_start().starts_with(is_so);
     let (Some((first, behind)), Some(last)) = (line.split_first(), line.last()) else { return false };
@@ -241,7 +240,7 @@ fn is_sentence(line: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    /// Whether the first line is a header, or nothing if this is no table.
+    /// Whether the first line is a header; `None` if this is not a table.
     fn header(text: &str) -> Option<bool> {
         table(text.as_bytes(), ',').map(|table| table.has_header)
     }
@@ -251,7 +250,7 @@ mod tests {
         for text in [
             "id,name\n1,ada\n2,bob\n",
             "name,city\nada,paris\nbob,rome\n",
-            // An index without a name, a name that is there twice, and numbers as names.
+            // An index without a name, a name that occurs twice, and numbers as names.
             ",name\n0,ada\n1,bob\n",
             ",name,city\na1,ada,paris\na2,bob,rome\n",
             "id,name,\n1,ada,\n2,bob,\n",
@@ -264,7 +263,7 @@ mod tests {
             "time:,ok?,what!\n1,true,2\n2,false,3\n",
             "xml:lang,said:\nen,yes\nde,no\n",
             "Is it: done?,n\nyes,1\nno,2\n",
-            // A header that comes again, as where files were put together.
+            // A header that occurs again, as in concatenated files.
             "a,b\nx,y\na,b\nz,w\n",
             "a,b\n",
         ] {
@@ -307,7 +306,7 @@ mod tests {
         for text in ["id,name\n4,d\n", "id,name\n", "\n"] {
             assert_eq!(names(text, "id,name\n1,a\n", true), None, "{text}");
         }
-        // Other names: in another order, more of them, and of other things.
+        // Other names: in another order, more of them, and for other things.
         for text in ["name,id\nd,4\n", "id,name,ok\n4,d,true\n", "Id,Name\n", "user,total\nx,1.5\ny,2\n"] {
             assert_eq!(names(text, "id,name\n1,a\n", true), Some(true), "{text}");
         }
@@ -349,7 +348,7 @@ mod tests {
             assert_eq!(header(text), None, "{text}");
             assert_eq!(table(text.replace(',', ";").as_bytes(), ';'), None, "{text}");
         }
-        // With a column of numbers, or with names of one word, it is a table that has blanks.
+        // With a column of numbers, or with single-word names, it is a table that contains blanks.
         assert_eq!(header("what was said, how often\nit is up, 5\nit is down, 7\n"), Some(true));
         assert_eq!(header("name, city\nada, paris\nbob, new york\n"), Some(true));
         assert_eq!(header("Name, City\nAda, Paris\nBob, New York\n"), Some(true));

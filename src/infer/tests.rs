@@ -1,4 +1,4 @@
-//! What is inferred from records, and that it takes them.
+//! What is inferred from records, and that it accepts them.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::format::{Extras, Format as _, Input, Json, JsonScratch};
 use crate::reject::Faults;
 use crate::schema::{Extra, Kind, Schema};
 
-/// Shows lines to inference, each as a record of one file.
+/// Passes lines to inference, each as a record of one file.
 fn seen<S: AsRef<str>>(lines: &[S]) -> Seen {
     seen_from(0, lines)
 }
@@ -27,8 +27,8 @@ fn seen_from<S: AsRef<str>>(from: usize, lines: &[S]) -> Seen {
     seen
 }
 
-/// A proposal in short: `name: type`, `?` if it may be absent, `|null` if it may be null, and
-/// the note.
+/// A short form of a proposal: `name: type`, `?` if it may be absent, `|null` if it may be null, and the
+/// note.
 fn short(proposal: &Proposal) -> Vec<String> {
     let fields = proposal.fields.iter().map(|Inferred { field, note, .. }| {
         let absent = if field.required { "" } else { "?" };
@@ -45,13 +45,13 @@ fn of(values: &[&str]) -> String {
     short(&seen(&lines).propose(&Terms::default())).remove(0)
 }
 
-/// Of a name that is there twice the last value is the record's.
+/// If a name occurs twice, the record has the last value.
 #[test]
 fn a_value_that_yields_decides_nothing() {
     let proposal = |lines: &[&str]| short(&seen(lines).propose(&Terms::default()));
     assert_eq!(proposal(&[r#"{"a":"x","b":1,"a":7}"#]), ["a: int # always 7", "b: int # always 1"]);
     assert_eq!(proposal(&[r#"{"a":7,"a":null}"#, r#"{"a":8}"#]), ["a: int|null # always 8; null in 1"]);
-    // Met the first time in another place, and among members that come in another order.
+    // First seen in another place, and among members in another order.
     assert_eq!(
         proposal(&[r#"{"b":1,"a":2}"#, r#"{"a":"x","a":"y","b":true,"b":3,"a":4}"#]),
         ["b: int # 1 to 3", "a: int # 2 to 4"]
@@ -227,7 +227,7 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-/// Records whose keys have mostly values of one kind, as logs have them.
+/// Records whose keys have mostly values of one kind, as in logs.
 fn records() -> impl Strategy<Value = Vec<String>> {
     let record = proptest::collection::btree_map("[abAB.]{1,2}", any_value(), 0..4);
     proptest::collection::vec(record, 1..8).prop_map(|records| {
@@ -273,13 +273,13 @@ fn a_field_that_is_proposed_converts_nothing() {
     assert!(field.strict && matches!(field.kind, Kind::Int(_)));
 }
 
-/// What a field of a format of text with these values is proposed to be.
+/// What is proposed for a field of a text format with these values.
 fn of_texts(values: &[&str]) -> (String, Vec<&'static str>, Option<String>) {
     use crate::format::{Chunk, Extras, Memory, Pattern, Preamble, Spec, of};
     let pattern = Pattern::new("^(?P<a>.*)$").expect("a pattern");
     let format = of::<String>(&Spec::Regex { pattern, record_start: None }, &[], Extras::Gathered);
     let (mut seen, preamble) = (Seen::default(), Preamble::default());
-    // A blank line is no record, so an empty text stands in quotes that are none.
+    // A blank line is not a record, so an empty text is written with quotes that the format takes literally.
     let text = values.join("\n");
     let chunk = Chunk { bytes: text.as_bytes(), preamble: &preamble, record_bytes_max: 100 };
     format.each_record(chunk, &mut Memory::default(), |place, record, arena| {
@@ -314,7 +314,7 @@ fn a_text_is_what_it_is_written_like() {
         (&["1."], "a: text # up to 2 characters"),
         (&["nan", "inf"], "a: text # up to 3 characters"),
         (&["yes", "no"], "a: text # up to 3 characters"),
-        // What is null elsewhere is a text among texts.
+        // A null elsewhere is a text among texts.
         (&["-", "x"], "a: text # up to 1 character"),
         (&["12:34:56", "00:00:00.5"], "a: time"),
         (
@@ -386,6 +386,6 @@ fn a_number_is_a_point_in_time_by_its_name_and_range() {
     ] {
         assert_eq!(of(name, &[value]), expected);
     }
-    // One that is none decides, while there are few.
+    // A single exception decides, as long as there are few values.
     assert_eq!(of("ts", &["1698410096", "0"]), "ts: int # 0 to 1698410096");
 }

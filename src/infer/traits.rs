@@ -1,11 +1,11 @@
-//! What one value is: every type that would take it, as bits.
+//! The properties of one value: every type that would accept it, as bits.
 //!
-//! A text that looks like a well-known form has two judges. The shape is cheap, and narrower than
-//! what a field of that type takes: `"1698364800"` is a point in time to a timestamp, but nobody
-//! wrote it as one. The field itself has the last word, so what is proposed takes what was seen.
+//! A text that looks like a well-known form passes two checks. The shape is cheap, and narrower than what a
+//! field of that type accepts: `"1698364800"` is a point in time to a timestamp, but no one wrote it as one.
+//! The field itself has the last word, so what is proposed accepts what was observed.
 //!
-//! A format of text has only texts, so there a number is what is written like one. Numbers with a
-//! zero before them are names as often as not, and stay texts.
+//! A text format has only texts, so there a text written like a number is a number. Numbers with leading
+//! zeros are names as often as not, and stay texts.
 
 use bumpalo::Bump;
 
@@ -13,7 +13,7 @@ use super::stamps::{self, LAYOUTS};
 use crate::format::{Item, Raw};
 use crate::schema::{Field, Kind, Timestamp, Value};
 
-/// What a value is.
+/// The properties of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Traits(u64);
 
@@ -21,35 +21,35 @@ impl Traits {
     pub(super) const BOOL: Traits = Traits(1);
     /// An integer of 64 bits.
     pub(super) const INT: Traits = Traits(1 << 1);
-    /// An integer beyond them.
+    /// A larger integer.
     pub(super) const BIG: Traits = Traits(1 << 2);
-    /// An integer that no double holds.
+    /// An integer that a double cannot represent.
     pub(super) const INEXACT: Traits = Traits(1 << 3);
     /// A number with a fraction or an exponent.
     pub(super) const FLOAT: Traits = Traits(1 << 4);
     pub(super) const TEXT: Traits = Traits(1 << 5);
     pub(super) const LIST: Traits = Traits(1 << 6);
     pub(super) const OBJECT: Traits = Traits(1 << 7);
-    /// A day and a time, as ISO 8601 and RFC 3339 write them.
+    /// A date and time, as written by ISO 8601 and RFC 3339.
     pub(super) const STAMP: Traits = Traits(1 << 8);
-    /// A stamp that names no zone.
+    /// A timestamp without a zone.
     pub(super) const ZONELESS: Traits = Traits(1 << 9);
     pub(super) const DATE: Traits = Traits(1 << 10);
     pub(super) const TIME: Traits = Traits(1 << 11);
-    /// With its hyphens: 32 digits without are a hash as often.
+    /// With its hyphens: 32 digits without them are just as often a hash.
     pub(super) const UUID: Traits = Traits(1 << 12);
     pub(super) const IP: Traits = Traits(1 << 13);
-    /// A text that may mean null; which one is told by five bits more.
+    /// A text that may mean null; five more bits say which.
     const VOID_SHIFT: u32 = 16;
-    /// The first layout of stamps.
+    /// The bit of the first layout of timestamps.
     const LAYOUT_SHIFT: u32 = 24;
 
-    /// Stamps in the layout of this number.
+    /// Timestamps in the layout with this index.
     pub(super) fn layout(number: usize) -> Traits {
         Traits(1 << (Traits::LAYOUT_SHIFT as usize + number))
     }
 
-    /// The text that may mean null, by its number in [`VOIDS`], if it is one.
+    /// The text that may mean null, by its index in [`VOIDS`], if it is one.
     pub(super) fn void(self) -> Option<usize> {
         let number = (self.0 >> Traits::VOID_SHIFT) as usize & 31;
         number.checked_sub(1)
@@ -64,31 +64,31 @@ impl Traits {
     }
 }
 
-/// Texts that mean null where a format of text has them among other values.
+/// Texts that mean null if a text format has them among other values.
 pub(super) const VOIDS: [&str; 12] =
     ["", "-", "NULL", "null", "\\N", "N/A", "n/a", "NA", "None", "nil", "(null)", "(none)"];
 
-/// Up to here every integer is a double too.
+/// Up to here every integer is also a double.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// What there is to know about a value beside its traits.
+/// Facts about a value besides its traits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
-    /// The integer that it is.
+    /// Its value as an integer.
     pub(super) int: Option<i64>,
-    /// The finite double that it is.
+    /// Its value as a finite double.
     pub(super) float: Option<f64>,
-    /// The microseconds since 1970 of an ISO stamp.
+    /// The microseconds since 1970 of an ISO timestamp.
     pub(super) micros: Option<i64>,
-    /// The same in layouts, by their numbers: two at most look alike.
+    /// The same in layouts, by index: at most two look alike.
     pub(super) laid: [Option<(usize, i64)>; 2],
     /// The days since 1970.
     pub(super) days: Option<i32>,
-    /// Whether a stamp has more than six digits of a second.
+    /// Whether a timestamp has more than six fractional digits.
     pub(super) is_cut: bool,
 }
 
-/// What a value is, which is not null.
+/// The properties of a value that is not null.
 pub(super) fn of(value: Item<'_>, arena: &Bump) -> (Traits, Facts) {
     let mut facts = Facts::default();
     let traits = match value.raw() {
@@ -126,7 +126,7 @@ fn of_text(text: &str, value: Item<'_>, arena: &Bump, facts: &mut Facts) -> Trai
         traits = traits.and(written(text, facts));
     }
     let (Some(&first), 2..=MAX) = (bytes.first(), bytes.len()) else { return traits };
-    // Most texts are none of these, and show it by their first bytes.
+    // Most texts are none of these, and show it in their first bytes.
     if first.is_ascii_digit() && bytes.len() >= 8 {
         traits = traits.and(of_digits(bytes, value, arena, facts));
     }
@@ -150,7 +150,7 @@ const VOID_BYTES_MAX: usize = 6;
 /// No form is longer.
 const MAX: usize = 64;
 
-/// What a text of digits, to begin with, is.
+/// The properties of a text that begins with digits.
 fn of_digits(bytes: &[u8], value: Item<'_>, arena: &Bump, facts: &mut Facts) -> Traits {
     if bytes[2] == b':' && bytes[5] == b':' {
         return judged(Traits::TIME, &TIME, value, arena);
@@ -192,7 +192,7 @@ static TIME: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kin
 static UUID: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Uuid { version: None }));
 static IP: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Ip { version: None }));
 
-/// What a text of a format of text is written like.
+/// The properties of a text in a text format, by how it is written.
 fn written(text: &str, facts: &mut Facts) -> Traits {
     if matches!(text, "true" | "false" | "True" | "False" | "TRUE" | "FALSE") {
         return Traits::BOOL;
@@ -206,7 +206,7 @@ fn written(text: &str, facts: &mut Facts) -> Traits {
     let rest = &digits[whole..];
     if rest.is_empty() {
         return match text.parse() {
-            // There is one zero.
+            // Zero has only one spelling.
             Ok(0) if text.len() > 1 => Traits::default(),
             Ok(number) => of_int(number, facts),
             Err(_) => Traits::BIG.and(Traits::INEXACT),
@@ -224,13 +224,13 @@ fn written(text: &str, facts: &mut Facts) -> Traits {
     }
 }
 
-/// Whether an ISO stamp names no zone, and whether it has more than six digits of a second.
+/// Whether an ISO timestamp has no zone, and whether it has more than six fractional digits.
 fn ends_of(stamp: &[u8]) -> (bool, bool) {
     let time = stamp.get(11..).unwrap_or_default();
     let zone = time.iter().position(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
     let clock = &time[..zone.unwrap_or(time.len())];
     let fraction = clock.iter().position(|byte| matches!(byte, b'.' | b',')).map(|point| &clock[point + 1..]);
-    // Zeros that are cut off are no loss.
+    // Dropping zeros loses nothing.
     let is_cut = fraction.is_some_and(|digits| digits.iter().skip(6).any(|&digit| digit != b'0'));
     (zone.is_none(), is_cut)
 }

@@ -1,7 +1,7 @@
-//! Whether values look as if there were each of them once.
+//! Whether each value seems to occur only once.
 //!
-//! Of all values those with the least hashes are kept and counted: equal values have equal hashes,
-//! so a sample of values that has none twice speaks for the whole, whoever saw what.
+//! The values with the smallest hashes are kept and counted: equal values have equal hashes, so a sample
+//! without duplicates is evidence for the whole, whichever worker saw what.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Default)]
 pub(super) struct Unique(BTreeMap<u64, u32>);
 
-/// So many hashes are kept.
+/// How many hashes are kept.
 const KEPT: usize = 256;
 
 impl Unique {
@@ -35,7 +35,7 @@ impl Unique {
         other.0.into_iter().for_each(|(hash, count)| self.add(hash, count));
     }
 
-    /// Whether no value of the sample was there twice.
+    /// Whether no value of the sample occurred twice.
     pub(super) fn looks_unique(&self) -> bool {
         self.0.values().all(|&count| count == 1)
     }

@@ -1,12 +1,12 @@
-//! The keys of records and their values, summed up.
+//! The keys of records and their values, summarised.
 //!
-//! Values that the same types would take are one class. From the classes follows, for each type,
-//! how many values it takes and where the first of the others stand.
+//! Values that the same types would accept form a class. The classes show, for each type, how many values it
+//! accepts and where the first of the others are.
 //!
-//! Every key of a chunk is followed. What chunks have seen is put together in the order of the file,
-//! and a key that is new when there are too many stays untold: it is left to the column for the
-//! rest. So a key is followed everywhere or nowhere, the same ones whichever worker saw what, and
-//! what is proposed for one holds for all of its values.
+//! Every key of a chunk is tracked. The summaries of chunks are merged in file order, and a key that is new
+//! when there are too many stays untracked: it is left to the column for the rest. So a key is tracked
+//! everywhere or nowhere, the same ones whichever worker saw what, and what is proposed for one holds for all
+//! of its values.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,16 +18,16 @@ use super::{Spot, widen};
 use crate::format::{Item, Members, Raw, Unstorable, is_same};
 use crate::sink::kinds::fits_jsonb;
 
-/// Keys, in the order in which they were met.
+/// Keys, in the order in which they were first seen.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) keys: Vec<Key>,
     by_name: HashMap<Box<str>, usize>,
-    /// Objects that were looked at.
+    /// The number of objects that were observed.
     pub(super) objects: u64,
-    /// Members whose keys were too many to be told apart.
+    /// Members whose keys were too many to be tracked.
     pub(super) untold: u64,
-    /// The keys of the members of an object, kept for the next.
+    /// The positions of an object's keys, kept for the next object.
     places: Vec<usize>,
 }
 
@@ -35,23 +35,24 @@ pub(super) struct Keys {
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: Box<str>,
-    /// Where it was met first: the record, and its place among the members.
+    /// Where it was first seen: the record, and its place among the members.
     pub(super) first: (Spot, usize),
-    /// The object in which it was met last, and its place there: a key that one has twice counts once.
+    /// The object in which it was last seen, and its place there: a key that occurs twice in one object
+    /// counts once.
     last: (u64, usize),
     /// Objects that have it.
     pub(super) count: u64,
     pub(super) values: Values,
 }
 
-/// More keys than this are not told apart: records that have them have data for keys.
+/// Beyond this many, keys are not tracked: such records use data as keys.
 pub(super) const KEYS_MAX: usize = 4_096;
 
 /// The same for objects within records.
 const MEMBERS_MAX: usize = 64;
 
 impl Keys {
-    /// Looks at the members of an object.
+    /// Observes the members of an object.
     pub(super) fn see(&mut self, spot: Spot, members: Members<'_>, arena: &Bump, depth: usize) {
         self.objects += 1;
         let mut places = std::mem::take(&mut self.places);
@@ -66,7 +67,7 @@ impl Keys {
             places.push(index);
             guess = index + 1;
         }
-        // Of a name that is there twice the last value is the record's, and the others decide nothing.
+        // If a name occurs twice the record has the last value, and the others decide nothing.
         for ((number, (_, value)), &index) in members.enumerate().zip(&places) {
             let key = &mut self.keys[index];
             if key.last.1 == number {
@@ -77,7 +78,7 @@ impl Keys {
         self.places = places;
     }
 
-    /// The place of a key. Logs repeat their keys in the same order, so `guess` is it as a rule.
+    /// The position of a key. Logs repeat their keys in the same order, so `guess` is usually right.
     fn find_or_add(&mut self, guess: usize, name: &str, first: (Spot, usize)) -> usize {
         match self.keys.get(guess) {
             Some(key) if is_same(key.name.as_bytes(), name.as_bytes()) => guess,
@@ -100,7 +101,7 @@ impl Keys {
         self.keys.len() - 1
     }
 
-    /// Puts what was seen behind these records to it. With more than `max` keys the new ones are untold.
+    /// Adds what was observed in later records. With more than `max` keys the new ones stay untracked.
     fn merge_at_most(&mut self, other: Keys, max: usize) {
         self.objects += other.objects;
         self.untold += other.untold;
@@ -113,7 +114,7 @@ impl Keys {
                     known.values.merge(key.values);
                 }
                 None if self.keys.len() < max => {
-                    // The numbers of objects begin anew with each that looks.
+                    // Each observer numbers objects from the start.
                     key.last = (0, 0);
                     self.add(key);
                 }
@@ -122,34 +123,34 @@ impl Keys {
         }
     }
 
-    /// Puts what was seen of the objects under one key to it.
+    /// Adds what was observed of the objects under one key.
     pub(super) fn merge(&mut self, other: Keys) {
         self.merge_at_most(other, MEMBERS_MAX);
     }
 
-    /// Puts what was seen of the records behind these to it.
+    /// Adds what was observed in later records.
     pub(super) fn append(&mut self, other: Keys) {
         self.merge_at_most(other, KEYS_MAX);
     }
 }
 
-/// What was seen of the values of one key.
+/// What was observed of the values of one key.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     pub(super) nulls: u64,
     classes: Vec<Class>,
-    /// The class that was met last: logs repeat themselves.
+    /// The class that was last seen: logs repeat themselves.
     last: usize,
-    /// The least and the greatest integer of 64 bits.
+    /// The smallest and the greatest integer of 64 bits.
     pub(super) int_range: Option<(i64, i64)>,
     pub(super) float_range: Option<(f64, f64)>,
-    /// Microseconds since 1970, of ISO stamps,
+    /// Microseconds since 1970, of ISO timestamps.
     pub(super) stamps: Option<(i64, i64)>,
-    /// and of those in each layout.
+    /// The same for timestamps in each layout.
     pub(super) laid: BTreeMap<usize, (i64, i64)>,
     /// Days since 1970.
     pub(super) days: Option<(i32, i32)>,
-    /// Stamps with more than six digits of a second.
+    /// Timestamps with more than six fractional digits.
     pub(super) cut: u64,
     pub(super) chars_max: usize,
     pub(super) distinct: Distinct,
@@ -158,17 +159,17 @@ pub(super) struct Values {
     pub(super) items: Option<Box<Values>>,
     /// The members of all objects.
     pub(super) members: Option<Box<Keys>>,
-    /// Values that hold a NUL,
+    /// Values that contain a NUL.
     pub(super) nul: Met,
-    /// numbers that are NaN,
+    /// Numbers that are NaN.
     pub(super) nan: Met,
-    /// and those that are infinite, with lists and objects that hold either.
+    /// Infinite numbers, and lists and objects that contain infinities or NaN.
     pub(super) not_finite: Met,
-    /// Those with a number that a `jsonb` cannot hold.
+    /// Values with a number that a `jsonb` cannot hold.
     pub(super) beyond_jsonb: Met,
 }
 
-/// Values that are of the same types.
+/// Values with the same possible types.
 #[derive(Debug)]
 struct Class {
     traits: Traits,
@@ -182,7 +183,7 @@ pub(super) struct Met {
     pub(super) first: Vec<(Spot, Box<str>)>,
 }
 
-/// So many are named.
+/// At most this many are named.
 const NAMED_MAX: usize = 3;
 
 /// A longer example is cut.
@@ -211,7 +212,7 @@ impl Met {
     }
 }
 
-/// The different texts, while they are few and short.
+/// The distinct texts, while they are few and short.
 #[derive(Debug)]
 pub(super) struct Distinct(Option<BTreeSet<Box<str>>>);
 
@@ -221,7 +222,7 @@ impl Default for Distinct {
     }
 }
 
-/// So few different texts are named in a note.
+/// At most this many distinct texts are named in a note.
 const DISTINCT_MAX: usize = 5;
 
 /// A longer text is not named.
@@ -255,7 +256,7 @@ impl Distinct {
     }
 }
 
-/// How deep objects and lists are looked into.
+/// How deep objects and lists are examined.
 const DEPTH_MAX: usize = 4;
 
 impl Values {
@@ -284,7 +285,7 @@ impl Values {
         self.cut += u64::from(facts.is_cut);
         match value.raw() {
             Raw::Text(text) => {
-                // Bytes first: counting characters is only worth it where there may be more of them.
+                // Bytes first: counting characters pays off only if there may be more of them.
                 if text.len() > self.chars_max {
                     self.chars_max = self.chars_max.max(text.chars().count());
                 }
@@ -320,7 +321,7 @@ impl Values {
         self.laid.extend(widen(known, range).map(|range| (number, range)));
     }
 
-    /// Looks for what no JSON column can hold.
+    /// Finds what no JSON column can hold.
     fn see_storable(&mut self, spot: Spot, value: Item<'_>) {
         match value.find_unstorable() {
             Some(Unstorable::Nul) => self.nul.see(spot, value),
@@ -372,12 +373,12 @@ impl Values {
         self.beyond_jsonb.merge(&other.beyond_jsonb);
     }
 
-    /// How many values are of some of these types, of those that mean something.
+    /// How many of the meaningful values have some of these types.
     pub(super) fn count(&self, traits: Traits, voids: &[&str]) -> u64 {
         self.told(voids).filter(|class| class.traits.has(traits)).map(|class| class.met.count).sum()
     }
 
-    /// The values that are of none of these types.
+    /// The values with none of these types.
     pub(super) fn others(&self, is_fit: impl Fn(Traits) -> bool, voids: &[&str]) -> Met {
         let mut others = Met::default();
         for class in self.told(voids).filter(|class| !is_fit(class.traits)) {
@@ -386,7 +387,7 @@ impl Values {
         others
     }
 
-    /// How many values there are that mean something.
+    /// How many meaningful values there are.
     pub(super) fn total(&self, voids: &[&str]) -> u64 {
         self.told(voids).map(|class| class.met.count).sum()
     }
@@ -401,7 +402,7 @@ impl Values {
         self.classes.iter().filter(move |class| !is_void(class.traits))
     }
 
-    /// The texts among the values that could mean null.
+    /// The texts among the values that may mean null.
     pub(super) fn voids(&self) -> impl Iterator<Item = &'static str> {
         self.classes.iter().filter_map(|class| class.traits.void()).map(|void| VOIDS[void])
     }

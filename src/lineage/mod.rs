@@ -1,8 +1,8 @@
-//! Where rows come from and where they go, as OpenLineage has it: events to JSON.
+//! Where rows come from and where they go, in OpenLineage's terms: turns events into JSON.
 //!
-//! Each run of a command (a backfill has one for each day) is told to have started and to have completed or failed, with its
-//! files, its table and the schema of that, how many rows it stored and the day that it was about. Nothing
-//! is counted here; what is told is taken from the events of the run.
+//! Each run of a command (a backfill has one for each day) is reported as started, and as completed or
+//! failed, with its files, its table and that table's schema, how many rows it stored and its data date.
+//! Nothing is counted here; everything is taken from the events of the run.
 
 mod parent;
 mod send;
@@ -20,13 +20,13 @@ use crate::schema::Schema;
 
 pub use send::{Target, send};
 
-/// What a job's runs have in common.
+/// The common part of a job's runs.
 #[derive(Debug)]
 pub struct Lineage {
     namespace: String,
     /// The fields of the table, by name and type.
     fields: Value,
-    /// Above them, if a scheduler said so.
+    /// The parent run, if a scheduler named one.
     parent: Option<Value>,
     runs: Mutex<HashMap<Scope, Run>>,
 }
@@ -39,20 +39,20 @@ struct Run {
     date: Option<String>,
     output: Dataset,
     inputs: BTreeSet<PathBuf>,
-    /// Why the first source that was not loaded to its end was not.
+    /// Why the first incomplete source was not loaded to its end.
     trouble: Option<String>,
 }
 
-/// More inputs are told by their folders.
+/// More inputs than this are reported by their folders.
 const INPUTS_MAX: usize = 200;
 
-/// Who tells.
+/// The producer of the events.
 const PRODUCER: &str = concat!("https://github.com/logmill/logmill/", env!("CARGO_PKG_VERSION"));
 
 const SPEC: &str = "https://openlineage.io/spec";
 
 impl Lineage {
-    /// The lineage of a job that fills a table of this schema. `variable` gives variables of the environment.
+    /// The lineage of a job that fills a table with this schema. `variable` returns environment variables.
     pub fn new(schema: &Schema, variable: &dyn Fn(&str) -> Option<String>) -> Lineage {
         let fields = schema.fields.iter().map(|field| json!({"name": field.name, "type": field.kind.name()}));
         Lineage {
@@ -63,7 +63,7 @@ impl Lineage {
         }
     }
 
-    /// What is to be told of an event, if anything.
+    /// What to report about an event, if anything.
     pub fn of(&self, scope: Scope, event: &Event) -> Option<Value> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -144,9 +144,9 @@ impl Lineage {
     }
 }
 
-/// The files as datasets, or the folders that they are in where they are many.
+/// The files as datasets, or their folders if there are many.
 fn inputs(files: &BTreeSet<PathBuf>) -> Value {
-    // What comes through stdin has no name that means anything to others.
+    // Standard input has no name that means anything to others.
     let mut files: Vec<&Path> =
         files.iter().map(PathBuf::as_path).filter(|file| *file != Path::new("-")).collect();
     if files.len() > INPUTS_MAX {
@@ -156,28 +156,28 @@ fn inputs(files: &BTreeSet<PathBuf>) -> Value {
     files.into_iter().map(|file| json!(Dataset::at(&file.to_string_lossy()))).collect()
 }
 
-/// A facet that the specification has.
+/// A facet of the specification.
 fn facet(name: &str, version: &str, mut fields: Value) -> Value {
     fields["_producer"] = PRODUCER.into();
     fields["_schemaURL"] = format!("{SPEC}/facets/{version}/{name}.json#/$defs/{name}").into();
     fields
 }
 
-/// One of ours, of which nothing is said but what every facet has.
+/// A facet of logmill's own, with only the members that every facet has.
 fn facet_of_ours(mut fields: Value) -> Value {
     fields["_producer"] = PRODUCER.into();
     fields["_schemaURL"] = format!("{SPEC}/2-0-2/OpenLineage.json#/$defs/OutputDatasetFacet").into();
     fields
 }
 
-/// The beginning of a day and of the next.
+/// The beginnings of a day and of the next.
 fn day(date: &str) -> Option<(String, String)> {
     let date: chrono::NaiveDate = date.parse().ok()?;
     let start = |date: chrono::NaiveDate| format!("{date}T00:00:00Z");
     Some((start(date), start(date.succ_opt()?)))
 }
 
-/// A new id of a run: a UUID of version 7, which begins with the time.
+/// A new run id: a UUID of version 7, which begins with the time.
 fn new_id() -> String {
     let ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0);
     let random = fastrand::u128(..).to_be_bytes();

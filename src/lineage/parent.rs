@@ -1,14 +1,14 @@
-//! The run above ours, as the environment tells it.
+//! The parent run, from the environment.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The fields of the parent facet: from `OPENLINEAGE_PARENT_ID`, which is `namespace/job/run`; or from what Airflow tells a
-/// task about itself.
+/// The fields of the parent facet: from `OPENLINEAGE_PARENT_ID`, which is `namespace/job/run`; or from what
+/// Airflow tells a task about itself.
 pub(super) fn of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Value> {
     if let Some(parent) = variable("OPENLINEAGE_PARENT_ID") {
-        // A namespace may have slashes in it.
+        // A namespace may contain slashes.
         let (rest, run) = parent.rsplit_once('/')?;
         let (namespace, job) = rest.rsplit_once('/')?;
         let run = Uuid::parse_str(run).ok()?;
@@ -29,8 +29,8 @@ fn parent_of(namespace: &str, job: &str, run: Uuid) -> Value {
     json!({"run": {"runId": run.to_string()}, "job": {"namespace": namespace, "name": job}})
 }
 
-/// The id that OpenLineage's own library makes of a time and a text: a UUID of version 7 of the time, with the
-/// first bits of a SHA-1 in the place of what is random in it.
+/// The id that OpenLineage's own library derives from a time and a text: a UUID of version 7 of the time,
+/// with the first bits of a SHA-1 in place of the random ones.
 fn static_id(when: DateTime<Utc>, text: &str) -> Uuid {
     let digits = match when.timestamp_subsec_micros() {
         0 => SecondsFormat::Secs,
@@ -39,7 +39,7 @@ fn static_id(when: DateTime<Utc>, text: &str) -> Uuid {
     let digest = sha1(format!("{}{text}", when.to_rfc3339_opts(digits, false)).as_bytes());
     let mut first = [0; 16];
     first.copy_from_slice(&digest[..16]);
-    // 76 of them.
+    // 76 bits.
     let hash = u128::from_be_bytes(first) >> 52;
     let mut random = [0; 10];
     random.copy_from_slice(&hash.to_be_bytes()[6..]);
@@ -47,7 +47,7 @@ fn static_id(when: DateTime<Utc>, text: &str) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
 }
 
-/// SHA-1, which nothing here is safe by.
+/// SHA-1; nothing here relies on it for security.
 fn sha1(text: &[u8]) -> [u8; 20] {
     let mut message = text.to_vec();
     message.push(0x80);
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(hex(&"a".repeat(120)), "f34c1488385346a55709ba056ddd08280dd4c6d6");
     }
 
-    /// The parent by these variables.
+    /// The parent given by these variables.
     fn parent(variables: &[(&str, &str)]) -> Option<Value> {
         let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         of(&|name| value(name).map(str::to_owned))
@@ -113,7 +113,7 @@ mod tests {
         let of_caller = parent(&[("OPENLINEAGE_PARENT_ID", &format!("a/b/job/{id}"))]).expect("one");
         assert_eq!(of_caller["run"]["runId"], id);
         assert_eq!(of_caller["job"], json!({"namespace": "a/b", "name": "job"}));
-        // What the library makes of the same.
+        // The library's results for the same input.
         for (when, id) in [
             ("2023-10-27T06:00:00+00:00", "018b6fb7-d300-7975-968a-2465afe386d4"),
             ("2023-10-27T08:00:00.123456+02:00", "018b6fb7-d37b-7d87-bafb-cb969a29f568"),

@@ -1,6 +1,7 @@
-//! Where events of lineage go: lines of a file, or an address that takes one by POST.
+//! The targets of lineage events: lines of a file, or an address that accepts them by POST.
 //!
-//! As much of HTTP/1.1 as that needs. A redirect is not followed: it could lead anywhere, with a key.
+//! Implements as much of HTTP/1.1 as that needs. A redirect is not followed: it could lead anywhere, and take
+//! the key along.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -10,22 +11,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Events take no longer to deliver, each.
+/// The time limit for delivering one event.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// A longer answer is not read.
+/// A longer response is not read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Where events go.
+/// The target of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A file, to which they are appended, one on each line.
+    /// A file, to which they are appended, one per line.
     File(PathBuf),
     /// An address.
     Url(Url),
 }
 
-/// An address, in its parts.
+/// An address, in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     is_https: bool,
@@ -67,7 +68,7 @@ impl FromStr for Target {
         if host.is_empty() {
             return Err("the address names no host");
         }
-        // Where only a server is named, it is asked where such servers are asked.
+        // If only a server is named, the usual path of such servers is used.
         let path = if path.is_empty() { "api/v1/lineage" } else { path };
         let host = host.trim_matches(['[', ']']).to_owned();
         Ok(Target::Url(Url { is_https, host, port, path: format!("/{path}") }))
@@ -81,11 +82,11 @@ impl Target {
     }
 }
 
-/// Delivers an event, with a key where there is one.
+/// Delivers an event, with a key if there is one.
 pub fn send(target: &Target, event: &str, key: Option<&str>) -> io::Result<()> {
     match target {
         Target::File(path) => {
-            // What is there is appended to whatever it is, but not through a link: others may have laid it.
+            // Appends to whatever exists, but not through a link, which another user may have placed.
             let mut options = OpenOptions::new();
             options.append(true).create(true).mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
             options.open(path)?.write_all(format!("{event}\n").as_bytes())
@@ -134,7 +135,7 @@ fn connect(url: &Url, deadline: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Sends a request and reads the first line of the answer.
+/// Sends a request and reads the first line of the response.
 fn exchange(line: &mut (impl Read + Write), request: &str) -> io::Result<String> {
     line.write_all(request.as_bytes())?;
     line.flush()?;
@@ -171,7 +172,7 @@ fn over_tls(_: &Url, _: Timed, _: &str) -> io::Result<String> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A connection of which every step has to come before the deadline.
+/// A connection on which every step must finish before the deadline.
 struct Timed {
     stream: TcpStream,
     deadline: Instant,
@@ -195,7 +196,7 @@ impl Write for Timed {
     }
 }
 
-/// What is left of the time, which is never nothing.
+/// The remaining time, which is never zero.
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }

@@ -1,4 +1,4 @@
-//! What is told of runs, and of several beside each other.
+//! What is reported about runs, and about several concurrent ones.
 
 use super::*;
 use crate::event::{Dataset, Observer};
@@ -77,7 +77,7 @@ fn each_of_two_runs_has_its_own_files_day_and_end() {
     let end = lineage.of(other, &ended(1, Some("the server is gone"))).expect("told");
     assert_eq!(end["eventType"], "FAIL");
     assert_eq!(end["run"]["facets"]["errorMessage"]["message"], "the server is gone");
-    // Where nothing is wrong but a source, that is why.
+    // If nothing failed but a source, the reason is the source's.
     lineage.of(other, &started(None)).expect("told");
     for file in ["c", "d"] {
         let refused = Event::Refused { file: file.into(), why: "it is UTF-16".to_owned() };
@@ -85,7 +85,7 @@ fn each_of_two_runs_has_its_own_files_day_and_end() {
     }
     let end = lineage.of(other, &ended(1, None)).expect("told");
     assert_eq!(end["run"]["facets"]["errorMessage"]["message"], "c: it is UTF-16");
-    // It has ended, and what never began is not told of.
+    // It has ended, and a run that never began is not reported.
     assert_eq!(lineage.of(other, &ended(1, None)), None);
     lineage.of(one, &started(None)).expect("told");
     assert_eq!(lineage.of(one, &ended(143, None)).expect("told")["eventType"], "ABORT");
@@ -102,7 +102,7 @@ fn many_files_are_told_by_their_folders() {
     let names: Vec<&str> =
         end["inputs"].as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
     assert_eq!(names, ["/logs/0", "/logs/1", "/logs/2"]);
-    // Of objects, the bucket is where they are.
+    // For objects, the namespace is their bucket.
     lineage.of(run, &started(None)).expect("told");
     for file in ["s3://b/x/2", "s3://b/1", "file:///logs/0"] {
         lineage.of(run, &claimed(file));

@@ -1,8 +1,7 @@
-//! What a command is doing and has done, as figures for Prometheus.
+//! What a command is doing and has done, as metrics for Prometheus.
 //!
-//! Nothing is counted here that was not told: the figures are sums of events, so they agree with the
-//! report, whose counters the same events were made from. Whoever asks for the text gets a copy, and
-//! nobody who causes an event waits for whoever reads it.
+//! The metrics are sums of events and nothing else, so they agree with the report, whose counters come from
+//! the same events. A reader of the text gets a copy, so it never delays the code that causes events.
 
 mod text;
 
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::counts::Counts;
 use crate::event::{CodeCount, Event};
 
-/// The figures of one command.
+/// The metrics of one command.
 #[derive(Debug)]
 pub struct Metrics {
     job: String,
@@ -25,15 +24,15 @@ pub struct Metrics {
 pub struct End {
     /// One word for it.
     pub outcome: &'static str,
-    /// What the shell is told.
+    /// Its exit code.
     pub exit_code: u8,
-    /// It came to the end of its sources.
+    /// It reached the end of its sources.
     pub is_success: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Figures {
-    /// Rises with whatever changes the text.
+    /// Increases with every change of the text.
     changes: u64,
     began: Option<Duration>,
     command: String,
@@ -45,11 +44,11 @@ struct Figures {
     batches: u64,
     commits: Histogram,
     retries: BTreeMap<&'static str, u64>,
-    /// What was waited for, and is not any more.
+    /// Completed waits, by what was waited for.
     waited: BTreeMap<&'static str, Duration>,
-    /// What is waited for, and since when.
+    /// What is being waited for, and since when.
     waiting: BTreeMap<&'static str, Instant>,
-    /// Bytes of the sources that are claimed, of which the committed ones are `raw_bytes`.
+    /// Bytes of the claimed sources; the committed ones are `raw_bytes`.
     claimed: u64,
     open_dead_letters: Option<u64>,
     sources: BTreeMap<&'static str, u64>,
@@ -64,7 +63,7 @@ const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 #[derive(Clone, Debug, Default)]
 struct Histogram {
-    /// How many were in each bucket alone; the last has no bound.
+    /// The number in each single bucket; the last has no upper bound.
     buckets: [u64; BOUNDS.len() + 1],
     sum: Duration,
 }
@@ -77,7 +76,7 @@ impl Histogram {
     }
 }
 
-/// The words for what becomes of a source.
+/// The words for the outcomes of a source.
 const FINISHED: &str = "finished";
 const REFUSED: &str = "refused";
 const GIVEN_UP: &str = "given_up";
@@ -86,8 +85,8 @@ const GIVEN_UP: &str = "given_up";
 const HELD: &str = "held";
 
 impl Metrics {
-    /// Those of a job of which nothing has happened yet. `previous` is the text that an earlier command left:
-    /// when the job last succeeded, and how many of its dead letters were open, hold until it is known better.
+    /// The metrics of a job before anything has happened. `previous` is the text left by an earlier command:
+    /// its last success and number of open dead letters hold until newer figures are known.
     pub fn new(job: &str, previous: Option<&str>) -> Metrics {
         let told = previous.map(|text| text::Previous::read(text, job)).unwrap_or_default();
         let figures = Figures {
@@ -99,14 +98,14 @@ impl Metrics {
         Metrics { job: job.to_owned(), figures: Mutex::new(figures) }
     }
 
-    /// Takes an event in.
+    /// Adds an event.
     pub fn see(&self, event: &Event) {
         let mut figures = self.figures();
         figures.changes += 1;
         figures.see(event);
     }
 
-    /// The command has ended.
+    /// Records the end of the command.
     pub fn end(&self, end: End) {
         let mut figures = self.figures();
         figures.changes += 1;
@@ -120,17 +119,17 @@ impl Metrics {
         }
     }
 
-    /// The text, in the format that Prometheus reads.
+    /// The text in the Prometheus exposition format.
     pub fn text(&self) -> String {
-        // A copy, so that nobody waits while it is written.
+        // A copy, so that no one waits while the text is written.
         let figures = self.figures().clone();
         text::of(&self.job, &figures)
     }
 
-    /// Whether the text is another than at the last look, of which `seen` keeps the mark.
+    /// Whether the text has changed since the last look, which is marked in `seen`.
     pub fn has_changed(&self, seen: &mut Option<u64>) -> bool {
         let figures = self.figures();
-        // Who waits has waited longer at every look.
+        // An ongoing wait is longer at every look.
         seen.replace(figures.changes) != Some(figures.changes) || !figures.waiting.is_empty()
     }
 
@@ -209,7 +208,7 @@ impl Figures {
         *self.sources.entry(result).or_default() += 1;
     }
 
-    /// One word for what goes on.
+    /// One word for what is going on.
     fn state(&self) -> &'static str {
         match (&self.end, self.waiting.is_empty(), self.is_running) {
             (Some(end), ..) => end.outcome,

@@ -1,13 +1,13 @@
-//! The text of the figures, in the exposition format of Prometheus.
+//! The text of the metrics, in the exposition format of Prometheus.
 //!
-//! The table of the manual about them is held to this file by a test.
+//! A test compares the manual's table of metrics with this file.
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use super::{BOUNDS, Figures, Histogram};
 
-/// The words of `logmill_run_state`: what goes on, and how it ended.
+/// The values of `logmill_run_state`: what is going on, and how it ended.
 const STATES: [&str; 10] = [
     "starting",
     "running",
@@ -24,7 +24,7 @@ const STATES: [&str; 10] = [
 const LAST_SUCCESS: &str = "logmill_run_last_success_timestamp_seconds";
 const OPEN_DEAD_LETTERS: &str = "logmill_open_dead_letters";
 
-/// What an earlier text says that outlives its command.
+/// The parts of an earlier text that outlive its command.
 #[derive(Debug, Default)]
 pub(super) struct Previous {
     pub(super) last_success: Option<f64>,
@@ -32,7 +32,7 @@ pub(super) struct Previous {
 }
 
 impl Previous {
-    /// Reads it off a text of ours.
+    /// Reads it from a text that logmill wrote.
     pub(super) fn read(text: &str, job: &str) -> Previous {
         let value = |name: &str| {
             let start = format!("{name}{{job_name=\"{}\"}} ", escaped(job));
@@ -45,7 +45,7 @@ impl Previous {
     }
 }
 
-/// The text of these figures.
+/// The text of these metrics.
 pub(super) fn of(job: &str, figures: &Figures) -> String {
     let mut page = Page { text: String::with_capacity(8 << 10), job: escaped(job) };
     page.metric("logmill_build_info", "gauge", "The program.");
@@ -58,7 +58,7 @@ pub(super) fn of(job: &str, figures: &Figures) -> String {
 
 struct Page {
     text: String,
-    /// As the value of a label.
+    /// As a label value.
     job: String,
 }
 
@@ -83,7 +83,7 @@ impl Page {
         }
     }
 
-    /// A metric with a value for each of some words.
+    /// A metric with one value for each of some words.
     fn each<'a>(
         &mut self,
         name: &str,
@@ -187,7 +187,7 @@ fn seconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64())
 }
 
-/// A text as the value of a label.
+/// A text as a label value.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,9 +1,9 @@
-//! The part of a URL that names a Redis server, with its password kept to itself.
+//! The part of a URL that names a Redis server, with its password protected.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// A server, and who we are there. Shown without its password, by `Display` and by `Debug`.
+/// A server, and the login for it. Shown without its password, by `Display` and by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(crate) host: String,
@@ -13,12 +13,12 @@ pub struct Address {
     pub(crate) database: Option<u32>,
 }
 
-/// The port on which Redis listens where nobody said otherwise.
+/// The default port of Redis.
 const PORT: u16 = 6379;
 
 impl Address {
-    /// Reads `redis://[USER:PASSWORD@]HOST[:PORT]` and, behind a slash, the rest, which is given back. `Err` is what is
-    /// wrong with it, and quotes nothing of it.
+    /// Reads `redis://[USER:PASSWORD@]HOST[:PORT]` and returns the rest after a slash. `Err` says what is
+    /// wrong with the URL, and quotes nothing from it.
     pub fn read(url: &str) -> Result<(Address, Option<&str>), String> {
         let rest = match url.split_once("://") {
             Some(("redis", rest)) => rest,
@@ -38,7 +38,7 @@ impl Address {
             Some((authority, path)) => (authority, Some(path)),
             None => (rest, None),
         };
-        // What is in a password may look like anything.
+        // A password may contain anything.
         let (login, server) = match authority.rsplit_once('@') {
             Some((login, server)) => (Some(login), server),
             None => (None, authority),
@@ -65,7 +65,7 @@ impl Address {
         Ok((Address { host: host.to_owned(), port, user, password, database: None }, path))
     }
 
-    /// Whether what is sent there passes others in clear text.
+    /// Whether what is sent there crosses a network in clear text.
     pub fn is_open_to_others(&self) -> bool {
         let address: Option<IpAddr> = self.host.parse().ok();
         !address.map_or(self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
@@ -77,7 +77,7 @@ impl Address {
     }
 }
 
-/// A part of a URL, with its `%XX` put in; none if it is empty.
+/// A part of a URL with its `%XX` decoded; `None` if it is empty.
 pub(crate) fn word(text: &str) -> Result<Option<String>, String> {
     match text {
         "" => Ok(None),
@@ -85,7 +85,7 @@ pub(crate) fn word(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// A text with its `%XX` put in; nothing if it is none then.
+/// A text with its `%XX` decoded; `None` if the result is not text.
 pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

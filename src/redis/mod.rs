@@ -1,7 +1,7 @@
-//! A connection to Redis or Valkey, as far as we ask for one.
+//! A connection to Redis or Valkey, with the commands that logmill needs.
 //!
-//! The protocol is a handful of lines (RESP2, as every version speaks it), so it is spoken here. Nothing waits without
-//! a bound, and nothing that the server says of a refusal is repeated but its first word: it may quote what was sent.
+//! The protocol is a handful of lines (RESP2, which every version speaks), so it is implemented here. No wait
+//! is unbounded, and of a refusal only the first word is repeated, because the rest may quote what was sent.
 
 mod address;
 
@@ -12,35 +12,35 @@ use std::time::{Duration, Instant};
 pub use address::Address;
 pub(crate) use address::{decoded, word};
 
-/// How long the server may take to let us in.
+/// How long connecting and logging in may take.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 
 /// How long the server may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-/// No line of an answer is as long.
+/// The maximum length of a line in an answer.
 const LINE_BYTES_MAX: usize = 1_024;
 
-/// No answer is as large, all of its parts together.
+/// The maximum size of an answer, all of its parts together.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// A server that has let us in.
+/// A connection to a server that has accepted the login.
 pub struct Connection {
     answers: BufReader<TcpStream>,
 }
 
-/// What the server said to one command.
+/// The server's answer to one command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It did it.
+    /// It succeeded.
     Done,
-    /// It did not; the first word of why.
+    /// It failed; the first word of the reason.
     Refused(String),
     /// A number.
     Int(i64),
     /// A text, or bytes.
     Bytes(Vec<u8>),
-    /// There is no such thing.
+    /// There is no such value.
     Nothing,
     /// Several answers.
     List(Vec<Answer>),
@@ -49,9 +49,9 @@ pub enum Answer {
 /// Why there is no connection.
 #[derive(Debug)]
 pub enum NotOpened {
-    /// The line broke, or there was none.
+    /// The connection broke, or could not be made.
     Line(io::Error),
-    /// The server does not let us in; its first word.
+    /// The server refuses the login; its first word.
     Refused(String),
 }
 
@@ -95,7 +95,7 @@ impl Connection {
         Connection { answers: BufReader::new(socket) }
     }
 
-    /// Sends commands, one behind the other as [`put`] writes them.
+    /// Sends commands, concatenated, as written by [`put`].
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.answers.get_mut().write_all(bytes)
     }
@@ -113,7 +113,7 @@ impl Connection {
         self.part(until, &mut ANSWER_BYTES_MAX.clone(), 0)
     }
 
-    /// A part of an answer, which may have so many bytes still, and is in so many lists.
+    /// A part of an answer that may take up to `left` more bytes, nested in `depth` lists.
     fn part(&mut self, until: Instant, left: &mut usize, depth: usize) -> io::Result<Answer> {
         let line = self.line(until)?;
         *left = left.checked_sub(line.len()).ok_or_else(no_answer)?;
@@ -135,7 +135,7 @@ impl Connection {
             }
             b'*' if depth < 4 => {
                 let count = number().and_then(|count| usize::try_from(count).ok()).ok_or_else(no_answer)?;
-                // Not all of them at once: the count may be a lie.
+                // Not all of them at once: the count may be false.
                 let mut parts = Vec::new();
                 for _ in 0..count {
                     parts.push(self.part(until, left, depth + 1)?);
@@ -146,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// So many bytes, and the end of the line behind them.
+    /// This many bytes, and the line end after them.
     fn bytes(&mut self, length: usize, until: Instant) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while bytes.len() < length {
@@ -190,7 +190,7 @@ impl Connection {
     }
 }
 
-/// A command, as the protocol has it.
+/// A command in the protocol's form.
 pub fn put(out: &mut Vec<u8>, words: &[&[u8]]) {
     out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
     for word in words {
@@ -220,12 +220,12 @@ fn connect(address: &Address, until: Instant) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// What an answer is that nobody asked for.
+/// The error for a malformed answer.
 pub fn no_answer() -> io::Error {
     io::Error::other("its answer is not that of a Redis server")
 }
 
-/// What went wrong on the line.
+/// What went wrong on the connection.
 pub fn why(cause: &io::Error) -> String {
     match cause.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "it does not answer in time".to_owned(),
@@ -234,7 +234,7 @@ pub fn why(cause: &io::Error) -> String {
     }
 }
 
-/// What a refusal means, by its first word; `rights` are those that are needed.
+/// The meaning of a refusal, by its first word; `rights` are the rights needed.
 pub fn meaning(word: &str, rights: &str) -> String {
     let meaning = match word {
         "NOAUTH" => "it asks for a password",
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(out, "*2\r\n$4\r\nXADD\r\n$4\r\nä\r\n\r\n".as_bytes());
     }
 
-    /// What is made of what a server sends.
+    /// Parses what a server sends.
     fn said(bytes: &[u8]) -> io::Result<Answer> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let socket = TcpStream::connect(listener.local_addr().expect("an address")).expect("a line");

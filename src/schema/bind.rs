@@ -1,4 +1,4 @@
-//! Binding: a record to a row, or all that is wrong with it.
+//! Binding: turns a record into a row, or into all that is wrong with it.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,9 +13,8 @@ use super::{Altered, Extra, Field, Schema, Value};
 use crate::format::{Item, Record};
 use crate::reject::{Faults, Path, code};
 
-/// The values of a record, one per field, in the order of the schema, and with
-/// [`Extra::Keep`] one more: a JSON object of the members that no field asked for. That it
-/// exists is the proof that every rule of the schema holds.
+/// The values of a record, one per field, in the order of the schema, and with [`Extra::Keep`] one more: a
+/// JSON object of the members that no field names. Its existence proves that every rule of the schema holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     values: &'a [Value<'a>],
@@ -30,8 +29,8 @@ impl<'a> Row<'a> {
         self.values
     }
 
-    /// Shows to `visit` what they take from outside of the record: the names in a header, and, of a
-    /// text format, the stamps that a year or a zone of the source has made. Nothing for NDJSON.
+    /// Passes to `visit` what the values take from outside the record: the names in a header and, in a text
+    /// format, timestamps that a year or a zone of the source has completed. Nothing for NDJSON.
     pub fn each_outside(&self, mut visit: impl FnMut(&[u8])) {
         if !self.outside.is_empty() {
             visit(self.outside);
@@ -43,7 +42,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// How many of them are not simply what stands in the record.
+    /// How many values are stored in another form than in the record.
     pub fn altered(&self) -> Altered {
         self.altered
     }
@@ -82,7 +81,7 @@ impl Schema {
         faults.is_empty().then_some(Row { values, altered, outside: record.outside(), lacking })
     }
 
-    /// Reads the fields of the record or of an object in it, by the slots that were marked.
+    /// Reads the fields of the record or of an object in it, from the slots that were marked.
     #[inline]
     pub(super) fn bind_fields<'a>(
         &'a self,
@@ -94,7 +93,7 @@ impl Schema {
         self.bind_some(0..self.fields.len(), 0, get, parent, values, context);
     }
 
-    /// Reads some of the fields, from whose names in messages so many bytes are left out.
+    /// Reads some of the fields; the first `prefix` bytes of their names are omitted in messages.
     #[inline]
     pub(super) fn bind_some<'a>(
         &'a self,
@@ -115,7 +114,7 @@ impl Schema {
                         read_null(field, &Path::Field(parent, name), context, value);
                     }
                 }
-                // Where there is a fault, the row is never used.
+                // If there is a fault, the row is never used.
                 Some(item) => read(field, item, &Path::Field(parent, name), context, value),
                 None => match &field.default {
                     Some(default) => *value = default.value(context.arena),
@@ -129,8 +128,8 @@ impl Schema {
         }
     }
 
-    /// What becomes of the members that no field asked for: they are faults, or are written
-    /// into the object that has been begun in `out`, where the names of `fields` are taken.
+    /// Handles the members that no field names: they are faults, or are written into the object that has been
+    /// begun in `out`, in which the names of `fields` are taken.
     pub(super) fn bind_extras<'a>(
         &self,
         extras: impl Iterator<Item = (&'a str, Item<'a>)>,
@@ -146,7 +145,7 @@ impl Schema {
             let at = At { item, path: &path };
             match self.extra {
                 Extra::Ignore => {}
-                // However often it stands there, it is one fault.
+                // However often it occurs, it is one fault.
                 Extra::Forbid if !forbidden.insert(key) => {}
                 Extra::Forbid => {
                     let message = format_args!("no field of the schema has this name");
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
     use crate::format::{Format, Input, JsonScratch};
 
-    /// What `schema` makes of a line: the values as JSON, or the faults as `field: code`.
+    /// The result of binding a line to `schema`: the values as JSON, or the faults as `field: code`.
     fn bind(schema: &Schema, line: &str) -> Result<Vec<String>, String> {
         let format = crate::format::Json::new(&schema.paths(), schema.extras());
         let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
@@ -289,7 +288,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// Values are found where serde_json finds them, whatever stands around them.
+        /// Values are found where serde_json finds them, whatever surrounds them.
         #[test]
         fn values_are_found_where_serde_json_finds_them(
             members in proptest::collection::btree_map("[abcd]", any_json(), 0..5),

@@ -1,4 +1,4 @@
-//! One of several values: what an enum, or a list of literals, can be.
+//! One of several values: the values of an enum, or of a list of literals.
 
 use std::fmt::{self, Write as _};
 
@@ -7,17 +7,17 @@ use std::fmt::{self, Write as _};
 pub struct Enum {
     /// The values.
     pub values: Values,
-    /// Whether it was written as a list of literals, which Pydantic reports as
-    /// `literal_error`, or as a type of its own, which it reports as `enum`.
+    /// Whether it was written as a list of literals, which Pydantic reports as `literal_error`, or as a type
+    /// of its own, which it reports as `enum`.
     pub literal: bool,
-    /// White space at both ends is left out first.
+    /// White space at both ends is removed first.
     pub trim: bool,
-    /// Upper case becomes lower case first.
+    /// Upper case is converted to lower case first.
     pub lower: bool,
 }
 
 impl Enum {
-    /// One of `values`, each taken as it is written.
+    /// One of `values`, each taken literally.
     pub fn new<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Enum {
         Enum::of(Values::Texts(values.into_iter().map(Into::into).collect()))
     }
@@ -28,19 +28,19 @@ impl Enum {
     }
 }
 
-/// What an enum can be. The sorts differ in what their column holds.
+/// The values of an enum. The variants differ in the type of their column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Texts, stored as text.
     Texts(Vec<String>),
     /// Integers, stored as integers.
     Ints(Vec<i64>),
-    /// Values of several types, or truth values, stored as JSON.
+    /// Values of several types, or booleans, stored as JSON.
     Mixed(Vec<Constant>),
 }
 
 impl Values {
-    /// These values, in the sort that fits them.
+    /// These values, in the variant that fits them.
     pub fn new(values: Vec<Constant>) -> Values {
         let text = |value: &Constant| match value {
             Constant::Text(text) => Some(text.clone()),
@@ -69,14 +69,14 @@ impl Values {
     }
 }
 
-/// A value that stands in a schema. It is shown as JSON has it.
+/// A value in a schema. Displayed as JSON.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Constant {
     /// A text.
     Text(String),
     /// An integer.
     Int(i64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for Constant {
     }
 }
 
-/// Writes a text as JSON has it: a value of a record is shown, and nothing is allocated for it.
+/// Writes a text as JSON, without allocating: it may be a value of a record.
 fn write_json_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_char('"')?;
     for ch in text.chars() {

@@ -1,8 +1,7 @@
-//! Single values, read by a field outside of a row: defaults, and what inference tries.
+//! Single values, read by a field outside of a row: defaults, and the candidates of inference.
 //!
-//! A default is read as if a record had held it, so it has the type of its field, an
-//! object's default is stored like an object, and a default that breaks a rule of its own
-//! field is found before the first record.
+//! A default is read as if a record had contained it, so it has the type of its field, an object's default is
+//! stored like an object, and a default that breaks a rule of its own field is found before the first record.
 
 use bumpalo::Bump;
 
@@ -13,7 +12,7 @@ use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 use crate::reject::{Faults, Path};
 
 impl Field {
-    /// The value that `item` is to this field, or `None` if the field would refuse it.
+    /// The value of `item` for this field, or `None` if the field would refuse it.
     pub fn value_of<'a>(&'a self, item: Item<'a>, arena: &'a Bump) -> Option<Value<'a>> {
         if item.raw() == Raw::Null && self.nullable {
             return Some(Value::Null);
@@ -25,7 +24,7 @@ impl Field {
         faults.is_empty().then_some(value)
     }
 
-    /// The value that `json` would be in the text that this field is given as, if it is; `fault` if not.
+    /// The value of `json` inside the kind of text that this field is given as; the error is `fault`.
     pub(super) fn read_default_within(&self, json: &str, fault: String) -> Result<Owned, String> {
         match self.kind.is_in_text() {
             true => self.read_default(&serde_json::to_string(json).map_err(|_| fault)?),
@@ -33,7 +32,7 @@ impl Field {
         }
     }
 
-    /// The value that `json` is to this field, or what is wrong with it.
+    /// The value of `json` for this field, or what is wrong with it.
     pub fn read_default(&self, json: &str) -> Result<Owned, String> {
         let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
         parse_json(json.as_bytes(), &arena, &mut scratch, &mut record)

@@ -1,8 +1,8 @@
-//! Objects whose fields are columns of their own.
+//! Objects whose fields become columns of their own.
 //!
-//! A field of the record that is such an object becomes the fields in it, as `user_id` out of `user`. What
-//! is said of the object itself is kept beside them as a [`Group`]: whether it must be there, and what else may
-//! be in it. Faults name places as if nothing had been flattened: `user.id`.
+//! A field of the record that is such an object is replaced by its fields, as in `user_id` from `user`. The
+//! rules of the object itself are kept beside them as a [`Group`]: whether it is required, and what else it
+//! may contain. Faults name places as if nothing had been flattened: `user.id`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,27 +12,27 @@ use super::{Extra, Field, Kind, Object, Owned, Schema, Value};
 use crate::format::{Item, Raw, Record};
 use crate::reject::{Path, code};
 
-/// An object that was flattened.
+/// A flattened object.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// It, without its fields.
+    /// The object, without its fields.
     pub field: Field,
-    /// What becomes of members that none of its fields asks for.
+    /// What happens to members that none of its fields names.
     pub extra: Extra,
-    /// The keys that its fields ask for.
+    /// The keys that its fields name.
     pub keys: Vec<String>,
-    /// Which fields of the record are its own.
+    /// The range of its fields among the fields of the record.
     pub fields: Range<usize>,
 }
 
 impl Group {
-    /// How much of the names of its fields is its own name.
+    /// How many bytes of its fields' names are its own name.
     fn prefix(&self) -> usize {
         self.field.name.len() + SEPARATOR.len()
     }
 }
 
-/// What stands between the name of an object and that of its field.
+/// The separator between the name of an object and that of its field.
 const SEPARATOR: &str = "_";
 
 /// Whether a field, or one within it, is to be flattened.
@@ -42,7 +42,7 @@ fn says_flatten(field: &Field) -> bool {
 }
 
 impl Schema {
-    /// The same, where the objects that say so have become the fields in them; or why that cannot be.
+    /// The same schema, with each object to be flattened replaced by its fields; or why that is impossible.
     pub fn flattened(self) -> Result<Schema, String> {
         let Schema { fields, extra, nul, nulls, .. } = self;
         let mut flat = Schema { extra, nul, nulls, ..Schema::default() };
@@ -71,7 +71,7 @@ impl Schema {
         }
     }
 
-    /// Adds the fields of an object instead of it.
+    /// Adds the fields of an object in its place.
     fn add(&mut self, field: &Field, object: &Object) -> Result<(), String> {
         let Field { name, from, .. } = field;
         let start = self.fields.len();
@@ -104,7 +104,7 @@ impl Schema {
         Ok(())
     }
 
-    /// Reads the fields of a record some of which were objects.
+    /// Reads the fields of a record, some of which come from flattened objects.
     pub(super) fn bind_groups<'a>(
         &'a self,
         record: &'a Record<'a>,
@@ -125,8 +125,8 @@ impl Schema {
         self.bind_some(next..self.fields.len(), 0, get, &Path::Record, values, context);
     }
 
-    /// Whether an object is there to be looked into. If it should be and is not, or has what it should not have,
-    /// that is noted.
+    /// Whether an object is there to be read. A missing required object, or a member that it must not have,
+    /// is noted as a fault.
     fn opens<'a>(
         &self,
         group: &'a Group,
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(flat.paths()[1..], [vec!["user", "id"], vec!["user", "name"], vec!["b"], vec!["user"]]);
         let may_be_null: Vec<bool> = flat.fields.iter().map(Field::may_be_null).collect();
         assert_eq!(may_be_null, [false, true, true, false]);
-        // Nothing is said of an object that must be there.
+        // An object without rules that must be there.
         assert!(!schema(vec![object]).flattened().expect("flat").fields[0].may_be_null());
     }
 

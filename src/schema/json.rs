@@ -1,8 +1,8 @@
-//! Values as JSON: how an object is stored, and how a list is where the column is JSON.
+//! Values as JSON: how an object is stored, and a list in a JSON column.
 //!
-//! As Pydantic's `model_dump(mode="json")` would write them: decimals, UUIDs, dates and
-//! addresses as text, integers of any size as numbers. Points in time are in UTC with six
-//! digits and `Z`, whatever zone they were read in.
+//! The output is that of Pydantic's `model_dump(mode="json")`: decimals, UUIDs, dates and addresses as text,
+//! integers of any size as numbers. Points in time are in UTC with six digits and `Z`, whatever zone they
+//! were read in.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,7 @@ use super::{Kind, Value, Zone};
 use crate::format::write_text;
 
 impl Kind {
-    /// Writes a value of this kind as JSON. Doubles that are not finite, which JSON does not
-    /// have, are written as null.
+    /// Writes a value of this kind as JSON. Non-finite doubles, which JSON does not have, become null.
     pub fn write_json(&self, value: Value<'_>, out: &mut impl Write) -> io::Result<()> {
         match value {
             Value::Null => out.write_all(b"null"),
@@ -22,7 +21,7 @@ impl Kind {
             Value::Int(number) => write!(out, "{number}"),
             Value::BigInt(digits) => out.write_all(digits.as_bytes()),
             Value::Float(number) if !number.is_finite() => out.write_all(b"null"),
-            // The shortest digits that give this double, with an exponent where they are many.
+            // The shortest digits that produce this double, with an exponent if they are many.
             Value::Float(number) => write!(out, "{number:?}"),
             Value::Text(text) => write_text(out, text),
             Value::Timestamp(micros) => {
@@ -69,7 +68,7 @@ pub(super) fn write_member<'a>(
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    // A vector takes everything that is written to it.
+    // Writing to a vector cannot fail.
     let _ = write_text(out, key);
     out.push(b':');
     let _ = value(out);
@@ -95,14 +94,14 @@ fn write_date(out: &mut impl Write, days: i32) -> io::Result<()> {
     out.write_all(&text)
 }
 
-/// Puts a day where `0000-00-00` stands.
+/// Writes a day over `0000-00-00`.
 fn put_day(text: &mut [u8], date: NaiveDate) {
     put_digits(&mut text[..4], date.year().unsigned_abs());
     put_digits(&mut text[5..7], date.month());
     put_digits(&mut text[8..10], date.day());
 }
 
-/// Puts a number where zeros stand. Formatting a stamp took longer than reading it.
+/// Writes a number over zeros. Formatting a timestamp took longer than reading it.
 fn put_digits(text: &mut [u8], mut number: u32) {
     for digit in text.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;

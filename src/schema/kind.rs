@@ -1,7 +1,7 @@
 //! What a value must be: the types and their rules, as a job or a JSON Schema gives them.
 //!
-//! Plain data, made once. Whatever can be worked out in advance (a pattern, the layout of
-//! a stamp, the keys of an object) is worked out here, so that reading a value only looks.
+//! Plain data, created once. Anything that can be computed in advance (a pattern, the layout of a timestamp,
+//! the keys of an object) is computed here, so that reading a value only uses it.
 
 use std::borrow::Cow;
 
@@ -25,9 +25,9 @@ pub enum Kind {
     Int(Bounds<i128>),
     /// A double.
     Float(Float),
-    /// A truth value.
+    /// A boolean.
     Bool,
-    /// A point in time, or a date and time of no zone.
+    /// A point in time, or a date and time without a zone.
     Timestamp(Timestamp),
     /// A calendar day.
     Date,
@@ -49,13 +49,13 @@ pub enum Kind {
     },
     /// One of several values.
     Enum(Enum),
-    /// An object with fields of its own, stored as JSON.
+    /// An object with its own fields, stored as JSON.
     Object(Box<Object>),
     /// A list of values of one kind.
     List(Box<List>),
     /// One of several kinds.
     Union(Union),
-    /// An object like one that it stands in.
+    /// An object like one of those around it.
     Again(Again),
 }
 
@@ -83,20 +83,20 @@ impl<T> Default for Bounds<T> {
 /// The rules of a text, in the order in which they are applied.
 #[derive(Clone, Debug, Default)]
 pub struct Text {
-    /// White space at both ends is left out before anything else is looked at.
+    /// White space at both ends is removed before anything else is checked.
     pub trim: bool,
     /// At least this many characters.
     pub min_length: Option<usize>,
     /// At most this many characters.
     pub max_length: Option<usize>,
-    /// What must be found in it, somewhere unless it is anchored.
+    /// A pattern that must match somewhere in it, unless it is anchored.
     pub pattern: Option<Regex>,
-    /// Upper case becomes lower case, in what is stored.
+    /// Upper case is stored as lower case.
     pub lower: bool,
 }
 
 impl Text {
-    /// Whether any text is taken as it is.
+    /// Whether any text is accepted as it is.
     #[inline]
     pub(super) fn takes_all(&self) -> bool {
         let Text { trim, min_length, max_length, pattern, lower } = self;
@@ -104,15 +104,15 @@ impl Text {
     }
 }
 
-/// What a pattern may take in memory, once it is compiled.
+/// The maximum memory of a compiled pattern.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-/// Reads a pattern of a text, or says what is wrong with it.
+/// Compiles a pattern of a text, or says what is wrong with it.
 pub fn pattern(text: &str) -> Result<Regex, String> {
     let pattern = regex::RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
     pattern.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "it becomes larger than 1 MiB; shorten what repeats".to_owned(),
-        // The crate draws the pattern over several lines; the last says what is wrong.
+        // The crate draws the pattern over several lines; the last line says what is wrong.
         error => {
             let error = error.to_string();
             error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
@@ -136,17 +136,17 @@ pub struct Timestamp {
     pub format: StampFormat,
     /// What is known about the zone.
     pub zone: Zone,
-    /// What stamps without a zone are in.
+    /// The time zone of timestamps without one.
     pub clock: Clock,
-    /// The year of stamps that name none; nothing if all name theirs, or if it is not known yet.
+    /// The year of timestamps that name none; `None` if all name theirs, or if it is not known yet.
     pub year: Option<Year>,
 }
 
-/// How a stamp is written.
+/// The format of a timestamp.
 #[derive(Clone, Debug, Default)]
 pub enum StampFormat {
-    /// Every ISO form, and epoch numbers: seconds up to 2e10, milliseconds beyond, as
-    /// Pydantic tells them apart.
+    /// Every ISO form, and epoch numbers: seconds up to 2e10, milliseconds beyond, with Pydantic's
+    /// distinction.
     #[default]
     Any,
     /// RFC 3339 and nothing else.
@@ -159,14 +159,14 @@ pub enum StampFormat {
     EpochUs,
     /// A number of nanoseconds since 1970.
     EpochNs,
-    /// As syslog has them: `Oct  7 12:34:56`, or an ISO form.
+    /// As in syslog: `Oct  7 12:34:56`, or an ISO form.
     Syslog,
     /// As described with chrono's letters.
     Strptime(Strptime),
 }
 
 impl StampFormat {
-    /// Those that have a word of their own in a job.
+    /// The formats that have a word of their own in a job.
     pub const NAMED: [StampFormat; 6] = [
         StampFormat::Rfc3339,
         StampFormat::EpochS,
@@ -176,7 +176,7 @@ impl StampFormat {
         StampFormat::Syslog,
     ];
 
-    /// How a job says it; not at all where any form will do.
+    /// Its spelling in a job; `None` if any form will do.
     pub fn word(&self) -> Option<&str> {
         match self {
             StampFormat::Any => None,
@@ -195,7 +195,7 @@ impl StampFormat {
         StampFormat::NAMED.into_iter().find(|format| format.word() == Some(word))
     }
 
-    /// Whether such stamps can lack a year.
+    /// Whether such timestamps can lack a year.
     pub fn may_lack_year(&self) -> bool {
         match self {
             StampFormat::Syslog => true,
@@ -205,15 +205,15 @@ impl StampFormat {
     }
 }
 
-/// What is known about the zone of a stamp.
+/// What is known about the zone of a timestamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Zone {
-    /// A stamp without a zone is in the zone of the source.
+    /// A timestamp without a zone is in the zone of the source.
     #[default]
     Any,
-    /// A stamp without a zone is a fault.
+    /// A timestamp without a zone is a fault.
     Required,
-    /// Stamps have no zone and are stored without one.
+    /// Timestamps have no zone and are stored without one.
     Naive,
 }
 
@@ -227,29 +227,28 @@ impl Zone {
         }
     }
 
-    /// What a word in a job means; the default if it is none of these.
+    /// The meaning of a word in a job; the default if it is none of these.
     pub fn from_word(word: &str) -> Zone {
         let all = [Zone::Any, Zone::Required, Zone::Naive];
         all.into_iter().find(|zone| zone.word() == word).unwrap_or_default()
     }
 }
 
-/// The year of stamps that name none. Never taken from the clock.
+/// The year of timestamps that name none. Never taken from the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Year {
     /// This one.
     Fixed(i32),
-    /// That of the data date. The last lines of December stand in the files of January, so what
-    /// would be long after that day is of the year before.
+    /// The year of the data date. The last lines of December are in the files of January, so a time that
+    /// would be long after that day belongs to the year before.
     OfDate(NaiveDate),
 }
 
-/// More days than this after the data date are a year before it.
+/// A time more than this many days after the data date is moved to the year before.
 const DAYS_AFTER_MAX: i32 = 180;
 
 impl Year {
-    /// The day in this year, where `day_of` counts the days since 1970 of one in a year, if there is such a
-    /// day.
+    /// The day in this year, if it exists; `day_of` returns it for a year, as days since 1970.
     pub(super) fn settle(self, day_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
         match self {
             Year::Fixed(year) => day_of(year),
@@ -276,40 +275,40 @@ pub struct Decimal {
 /// The rules of a JSON value.
 #[derive(Clone, Debug, Default)]
 pub struct Json {
-    /// The input is a text that holds JSON, rather than the JSON itself.
+    /// The input is a text that contains JSON, rather than the JSON itself.
     pub text: bool,
-    /// What the value must be besides, though it is stored as it stands.
+    /// What the value must also satisfy, although it is stored unchanged.
     pub like: Option<Box<Field>>,
 }
 
-/// An object with fields of its own.
+/// An object with its own fields.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Its fields, and what becomes of others.
+    /// Its fields, and what happens to others.
     pub schema: Schema,
-    /// What each member must be that no field asks for; all of them are stored then.
+    /// What each member that no field names must be; all of them are stored then.
     pub members: Option<Box<Field>>,
-    /// Whether its fields are columns of their own, where it is a field of the record.
+    /// Whether its fields become columns, if it is a field of the record.
     pub flatten: bool,
-    /// Whether it is given as a text that holds JSON.
+    /// Whether it is given as a text that contains JSON.
     pub text: bool,
     /// Where the fields are found.
     pub wanted: Wanted,
 }
 
 impl Object {
-    /// An object that must be as `schema` says.
+    /// An object that must match `schema`.
     pub fn new(schema: Schema) -> Object {
         let wanted = Wanted::new(&schema.paths());
         Object { wanted, members: None, flatten: false, text: false, schema }
     }
 
-    /// Whether it has fields of its own or refuses others. One that does not is a dictionary to Pydantic.
+    /// Whether it has its own fields or refuses others. If not, it is a dictionary to Pydantic.
     pub fn is_model(&self) -> bool {
         !self.schema.fields.is_empty() || self.schema.extra != Extra::Keep
     }
 
-    /// An object of any members, each of which must be as `members` says.
+    /// An object with any members, each of which must match `members`.
     pub fn of(members: Field) -> Object {
         let any = Schema { extra: Extra::Keep, ..Schema::default() };
         Object { members: Some(Box::new(members)), ..Object::new(any) }
@@ -325,7 +324,7 @@ pub struct List {
     pub min_items: Option<usize>,
     /// At most this many.
     pub max_items: Option<usize>,
-    /// Whether it is given as a text that holds JSON.
+    /// Whether it is given as a text that contains JSON.
     pub text: bool,
 }
 
@@ -336,8 +335,8 @@ impl List {
     }
 }
 
-/// One of several kinds: the first that takes a value as it stands, else the first that takes it at all, as
-/// Pydantic's smart mode has it.
+/// One of several kinds: the first that accepts a value as it is, otherwise the first that accepts it at all,
+/// as in Pydantic's smart mode.
 #[derive(Clone, Debug, Default)]
 pub struct Union {
     branches: Vec<Branch>,
@@ -346,20 +345,20 @@ pub struct Union {
 /// A kind that a value may be of.
 #[derive(Clone, Debug)]
 pub struct Branch {
-    /// It, named as a fault names it.
+    /// The kind, with the name used in faults.
     pub field: Field,
-    /// The same, which takes values as they stand only.
+    /// The same, accepting only values as they are.
     pub(super) strictly: Field,
 }
 
 impl Union {
-    /// One of these, each with the name that a fault calls it by.
+    /// One of these kinds, each with the name used in faults.
     pub fn new(branches: impl IntoIterator<Item = Field>) -> Union {
         let branch = |field: Field| Branch { strictly: Field { strict: true, ..field.clone() }, field };
         Union { branches: branches.into_iter().map(branch).collect() }
     }
 
-    /// The kinds, in their order.
+    /// The kinds, in order.
     pub fn branches(&self) -> &[Branch] {
         &self.branches
     }
@@ -369,7 +368,7 @@ impl Union {
         self.branches.iter().map(|branch| &branch.field)
     }
 
-    /// Shows each kind to `change`, as often as it is kept.
+    /// Passes each kind to `change`, once for each copy.
     pub(super) fn each_kind(&mut self, mut change: impl FnMut(&mut Kind)) {
         for branch in &mut self.branches {
             change(&mut branch.field.kind);
@@ -388,10 +387,10 @@ impl Union {
     }
 }
 
-/// An object like one that it stands in.
+/// An object like one of those around it.
 #[derive(Clone, Debug, Default)]
 pub struct Again {
-    /// How many objects further out that one is; if not given, it is the one around this field.
+    /// How many objects further out that one is; `None` means the one around this field.
     pub up: Option<usize>,
 }
 
@@ -406,7 +405,7 @@ impl Kind {
         }
     }
 
-    /// Whether such a value is given as a text that holds JSON.
+    /// Whether such a value is given as a text that contains JSON.
     pub fn is_in_text(&self) -> bool {
         match self {
             Kind::Json(rules) => rules.text,
@@ -416,7 +415,7 @@ impl Kind {
         }
     }
 
-    /// Whether such values hold no others, so that a union of such kinds can be stored.
+    /// Whether such values contain no others, so that a union of such kinds can be stored.
     pub fn is_single(&self) -> bool {
         match self {
             Kind::Union(rules) => rules.fields().all(|field| field.kind.is_single()),
@@ -425,7 +424,7 @@ impl Kind {
         }
     }
 
-    /// The kind whose columns hold such values: several kinds are stored as another is.
+    /// The kind whose columns hold such values: several kinds are stored like another one.
     pub fn column(&self) -> Cow<'_, Kind> {
         match self {
             Kind::Enum(Enum { values: Values::Ints(numbers), .. }) => {
@@ -448,7 +447,7 @@ impl Kind {
         }
     }
 
-    /// What is said of the values within such a value.
+    /// The fields for the values within such a value.
     pub fn fields(&self) -> Vec<&Field> {
         match self {
             Kind::Object(object) => object.schema.fields.iter().chain(object.members.as_deref()).collect(),
@@ -481,7 +480,7 @@ impl Kind {
         ]
     }
 
-    /// The kind of this name, without a rule.
+    /// The kind with this name, without a rule.
     pub fn named(name: &str) -> Option<Kind> {
         Kind::all().into_iter().find(|kind| kind.name() == name)
     }

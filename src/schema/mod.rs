@@ -1,12 +1,12 @@
-//! The schema: named fields to typed values, or a list of all that is wrong.
+//! The schema: turns named fields into typed values, or into a list of all that is wrong.
 //!
-//! A [`Schema`] is made once from the job. For every record, [`Schema::bind`] reads each
-//! field's value by the field's rules and gives either a [`Row`], whose existence is the
-//! proof that every rule holds, or nothing, with all the faults noted. In mode `lax` values
-//! are coerced as Pydantic does in JSON mode, in mode `strict` they are not.
+//! A [`Schema`] is made once from the job. For every record, [`Schema::bind`] reads each field's value by the
+//! field's rules and returns either a [`Row`], whose existence proves that every rule holds, or nothing, with
+//! all the faults noted. In mode `lax` values are coerced as by Pydantic in JSON mode, in mode `strict` they
+//! are not.
 //!
-//! Nothing here knows where records come from or where rows go: what a *column* can hold
-//! is the encoder's business (`sink`), and is refused there in the same manner.
+//! Nothing here knows where records come from or where rows go: what a *column* can hold is the encoder's
+//! business (`sink`), and is refused there in the same way.
 
 mod bind;
 mod constant;
@@ -49,23 +49,23 @@ use crate::reject::{REASON_BYTES, REASONS_BYTES_MAX};
 pub struct Schema {
     /// The fields, in the order of the job, which is the order of a row's values.
     pub fields: Vec<Field>,
-    /// What becomes of members that no field asks for.
+    /// What happens to members that no field names.
     pub extra: Extra,
-    /// What happens to a NUL, which no destination can hold. The schema of the record
-    /// decides for the objects in it too.
+    /// What happens to a NUL, which no destination can hold. The record's schema also decides for the objects
+    /// in it.
     pub nul: Nul,
-    /// Texts that mean null. Objects in a record have none: they are JSON, which has nulls of its own.
+    /// Texts that mean null. Objects in a record have none: they are JSON, which has its own nulls.
     pub nulls: Nulls,
-    /// The fields, by number, whose stamps take a year or a zone from the source, if it has one to give.
+    /// The indexes of fields whose timestamps take a year or a zone from the source, if it has one.
     pub lacking: Vec<usize>,
-    /// The objects that fields were flattened out of, in their order.
+    /// The objects that were flattened, in order.
     pub groups: Vec<Group>,
 }
 
-/// What becomes of members that no field asks for.
+/// What happens to members that no field names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extra {
-    /// They are passed over.
+    /// They are skipped.
     #[default]
     Ignore,
     /// They are faults.
@@ -84,7 +84,7 @@ impl Extra {
         }
     }
 
-    /// What a word in a job means; the default if it is none of these.
+    /// The meaning of a word in a job; the default if it is none of these.
     pub fn from_word(word: &str) -> Extra {
         let all = [Extra::Ignore, Extra::Forbid, Extra::Keep];
         all.into_iter().find(|extra| extra.word() == word).unwrap_or_default()
@@ -97,7 +97,7 @@ pub enum Nul {
     /// It is a fault.
     #[default]
     Reject,
-    /// It is left out.
+    /// It is removed.
     Strip,
     /// It becomes U+FFFD.
     Replace,
@@ -110,28 +110,28 @@ pub struct Field {
     pub name: String,
     /// The steps to its value in the record: a key, or a pointer's keys.
     pub from: Vec<String>,
-    /// Whether it must be there.
+    /// Whether it must be present.
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What it is when it is not there.
+    /// Its value when it is absent.
     pub default: Option<Owned>,
-    /// Whether values are taken as they are, without coercion.
+    /// Whether values are accepted only as they are, without coercion.
     pub strict: bool,
-    /// Whether it was flattened out of an object that need not be there: its column takes nulls then.
+    /// Whether it was flattened from an object that may be absent: its column accepts nulls then.
     pub may_be_absent: bool,
     /// What it must be.
     pub kind: Kind,
 }
 
 impl Schema {
-    /// The paths of the fields, for the format to mark, and those of the objects that were flattened.
+    /// The paths of the fields, for the format to mark, and those of the flattened objects.
     pub fn paths(&self) -> Vec<Vec<String>> {
         let groups = self.groups.iter().map(|group| &group.field);
         self.fields.iter().chain(groups).map(|field| field.from.clone()).collect()
     }
 
-    /// Whether the format must gather the members that no field asks for.
+    /// Whether the format must collect the members that no field names.
     pub fn extras(&self) -> Extras {
         match self.extra {
             Extra::Ignore => Extras::Ignored,
@@ -141,7 +141,7 @@ impl Schema {
 }
 
 impl Schema {
-    /// How many bytes the reasons of a record can come to.
+    /// The maximum number of bytes of a record's reasons.
     pub fn reasons_bytes_max(&self) -> usize {
         let is_simple = |field: &Field| {
             !matches!(field.kind, Kind::Object(_) | Kind::List(_) | Kind::Union(_) | Kind::Again(_))
@@ -155,7 +155,7 @@ impl Schema {
         }
     }
 
-    /// Finds the fields whose stamps take a year or a zone from the source.
+    /// Finds the fields whose timestamps take a year or a zone from the source.
     pub fn with_lacking(mut self) -> Schema {
         let fields = self.fields.iter().enumerate();
         self.lacking =
@@ -163,7 +163,7 @@ impl Schema {
         self
     }
 
-    /// Takes the year that stamps lack from another day, where it is that of a day.
+    /// Takes the year that timestamps lack from another data date, if it comes from one.
     pub fn set_date(&mut self, date: NaiveDate) {
         fn set(kind: &mut Kind, date: NaiveDate) {
             kind.rules(&mut |_, rule| match rule {
@@ -180,12 +180,12 @@ impl Schema {
         self.fields.iter_mut().for_each(|field| set(&mut field.kind, date));
     }
 
-    /// The first field whose stamps can lack their year and take it from the data date.
+    /// The first field whose timestamps can lack their year and take it from the data date.
     pub fn lacks_year(&self) -> Option<&str> {
         self.fields.iter().find(|field| field.lacks_year()).map(|field| field.name.as_str())
     }
 
-    /// The first field that should be like an object that it does not stand in.
+    /// The first field that should be like an object around it when there is none.
     pub fn stands_alone(&self) -> Option<&str> {
         fn reaches_out(kind: &Kind, depth: usize) -> bool {
             let depth_within = depth + usize::from(matches!(kind, Kind::Object(_)));
@@ -215,7 +215,7 @@ impl Schema {
 }
 
 impl Field {
-    /// A field that must be there, is not null, is coerced, and is found under its own name.
+    /// A field that is required, not nullable, coerced, and found under its own name.
     pub fn new(name: impl Into<String>, kind: Kind) -> Field {
         let name = name.into();
         Field {
@@ -246,7 +246,7 @@ impl Field {
         }
     }
 
-    /// Whether the same text can be another stamp where the source has another year or zone.
+    /// Whether the same text can be another timestamp if the source has another year or zone.
     fn takes_from_source(&self) -> bool {
         match &self.kind {
             Kind::Timestamp(Timestamp { year, clock, zone, .. }) => {
@@ -256,12 +256,12 @@ impl Field {
         }
     }
 
-    /// The same field, but it need not be there and may be null.
+    /// The same field, but it may be absent and may be null.
     pub fn optional(self) -> Field {
         Field { required: false, nullable: true, ..self }
     }
 
-    /// Whether a row can have a null here: its column must allow it.
+    /// Whether a row can have a null in it: its column must allow it.
     pub fn may_be_null(&self) -> bool {
         let may_be_null = match &self.default {
             Some(default) => self.nullable || *default == Owned::Plain(Value::Null),
@@ -270,9 +270,8 @@ impl Field {
         may_be_null || self.may_be_absent
     }
 
-    /// The same field, with a value for records that do not have it. The default is given
-    /// as JSON and read by the rules of the field, so that it is a value the field could
-    /// have had.
+    /// The same field, with a value for records that lack it. The default is given as JSON and read by the
+    /// rules of the field, so that it is a value the field could have had.
     pub fn with_default(self, json: &str) -> Result<Field, String> {
         let default = self.read_default(json)?;
         Ok(Field { required: false, default: Some(default), ..self })

@@ -1,8 +1,8 @@
 //! Texts that mean null: `-` in an access log, `NULL` in a dump.
 //!
-//! A text format has no other way to say that there is nothing. Such a text is what a null is in
-//! JSON: the null of a nullable field, and in any other a value of the wrong type. It is looked
-//! for before the rules of the field are.
+//! A text format has no other way to express a missing value. Such a text is treated like a null in JSON: as
+//! the null of a nullable field, and in any other as a value of the wrong type. It is checked for before the
+//! rules of the field.
 
 use bumpalo::Bump;
 
@@ -39,7 +39,7 @@ impl Nulls {
     }
 }
 
-/// Reads a null as a field that is not nullable reads one: as a fault, or as JSON.
+/// Reads a null as a field that is not nullable would: as a fault, or as JSON.
 #[cold]
 pub(super) fn read_null<'a>(
     field: &'a Field,
@@ -66,7 +66,7 @@ mod tests {
     use crate::format::{Chunk, Extras, Memory, Pattern, Preamble, Spec, of};
     use crate::reject::Faults;
 
-    /// What becomes of a record of three texts.
+    /// The result of binding a record of three texts.
     fn bind(schema: &Schema, line: &str) -> String {
         let pattern = Pattern::new(r"^(?P<a>\S+) (?P<b>\S+) (?P<c>\S+)$").expect("a pattern");
         let format = of(&Spec::Regex { pattern, record_start: None }, &schema.paths(), Extras::Gathered);

@@ -1,4 +1,4 @@
-//! What the tests of this folder ask: what does a field make of a JSON value.
+//! A helper for the tests of this folder: what a field makes of a JSON value.
 
 use bumpalo::Bump;
 
@@ -12,7 +12,7 @@ pub(super) fn given(field: &Field, json: &str) -> String {
     given_with(field, json, Nul::Reject)
 }
 
-/// The same, where NULs are not faults.
+/// The same with another rule for NULs.
 pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
     let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
     let (mut record, mut faults) = (Record::default(), Faults::default());
@@ -21,7 +21,7 @@ pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
         return "null".to_owned();
     }
     let mut context = Context::new(&arena, &mut faults, nul);
-    // No reader gives this value.
+    // No reader produces this value.
     let unread = Value::Json(b"unread");
     let mut value = unread;
     read(field, record.root(), &Path::Record, &mut context, &mut value);
@@ -38,7 +38,7 @@ pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
     faults.collect::<Vec<_>>().join(", ")
 }
 
-/// Asks for each of many values, written as JSON, what the field makes of it.
+/// Checks, for each of many values written as JSON, what the field makes of it.
 pub(super) fn check(field: &Field, cases: &[(&str, &str)]) {
     for (json, expected) in cases {
         assert_eq!(given(field, json), *expected, "of {json}");

@@ -1,8 +1,8 @@
 //! The rules of a field's type, one by one: the only list of which type has which.
 //!
-//! A job is read, written and hashed, a JSON Schema imported and the table of keys filled in by
-//! going through this list. A new rule is a field of its kind's struct, a line here and a line
-//! in the table of keys; without the line here it does not compile.
+//! Reading, writing and hashing a job, importing a JSON Schema and filling in the table of keys all go
+//! through this list. A new rule is a field of its kind's struct, a line here and a line in the table of
+//! keys; without the line here it does not compile.
 
 use regex::Regex;
 
@@ -15,7 +15,7 @@ use super::{Extra, Field};
 /// The place where a kind keeps one of its rules.
 #[derive(Debug)]
 pub enum Rule<'k> {
-    /// It holds, or it does not.
+    /// A boolean rule.
     Flag(&'k mut bool),
     /// A number of characters or items.
     Length(&'k mut Option<usize>),
@@ -31,50 +31,50 @@ pub enum Rule<'k> {
     Decimal(&'k mut Option<Exact>),
     /// A version, of IP or of UUIDs.
     Version(&'k mut Option<u8>),
-    /// What an enum can be.
+    /// The values of an enum.
     Values(&'k mut Values),
-    /// How a stamp is written.
+    /// The format of a timestamp.
     Format(&'k mut StampFormat),
     /// What is known about its zone.
     Zone(&'k mut Zone),
-    /// What becomes of members that no field asks for.
+    /// What happens to members that no field names.
     Extra(&'k mut Extra),
     /// The fields of an object.
     Fields(&'k mut Object),
-    /// What the members of an object are that no field asks for.
+    /// What the members of an object must be that no field names.
     Members(&'k mut Option<Box<Field>>),
-    /// What the items of a list are.
+    /// What the items of a list must be.
     Items(&'k mut Field),
-    /// What a value must be besides, though it is stored as it stands.
+    /// What a value must also satisfy, although it is stored unchanged.
     Like(&'k mut Option<Box<Field>>),
     /// The kinds that a value may be of.
     Branches(&'k mut Union),
-    /// What is said for the whole source, not for a field.
+    /// A setting of the whole source, not of a field.
     OfSource(OfSource<'k>),
 }
 
-/// What stamps lack and their source has.
+/// What timestamps lack and their source provides.
 #[derive(Debug)]
 pub enum OfSource<'k> {
-    /// What stamps without a zone are in.
+    /// The time zone of timestamps without one.
     Clock(&'k mut Clock),
     /// The year.
     Year(&'k mut Option<Year>),
 }
 
 impl Rule<'_> {
-    /// Whether a job says it of a field.
+    /// Whether a job sets it on a field.
     pub fn is_of_job(&self) -> bool {
         !matches!(self, Rule::OfSource(_))
     }
 }
 
-/// Takes a rule's name and its place.
+/// Receives a rule's name and its place.
 pub type Visit<'v> = &'v mut dyn FnMut(&'static str, Rule<'_>);
 
 impl Kind {
-    /// Goes through the rules that such a value can have, given or not. The order is that in
-    /// which they are hashed, and stays.
+    /// Visits the rules that such a value can have, given or not. The order is that in which they are hashed,
+    /// and must not change.
     pub fn rules(&mut self, visit: Visit<'_>) {
         match self {
             Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
@@ -93,7 +93,7 @@ impl Kind {
                 visit("format", Rule::Format(format));
                 visit("year", Rule::OfSource(OfSource::Year(year)));
                 visit("zone", Rule::Zone(zone));
-                // With another zone there is no stamp whose zone would have to be supplied.
+                // With another zone setting there is no timestamp whose zone would have to be supplied.
                 if *zone == Zone::Any {
                     visit("clock", Rule::OfSource(OfSource::Clock(clock)));
                 }
@@ -144,7 +144,7 @@ fn bounds<'k, T>(limits: &'k mut Bounds<T>, rule: fn(&'k mut Option<T>) -> Rule<
     visit("multiple_of", rule(multiple_of));
 }
 
-/// The keyword of JSON Schema that means the same as a rule, where one does.
+/// The JSON Schema keyword with the same meaning as a rule, if there is one.
 pub(super) fn keyword(rule: &str) -> Option<&'static str> {
     Some(match rule {
         "min_length" => "minLength",

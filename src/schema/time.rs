@@ -1,8 +1,8 @@
-//! When records happened: the field that says it, and the days that a run of records is about.
+//! The time of records: the field that holds it, and the days that a run of records belongs to.
 //!
-//! A day is one of the clock on the wall, from its midnight to the next. Both ends of it, and which
-//! day an instant is of, are reckoned here and nowhere else: a metric of a day must be made from
-//! the rows whose day was marked, on every destination, whatever zones a server knows.
+//! A day is a local day, from its midnight to the next. Its bounds, and which day an instant belongs to, are
+//! computed here and nowhere else: a metric of a day must be made from the rows whose day was marked, on
+//! every destination, whatever zones a server knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,29 +14,29 @@ use super::{Clock, Kind, Schema, Value, Zone};
 /// The field that says when a record happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time {
-    /// Its number,
+    /// Its index.
     pub field: usize,
-    /// and its name.
+    /// Its name.
     pub name: String,
-    /// What it holds.
+    /// What its values are.
     pub kind: TimeKind,
-    /// The clock whose days are meant.
+    /// The clock whose days count.
     pub clock: Clock,
 }
 
-/// What such a field holds.
+/// What the values of such a field are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeKind {
-    /// An instant, on whichever clock it was read.
+    /// An instant, whichever clock it was read on.
     Instant,
-    /// What a clock on the wall shows.
+    /// A local time.
     Local,
     /// A calendar day.
     Day,
 }
 
 impl Time {
-    /// The field of this name, if it can say when a record happened.
+    /// The field with this name, if it can say when a record happened.
     pub fn of(schema: &Schema, name: &str, clock: Clock) -> Option<Time> {
         let field = schema.fields.iter().position(|field| field.name == name)?;
         let kind = match &schema.fields[field].kind {
@@ -48,7 +48,7 @@ impl Time {
         Some(Time { field, name: name.to_owned(), kind, clock })
     }
 
-    /// When a day begins: microseconds since 1970, in UTC or on the wall.
+    /// When a day begins: microseconds since 1970, in UTC or local time.
     pub fn start_us(&self, day: NaiveDate) -> i64 {
         let local_us = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros();
         match self.kind {
@@ -60,7 +60,7 @@ impl Time {
         }
     }
 
-    /// The day that is at hand at `us`, with its beginning and its end.
+    /// The day that contains `us`, with its beginning and its end.
     fn day_at(&self, us: i64) -> Option<(NaiveDate, i64, i64)> {
         // A clock is less than a day ahead of UTC, or behind it.
         let near = DateTime::from_timestamp_micros(us)?.date_naive();
@@ -71,7 +71,7 @@ impl Time {
         })
     }
 
-    /// The days that may have an instant of this day of UTC; for other kinds, the day itself.
+    /// The days that can contain an instant of this UTC day; for other kinds, the day itself.
     pub fn days_of(&self, utc: NaiveDate) -> impl Iterator<Item = NaiveDate> {
         let (start, kind) = (utc.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros(), self.kind);
         let ends = [start, start + DAY_US - 1].map(|us| self.day_at(us).map(|(day, ..)| day));
@@ -83,17 +83,17 @@ impl Time {
     }
 }
 
-/// The days of a run of rows. To note a row of a day that is known costs a comparison.
+/// The days of a run of rows. Adding a row of a known day takes one comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Days {
-    /// The day of the row before, from its beginning to its end.
+    /// The day of the previous row, from its beginning to its end.
     last: (i64, i64),
     /// All of them by their beginnings, with their ends.
     all: BTreeMap<i64, (i64, NaiveDate)>,
 }
 
 impl Days {
-    /// Notes the day of a value, if it has one.
+    /// Adds the day of a value, if it has one.
     #[inline]
     pub fn note(&mut self, time: &Time, value: Value<'_>) {
         if let Some(us) = us_of(value) {
@@ -101,7 +101,7 @@ impl Days {
         }
     }
 
-    /// Notes the day of a value, and says which it is.
+    /// Adds the day of a value, and returns it.
     #[inline]
     pub fn day_of(&mut self, time: &Time, value: Value<'_>) -> Option<NaiveDate> {
         let us = us_of(value)?;
@@ -129,7 +129,7 @@ impl Days {
         }
     }
 
-    /// All of them, in their order.
+    /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = NaiveDate> {
         self.all.values().map(|&(_, day)| day)
     }
@@ -140,7 +140,7 @@ impl Days {
     }
 }
 
-/// When a value is, if it says so: microseconds since 1970.
+/// The time of a value, if it has one: microseconds since 1970.
 #[inline]
 fn us_of(value: Value<'_>) -> Option<i64> {
     match value {
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(days(&berlin, &["2023-10-29T23:00:00Z"]), ["2023-10-30"]);
         let utc = time(TimeKind::Instant, Clock::default());
         assert_eq!(days(&utc, &stamps), ["2023-10-28", "2023-10-29"]);
-        // What a wall shows is of no zone.
+        // A local time has no zone.
         let wall = time(TimeKind::Local, Clock::of_place("Pacific/Apia").expect("a place"));
         assert_eq!(days(&wall, &stamps), ["2023-10-28", "2023-10-29"]);
     }

@@ -1,14 +1,13 @@
-//! What a fault calls the kinds of a union.
+//! The names of a union's kinds in faults.
 //!
-//! The faults of a value that none of them takes name the kind that each is of, as in `f.int`, with the
-//! names that Pydantic has for them.
+//! If no kind of a union accepts a value, each fault names its kind, as in `f.int`, with Pydantic's names.
 
 use std::borrow::Cow;
 
 use super::kind::{Constant, Enum, Float, Text, Values};
 use super::{Bounds, Kind};
 
-/// What Pydantic calls a kind in the place of a fault; `class` is the name of an enum that has one, or empty.
+/// Pydantic's name for a kind in the path of a fault; `class` is the name of an enum that has one, or empty.
 pub fn branch_name(kind: &Kind, class: &str) -> String {
     let named = match kind {
         Kind::Text(rules) if !rules.takes_all() => "constrained-str",

@@ -1,13 +1,13 @@
-//! Typed values: what a field becomes.
+//! Typed values: the result of reading a field.
 
 use bumpalo::Bump;
 
 /// A value of a row, borrowed from its record, its arena or the schema.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing.
+    /// A null.
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// An integer.
     Int(i64),
@@ -17,7 +17,7 @@ pub enum Value<'a> {
     Float(f64),
     /// Text.
     Text(&'a str),
-    /// Microseconds since 1970-01-01 00:00, in UTC or (`zone = "naive"`) in no zone.
+    /// Microseconds since 1970-01-01 00:00, in UTC or (`zone = "naive"`) without a zone.
     Timestamp(i64),
     /// Days since 1970-01-01.
     Date(i32),
@@ -25,8 +25,7 @@ pub enum Value<'a> {
     Time(i64),
     /// A UUID.
     Uuid([u8; 16]),
-    /// A decimal, as digits with at most one point and, unless it is zero, perhaps a minus in
-    /// front.
+    /// A decimal, as digits with at most one point and, unless it is zero, possibly a leading minus.
     Decimal(&'a str),
     /// JSON text.
     Json(&'a [u8]),
@@ -60,7 +59,7 @@ impl Value<'_> {
     }
 }
 
-/// A value that stands by itself: a default.
+/// A standalone value, such as a default.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Owned {
     /// A value that borrows nothing.
@@ -113,12 +112,12 @@ impl Owned {
     }
 }
 
-/// How many values of a record are not simply what stands there, for the run to count.
+/// How many values of a record are stored in another form, for the run to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Altered {
-    /// Those of which a NUL was left out or replaced.
+    /// Values from which a NUL was removed or replaced.
     pub nuls: u64,
-    /// Stamps of an hour that the clock showed twice, or not at all.
+    /// Timestamps of an hour that the clock showed twice, or not at all.
     pub unsure_stamps: u64,
 }
 

@@ -1,14 +1,14 @@
 //! A schema from a JSON Schema: 2020-12, as Pydantic emits it and as people write it.
 //!
-//! A validator that ignores keywords is worse than none, so every keyword is enforced, is
-//! known to say nothing about values, or is refused with its place; a job may have the values of such
-//! a field stored as JSON instead, as far as they can be validated. What a JSON Schema
-//! cannot say it does not decide: whether values are coerced is the mode of the job, a
-//! `date-time` is read as a timestamp field of the job reads it, and a `number` may be infinite. The job
-//! says such things for a field of its own, or the schema does under `x-logmill`.
+//! A validator that ignores keywords is worse than none, so every keyword is enforced, is known to say
+//! nothing about values, or is refused with its place; a job may have the values of such a field stored as
+//! JSON instead, validated as far as possible. What a JSON Schema cannot express, it does not decide: whether
+//! values are coerced is the mode of the job, a `date-time` is read as a timestamp field of the job would be,
+//! and a `number` may be infinite. The job can specify such rules for a field of its own, or the schema can
+//! under `x-logmill`.
 //!
-//! References are followed where they stand. An object that refers to itself is [`Kind::Again`]; any
-//! other reference to itself has no end and is refused.
+//! References are followed in place. An object that refers to itself is [`Kind::Again`]; any other reference
+//! to itself has no end and is refused.
 
 mod node;
 mod number;
@@ -25,40 +25,40 @@ use self::shape::Shape;
 use super::{Clock, Extra, Field, Kind, Object, Owned, Schema, Value};
 use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 
-/// The schema that the JSON Schema in `text` describes, all of which must be enforced.
+/// The schema that the JSON Schema in `text` describes, all of which must be enforceable.
 pub fn from_json_schema(text: &str, strict: bool, clock: Clock) -> Result<Schema, JsonSchemaError> {
     let terms = ImportTerms { strict, clock, overrides: &[], keeps_unsupported: false };
     import_json_schema(text, &terms).map(|imported| imported.schema)
 }
 
-/// What a job says beside a JSON Schema.
+/// What a job specifies besides a JSON Schema.
 #[derive(Clone, Copy, Debug)]
 pub struct ImportTerms<'t> {
-    /// Whether values are taken as they are, or coerced.
+    /// Whether values are accepted only as they are, or coerced.
     pub strict: bool,
-    /// What stamps that name no zone are in, defaults too.
+    /// The time zone of timestamps that name none, in defaults too.
     pub clock: Clock,
-    /// Fields that stand for the properties of their names, which are not looked at, or beside them.
+    /// Fields that replace the properties with their names, which are then not read, or add to them.
     pub overrides: &'t [Field],
     /// Whether a field that cannot be enforced is kept as JSON, validated as far as it can be.
     pub keeps_unsupported: bool,
 }
 
-/// What a JSON Schema has become.
+/// The result of importing a JSON Schema.
 #[derive(Clone, Debug, Default)]
 pub struct Imported {
     /// The schema.
     pub schema: Schema,
-    /// What of it is not enforced, and therefore kept as JSON.
+    /// What is not enforced, and therefore kept as JSON.
     pub weaker: Vec<Fault>,
-    /// What it has no word for, and the model that it was made of may say.
+    /// What it cannot express, and the model behind it may require.
     pub unsaid: Vec<Fault>,
 }
 
 /// The schema that the JSON Schema in `text` describes on these terms.
 ///
-/// The properties become fields in their order, each under its own name. Members that the
-/// schema does not name are ignored, with `additionalProperties: false` refused, and with `true` kept.
+/// The properties become fields in their order, each under its own name. Members that the schema does not
+/// name are ignored, with `additionalProperties: false` refused, and with `true` kept.
 pub fn import_json_schema(text: &str, terms: &ImportTerms<'_>) -> Result<Imported, JsonSchemaError> {
     let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     parse_json(text.as_bytes(), &arena, &mut scratch, &mut record).map_err(|malformed| {
@@ -85,7 +85,7 @@ pub fn import_json_schema(text: &str, terms: &ImportTerms<'_>) -> Result<Importe
     }
 }
 
-/// What is wrong with a JSON Schema: everything that it asks for and that would not be enforced.
+/// What is wrong with a JSON Schema: every demand that would not be enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonSchemaError {
     /// At least one, in the order of the schema, each place once.
@@ -95,25 +95,25 @@ pub struct JsonSchemaError {
 /// One thing that is wrong with a JSON Schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// A pointer into the schema, as `#/properties/host/pattern`.
+    /// A pointer into the schema, such as `#/properties/host/pattern`.
     pub path: String,
     /// What is wrong there.
     pub message: String,
-    /// Whether it says something that is not enforced, rather than nothing that could be understood.
+    /// Whether it is a valid demand that is not enforced, rather than something that cannot be understood.
     pub is_unsupported: bool,
 }
 
-/// What may be in an object besides what it names.
+/// What may be in an object besides the members it names.
 enum Allowed<'s> {
     /// Nothing.
     None,
     /// Anything.
     Any,
-    /// What is so.
+    /// Anything that satisfies this.
     Only(Node<'s>),
 }
 
-/// More are not told, and not looked for.
+/// More faults are neither reported nor searched for.
 const FAULTS_MAX: usize = 1000;
 
 impl fmt::Display for JsonSchemaError {
@@ -131,53 +131,53 @@ impl std::error::Error for JsonSchemaError {}
 
 type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// References that meet at one definition multiply. No table has more columns than 1,600, and
-/// no record that many fields.
+/// References that meet at one definition multiply. No table has more than 1,600 columns, and no record that
+/// many fields.
 const FIELDS_MAX: usize = 10_000;
 
-/// A longer chain of references is one that somebody has made to be long.
+/// A longer chain of references was made to be long.
 const REFERENCES_MAX: usize = 100;
 
-/// What the import carries along.
+/// The state of the import.
 struct Import<'s> {
     root: Item<'s>,
     terms: ImportTerms<'s>,
-    /// The references that are being followed, to see one that leads to itself.
+    /// The references being followed, to detect one that leads to itself.
     references: Vec<Followed>,
-    /// How many objects the place stands in.
+    /// The number of objects around the current place.
     depth: usize,
     fields: usize,
-    /// What is wrong so far.
+    /// The faults so far.
     faults: Vec<Fault>,
-    /// What is kept as JSON because of it.
+    /// What is kept as JSON because of them.
     weaker: Vec<Fault>,
-    /// What a JSON Schema has no word for.
+    /// What a JSON Schema cannot express.
     unsaid: Vec<Fault>,
 }
 
 /// A reference that is being followed.
 struct Followed {
     target: String,
-    /// Where it leads to an object: how many objects that one stands in.
+    /// If it leads to an object: how many objects surround that one.
     object: Option<usize>,
 }
 
 impl<'s> Import<'s> {
-    /// Notes what is wrong, once for each place: definitions are read wherever they are referred to.
+    /// Adds a fault, once for each place: definitions are read wherever they are referred to.
     fn fault(&mut self, fault: Fault) {
         if self.faults.len() < FAULTS_MAX && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
     }
 
-    /// Notes what a place does not say, once: it may be referred to from many.
+    /// Adds what a place does not express, once: it may be referred to from many places.
     fn unsaid(&mut self, what: Fault) {
         if self.unsaid.len() < FAULTS_MAX && !self.unsaid.contains(&what) {
             self.unsaid.push(what);
         }
     }
 
-    /// Notes the keywords of a place that nobody has asked for: they would go unenforced.
+    /// Reports the unread keywords of a place: they would not be enforced.
     fn finish(&mut self, node: &Node<'_>) {
         node.left().for_each(|fault| self.fault(fault));
     }
@@ -218,7 +218,7 @@ impl<'s> Import<'s> {
         Ok(Schema { fields, extra, ..Schema::default() })
     }
 
-    /// An object with properties, or of any members.
+    /// An object with properties, or with any members.
     fn object(&mut self, node: &mut Node<'s>) -> Result<Object> {
         self.depth += 1;
         let has_properties = node.clone().take("properties").is_some();
@@ -235,7 +235,7 @@ impl<'s> Import<'s> {
         Ok(Object { members: members.map(Box::new), ..Object::new(schema) })
     }
 
-    /// What is said of members that are not named.
+    /// The rule for members that are not named.
     fn allowed(&mut self, node: &mut Node<'s>) -> Option<Allowed<'s>> {
         let allowed = node.take("additionalProperties")?;
         Some(match allowed.item.raw() {
@@ -269,7 +269,7 @@ impl<'s> Import<'s> {
                 }
                 match self.field(name, property, is_required) {
                     Ok(field) => fields.push(field),
-                    // So that all is told at once.
+                    // Continues, so that everything is reported at once.
                     Err(fault) => {
                         self.fault(fault);
                         fields.push(Field::new(name, Kind::Bool));
@@ -299,15 +299,16 @@ impl<'s> Import<'s> {
         let strict = strict.unwrap_or(self.terms.strict);
         let field = Field { required, nullable, strict, ..Field::new(name, *kind) };
         match default {
-            // A model's `int = None`: its own default need not be valid, and this one can be told.
+            // `int = None` in a model: the model's own default need not be valid, and this one is
+            // recognisable.
             Some(default) if !required && default.item.raw() == Raw::Null => {
                 Ok(Field { default: Some(Owned::Plain(Value::Null)), ..field })
             }
             Some(default) if !required => {
-                // Pydantic writes defaults in their JSON form, which strict mode may not take.
+                // Pydantic writes defaults in their JSON form, which strict mode may not accept.
                 let lax = Field { strict: false, ..field.clone() };
                 let given = default.text()?;
-                // The default of a text that holds JSON is given as either.
+                // The default of a text that contains JSON is given in either form.
                 let value = lax.read_default(given).or_else(|fault| lax.read_default_within(given, fault));
                 let value = value.map_err(|fault| default.error(fault))?;
                 Ok(Field { default: Some(value), ..field })
@@ -316,7 +317,7 @@ impl<'s> Import<'s> {
         }
     }
 
-    /// Whether what is wrong since then is only that it is not enforced, and the job has it kept as JSON.
+    /// Whether everything since then is merely unenforced, and the job keeps such fields as JSON.
     fn is_kept(&mut self, before: usize) -> bool {
         let found = &self.faults[before..];
         let is_kept = self.terms.keeps_unsupported
@@ -332,14 +333,14 @@ impl<'s> Import<'s> {
         is_kept
     }
 
-    /// How far out the object is that a reference names, where it stands in that one.
+    /// How many objects further out the object is that a reference names, if the reference is inside it.
     fn again(&self, reference: &Node<'s>) -> Option<usize> {
         let Raw::Text(target) = reference.item.raw() else { return None };
         let followed = self.references.iter().rev().find(|followed| followed.target == target)?;
         self.depth.checked_sub(followed.object? + 1)
     }
 
-    /// Goes on at the place that a reference names, which is that of a value or of the record.
+    /// Continues at the place that a reference names, which is a value or the record.
     fn follow<T>(
         &mut self,
         reference: &Node<'s>,
@@ -347,7 +348,7 @@ impl<'s> Import<'s> {
         read: impl FnOnce(&mut Import<'s>, Node<'s>) -> Result<T>,
     ) -> Result<T> {
         let Raw::Text(target) = reference.item.raw() else { return Err(reference.error("not a reference")) };
-        // What leads through an object that has no name of its own is gone through once more.
+        // An anonymous object may be passed through once more.
         if self.references.iter().filter(|known| known.target == target).count() > 1 {
             let message = format!("{target:?} refers to itself, and no object that is defined is in between");
             return Err(reference.unsupported(message));

@@ -1,7 +1,6 @@
-//! A place in a JSON Schema, which remembers what was asked of it.
+//! A place in a JSON Schema, which remembers the keywords that were read.
 //!
-//! So that at the end it can tell the keywords that nobody asked about: they would go
-//! unenforced.
+//! So it can report the unread ones at the end: they would not be enforced.
 
 use super::{Fault, Result};
 use crate::format::{Item, Raw, pointer_steps};
@@ -43,7 +42,7 @@ impl<'s> Node<'s> {
         Some(Node::new(item, format!("{}/{keyword}", self.path)))
     }
 
-    /// The keywords that nobody has asked for and that say something.
+    /// The unread keywords that constrain values.
     pub(super) fn left(&self) -> impl Iterator<Item = Fault> {
         let is_known =
             |key: &str| self.taken.contains(&key) || ANNOTATIONS.contains(&key) || key.starts_with("x-");
@@ -59,7 +58,7 @@ impl<'s> Node<'s> {
         Fault { path: self.path.clone(), message: message.into(), is_unsupported: false }
     }
 
-    /// What is understood and not enforced.
+    /// The fault of a keyword that is understood and not enforced.
     pub(super) fn unsupported(&self, message: impl Into<String>) -> Fault {
         Fault { is_unsupported: true, ..self.error(message) }
     }
@@ -68,14 +67,14 @@ impl<'s> Node<'s> {
         std::str::from_utf8(self.item.spelled().unwrap_or_default()).map_err(|_| self.error("not UTF-8"))
     }
 
-    /// The items of what should be a list.
+    /// The items of a value that should be a list.
     pub(super) fn items(&self, what: &str) -> Result<Vec<Node<'s>>> {
         let Raw::List { .. } = self.item.raw() else { return Err(self.error(format!("not {what}"))) };
         let node = |(index, item)| Node::new(item, format!("{}/{index}", self.path));
         Ok(self.item.items().enumerate().map(node).collect())
     }
 
-    /// The members of what should be an object.
+    /// The members of a value that should be an object.
     pub(super) fn members(&self, what: &str) -> Result<Vec<(&'s str, Node<'s>)>> {
         let Raw::Object { .. } = self.item.raw() else { return Err(self.error(format!("not {what}"))) };
         let node = |(key, item)| (key, Node::new(item, format!("{}/{}", self.path, escaped(key))));
@@ -90,7 +89,7 @@ impl<'s> Node<'s> {
     }
 }
 
-/// What `reference` names within the document of `root`: a pointer after `#`.
+/// The target of `reference` within the document of `root`: a pointer after `#`.
 pub(super) fn find<'s>(root: Item<'s>, reference: &str) -> Option<Item<'s>> {
     let pointer = unquoted(reference.strip_prefix('#')?)?;
     let steps = if pointer.is_empty() { Vec::new() } else { pointer_steps(&pointer)? };
@@ -100,7 +99,7 @@ pub(super) fn find<'s>(root: Item<'s>, reference: &str) -> Option<Item<'s>> {
     })
 }
 
-/// Whether it describes an object, here and not by another reference.
+/// Whether it describes an object itself, not through another reference.
 pub(super) fn is_object(item: Item<'_>) -> bool {
     let is_elsewhere =
         ["$ref", "anyOf", "oneOf", "allOf", "enum", "const"].iter().any(|key| member(item, key).is_some());
@@ -108,7 +107,7 @@ pub(super) fn is_object(item: Item<'_>) -> bool {
     !is_elsewhere && is_of_type && (member(item, "properties").is_some() || member(item, "type").is_some())
 }
 
-/// The last member of that name.
+/// The last member with that name.
 fn member<'s>(item: Item<'s>, key: &str) -> Option<Item<'s>> {
     item.members().filter(|(name, _)| *name == key).last().map(|(_, item)| item)
 }
@@ -118,7 +117,7 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// A fragment without its percent signs.
+/// A URL fragment, percent-decoded.
 fn unquoted(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! The rules that a schema shares with a field: limits, exactly as they are written.
+//! The rules that a JSON Schema shares with a field: limits, exactly as they are written.
 
 use super::super::rules::keyword;
 use super::super::{Bounds, Decimal, Exact, Kind, Rule, Zone};
@@ -6,7 +6,7 @@ use super::node::Node;
 use super::{Import, Result};
 use crate::format::Raw;
 
-/// Reads the rules that a kind and a schema share, each by the keyword that means it.
+/// Reads the rules that a kind and a JSON Schema share, each from the keyword with the same meaning.
 pub(super) fn limits<'s>(import: &mut Import<'s>, node: &mut Node<'s>, mut kind: Kind) -> Kind {
     kind.rules(&mut |name, rule| {
         if let Some(keyword) = keyword(name)
@@ -36,7 +36,7 @@ fn limit(name: &str, rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Reads a rule that JSON Schema has no keyword for, as the schema says it in words of ours.
+/// Reads a rule for which JSON Schema has no keyword, given in logmill's own words.
 pub(super) fn said(rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
     let text = match given.item.raw() {
         Raw::Text(text) => Some(text),
@@ -60,7 +60,7 @@ pub(super) fn said(rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A limit of integers. One with a fraction becomes the whole number that means the same.
+/// A limit of integers. One with a fraction becomes the equivalent whole number.
 fn whole(name: &str, given: &Node<'_>) -> Result<i128> {
     let number = exact(given)?;
     let (floor, ceil) = (number.floor(), number.ceil());
@@ -73,7 +73,7 @@ fn whole(name: &str, given: &Node<'_>) -> Result<i128> {
     }
 }
 
-/// A limit of other numbers, of which a step is above zero.
+/// A limit of other numbers; a step must be above zero.
 fn positive(name: &str, given: &Node<'_>) -> Result<Exact> {
     let number = exact(given)?;
     match name {
@@ -82,7 +82,7 @@ fn positive(name: &str, given: &Node<'_>) -> Result<Exact> {
     }
 }
 
-/// Whether `format` is the name of a machine type, whose limits are limits too.
+/// Whether `format` is the name of a machine type, whose range adds limits.
 pub(super) fn is_of_machine_type(format: &Node<'_>, bounds: &mut Bounds<i128>) -> bool {
     let (least, greatest) = match format.item.raw() {
         Raw::Text("int8") => (i8::MIN.into(), i8::MAX.into()),
@@ -117,7 +117,7 @@ pub(super) fn decimal<'s>(import: &mut Import<'s>, mut number: Node<'s>, mut tex
     kind
 }
 
-/// The rules that Pydantic, before 2.14, wrote as a pattern of the decimal's text.
+/// The rules that Pydantic before 2.14 wrote as a pattern of the decimal's text.
 pub(super) fn decimal_of_pattern(pattern: &Node<'_>) -> Option<Decimal> {
     let Raw::Text(pattern) = pattern.item.raw() else { return None };
     let rest = pattern.strip_prefix(r"^(?!^[-+.]*$)[+-]?0*")?;
@@ -130,7 +130,7 @@ pub(super) fn decimal_of_pattern(pattern: &Node<'_>) -> Option<Decimal> {
     }
     let rest = rest.strip_prefix(r"(?:\d{0,")?.strip_suffix(r"0*$)")?;
     let (wholes, rest) = rest.split_once(r"}|(?=[\d.]{1,")?;
-    // One more than the digits: the point.
+    // One more than the digits, for the point.
     let (characters, rest) = rest.split_once(r"}0*$)")?;
     let max_digits = Some(count(characters)?.checked_sub(1)?);
     if rest == r"\d*\.\d*" {

@@ -1,4 +1,4 @@
-//! What one value must be: the keywords that stand for a type, and those that go with it.
+//! What one value must be: the keywords that stand for a type, and those that belong to it.
 
 use std::collections::HashSet;
 
@@ -11,15 +11,15 @@ use super::number::{self, decimal_of_pattern};
 use super::{FIELDS_MAX, Import, Result};
 use crate::format::Raw;
 
-/// A kind, and what else is said of its values.
+/// A kind, and the other rules for its values.
 pub(super) struct Shape {
     /// Boxed: schemas nest, and each level of the import has a few of these on its stack.
     pub(super) kind: Box<Kind>,
     /// Whether null is allowed beside it.
     pub(super) nullable: bool,
-    /// Whether values are taken as they are, where the schema says it.
+    /// Whether values are accepted only as they are, if the schema specifies it.
     pub(super) strict: Option<bool>,
-    /// Whether what the schema has no word for was told, or said by a word of ours.
+    /// Whether the inexpressible rules were reported, or given in logmill's own words.
     is_told: bool,
 }
 
@@ -81,7 +81,7 @@ impl<'s> Import<'s> {
             self.say(said, &mut shape)?;
         }
         shape.is_told |= said.is_some();
-        // The items of a list have told it for themselves.
+        // The items of a list have reported their own.
         if !shape.is_told
             && !matches!(&*shape.kind, Kind::List(_))
             && let Some(what) = unsaid(&shape.kind)
@@ -93,14 +93,14 @@ impl<'s> Import<'s> {
         Ok(shape)
     }
 
-    /// What a reference leads to.
+    /// The target of a reference.
     fn referred(&mut self, reference: &Node<'s>) -> Result<Shape> {
         if let Some(up) = self.again(reference) {
             return Ok(Shape::of(Kind::Again(Again { up: (up > 0).then_some(up) })));
         }
         self.follow(reference, true, |import, target| {
             let mut shape = import.shape(target)?;
-            // Pydantic defines the classes of enums, and writes literals where they stand.
+            // Pydantic defines the classes of enums, and writes literals in place.
             if let Kind::Enum(rules) = &mut *shape.kind {
                 rules.literal = false;
             }
@@ -108,7 +108,7 @@ impl<'s> Import<'s> {
         })
     }
 
-    /// What the schema says of a value that JSON Schema has no word for, by the keys of a job.
+    /// Reads the rules that JSON Schema cannot express, given by the keys of a job.
     fn say(&mut self, said: &Node<'s>, shape: &mut Shape) -> Result<()> {
         for (name, given) in said.members("an object of keys of a field")? {
             let mut is_known = false;
@@ -169,7 +169,7 @@ impl<'s> Import<'s> {
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
     }
 
-    /// A value of one of several shapes, each perhaps with the name of its class.
+    /// A value of one of several shapes, each possibly with the name of its class.
     fn one_of(&mut self, shapes: Vec<(Shape, String)>, place: &Node<'s>) -> Shape {
         if !shapes.iter().all(|(shape, _)| shape.kind.is_single()) {
             self.fault(place.unsupported("of several types, only those of single values are enforced"));
@@ -180,7 +180,7 @@ impl<'s> Import<'s> {
             let name = if nullable { format!("nullable[{name}]") } else { name };
             Field { strict: strict.unwrap_or(self.terms.strict), ..Field::new(name, *kind) }
         });
-        // Patterns know no equality, so that kinds have none: how they are shown tells them apart.
+        // Patterns have no equality, and so kinds have none: their debug output distinguishes them.
         let mut known = HashSet::new();
         let distinct: Vec<Field> = branches.filter(|branch| known.insert(format!("{branch:?}"))).collect();
         if let [only] = distinct.as_slice() {
@@ -189,7 +189,7 @@ impl<'s> Import<'s> {
         Shape { nullable, ..Shape::of(Kind::Union(Union::new(distinct))) }
     }
 
-    /// What a definition is called, if it is one by reference.
+    /// The name of a definition, if it is one by reference.
     fn class(&self, node: &Node<'s>) -> String {
         let reference = node.clone().take("$ref").map(|reference| reference.item.raw());
         let Some(Raw::Text(target)) = reference else { return String::new() };
@@ -199,7 +199,7 @@ impl<'s> Import<'s> {
         title.or(target.rsplit('/').next()).unwrap_or_default().to_owned()
     }
 
-    /// A schema with a `type`, or with keywords that go with only one.
+    /// A schema with a `type`, or with keywords that belong to only one.
     fn typed(&mut self, node: &mut Node<'s>) -> Result<Shape> {
         let Some(named) = node.take("type") else {
             let has = |keyword| node.clone().take(keyword).is_some();
@@ -239,7 +239,7 @@ impl<'s> Import<'s> {
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
     }
 
-    /// The shape of the type `name`, which stands at `place`.
+    /// The shape of the type `name`, given at `place`.
     fn of_type(&mut self, name: &str, place: &Node<'s>, node: &mut Node<'s>) -> Result<Shape> {
         Ok(Shape::of(match name {
             "string" => self.string(node)?,
@@ -312,7 +312,7 @@ impl<'s> Import<'s> {
                 "ipv6" => return Ok(Kind::Ip { version: Some(6) }),
                 "ipvanyaddress" => return Ok(Kind::Ip { version: None }),
                 "json-string" => return Ok(Kind::Json(Json { text: true, like: None })),
-                // How it is shown, not what it is.
+                // Concerns how it is displayed, not its value.
                 "password" => {}
                 _ => self.fault(format.unsupported(format!("the format {name:?} is not enforced"))),
             }
@@ -353,14 +353,14 @@ impl<'s> Import<'s> {
             Some(items) => self.shape(items)?,
             None => Shape::any(),
         };
-        // Null within JSON is JSON, there is no column for it to be absent from.
+        // A null within JSON is JSON; there is no column in which it could be absent.
         let nullable = nullable && !matches!(*kind, Kind::Json(_));
         let items = Field { nullable, strict: strict.unwrap_or(self.terms.strict), ..Field::new("", *kind) };
         Ok(number::limits(self, node, Kind::List(Box::new(List::of(items)))))
     }
 }
 
-/// What a JSON Schema has no word for of such values, and a model may say.
+/// The rules for such values that a JSON Schema cannot express, and a model may have.
 pub fn unsaid(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::Timestamp(rules) if rules.zone == Zone::Any => {
@@ -387,7 +387,7 @@ fn is_decimal(number: &Node<'_>, text: &Node<'_>) -> bool {
     is_of(number, "number") && is_of(text, "string") && is_plain && rest.left().next().is_none()
 }
 
-/// One of the values that are listed.
+/// One of the listed values.
 fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> Result<Shape> {
     let (mut constants, mut nullable) = (Vec::new(), false);
     for value in values {

@@ -105,7 +105,7 @@ fn decimals_are_told_by_their_union() {
         r#"{"anyOf":[{"type":"number","minimum":0,"multipleOf":0.1},{"type":"string"}]}"#,
         &[(r#""1.50""#, r#""1.50""#), ("-1", "greater_than_equal"), (r#""0.05""#, "multiple_of")],
     );
-    // As Pydantic wrote them before 2.14.
+    // The form written by Pydantic before 2.14.
     let both = r#"{"anyOf":[{"type":"number"},{"type":"string","pattern":"^(?!^[-+.]*$)[+-]?0*(?:\\d{0,8}|(?=[\\d.]{1,11}0*$)\\d{0,8}\\.\\d{0,2}0*$)"}]}"#;
     check(
         both,
@@ -429,7 +429,7 @@ fn what_is_not_enforced_may_be_kept_as_json() {
     );
     assert_eq!(schema.fields[1].default, Some(Owned::Json(b"[]".to_vec())));
 
-    // What is nothing that can be understood is refused all the same, and so is what is said of the record.
+    // What cannot be understood is refused all the same, and so are faults of the record itself.
     for (text, place) in [
         (r#"{"properties":{"a":{"type":"strng"}}}"#, "#/properties/a/type"),
         (r#"{"properties":{"a":{"minLength":-1,"type":"string","not":{}}}}"#, "#/properties/a/minLength"),
@@ -438,7 +438,7 @@ fn what_is_not_enforced_may_be_kept_as_json() {
         assert_eq!(kept(text, &[]).expect_err(text).faults[0].path, place);
     }
 
-    // A field of the job stands for a property, which is not looked at, or beside all of them.
+    // A field of the job replaces a property, which is not read, or adds to all of them.
     let mine = [Field::new("one", Kind::Bool), Field::new("more", Kind::Bool)];
     let Imported { schema, weaker, .. } = kept(text, &mine).expect("kept");
     assert!(weaker.iter().all(|fault| fault.path != "#/properties/one/oneOf"));
@@ -502,7 +502,7 @@ fn unions_that_double_at_each_level_are_refused_at_once() {
     assert!(complaint.contains("more than 10000 fields"), "{complaint}");
 }
 
-/// The field `f` of a schema, of which what is not enforced is kept as JSON.
+/// The field `f` of a schema, where fields that are not enforced are kept as JSON.
 fn kept_field(property: &str, definitions: &str) -> Field {
     let text = format!(r#"{{"properties":{{"f":{property}}},"required":["f"],"$defs":{{{definitions}}}}}"#);
     let terms =
@@ -513,7 +513,7 @@ fn kept_field(property: &str, definitions: &str) -> Field {
 
 #[test]
 fn a_value_in_unions_that_hold_themselves_is_read_once_by_each() {
-    // Were each read again to be told, the deepest would be read more often than there are atoms.
+    // If each level were read again to report it, the deepest would be read more often than there are atoms.
     let node = r##""N":{"properties":{"next":{"anyOf":[{"$ref":"#/$defs/N"},{"type":"integer"}]}}}"##;
     let field = kept_field(r##"{"$ref":"#/$defs/N"}"##, node);
     let nested = |value: &str| format!("{}{value}{}", r#"{"next":"#.repeat(60), "}".repeat(60));
@@ -571,7 +571,7 @@ fn json_within_a_text_is_read_as_what_it_is() {
     );
     let list = field(r#"{"type":"array","items":{"type":"string"}}"#, "null");
     check_field(&list, &[(r#"" [\"x\"]""#, r#"["x"]"#), (r#""[1]""#, "0: string_type"), ("[]", "json_type")]);
-    // A default is given as it is, or in its text.
+    // A default is given as it is, or as its text.
     for default in [r#"["x"]"#, r#""[\"x\"]""#] {
         let text = property.replace("SCHEMA", r#"{"type":"array"}"#).replace("DEFAULT", default);
         let schema =

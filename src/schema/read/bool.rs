@@ -1,4 +1,4 @@
-//! Truth values: `true` and `false`, and in lax mode the words and numbers for them.
+//! Booleans: `true` and `false`, and in lax mode the words and numbers for them.
 
 use super::{At, Context};
 use crate::format::Raw;
@@ -21,7 +21,7 @@ pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '
             }
         }
         Raw::Int(number) if !strict => of_number(number),
-        // A double that is an integer of 64 bits is looked at, any other is of the wrong type.
+        // A double that is an integer of 64 bits is checked, any other has the wrong type.
         Raw::Float(number) if !strict && number.fract() == 0.0 && number.abs() < 2_f64.powi(63) => {
             of_number(number as i64)
         }

@@ -1,22 +1,22 @@
-//! The clock on the wall: what a stamp that names no zone is in.
+//! The local clock: what a timestamp that names no zone refers to.
 //!
-//! An offset from UTC is the same all year. The clock of a place is set forward and back: an
-//! hour comes twice, another not at all. Of the hour that comes twice the earlier one is meant,
-//! and a time that never came is as much later as the clock was set forward. Both are what
-//! Python's `zoneinfo` does, and both are told, because no log says which one it was.
+//! An offset from UTC is the same all year. The clock of a place is set forward and back: an hour occurs
+//! twice, another not at all. In the hour that occurs twice the earlier time is taken, and a time that never
+//! occurred is moved later by as much as the clock was set forward. Both are what Python's `zoneinfo` does,
+//! and both are counted, because no log says which time it was.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::stamp::DAY_US;
 
-/// The clock that stamps without a zone were read from.
+/// The clock that timestamps without a zone were read from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Clock(Of);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Of {
-    /// So many seconds ahead of UTC.
+    /// The number of seconds ahead of UTC.
     Offset(i32),
     /// A place of the IANA database.
     Place(Tz),
@@ -30,7 +30,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that is always so many seconds ahead of UTC.
+    /// A clock that is always this many seconds ahead of UTC.
     pub fn ahead(seconds: i32) -> Clock {
         Clock(Of::Offset(seconds))
     }
@@ -40,7 +40,7 @@ impl Clock {
         name.parse().ok().map(|place| Clock(Of::Place(place)))
     }
 
-    /// The seconds that it is ahead of UTC, if they are always the same.
+    /// Its lead over UTC in seconds, if that is constant.
     pub fn offset_s(self) -> Option<i32> {
         match self.0 {
             Of::Offset(seconds) => Some(seconds),
@@ -48,7 +48,7 @@ impl Clock {
         }
     }
 
-    /// The name of its place, if it is that of one.
+    /// The name of its place, if it has one.
     pub fn place(self) -> Option<&'static str> {
         match self.0 {
             Of::Offset(_) => None,
@@ -56,8 +56,7 @@ impl Clock {
         }
     }
 
-    /// How far it is ahead of UTC when it shows `local_us`, in seconds, and whether it shows
-    /// that once.
+    /// Its lead over UTC in seconds when it shows `local_us`, and whether it shows that time exactly once.
     #[inline]
     pub(in crate::schema) fn ahead_at(self, local_us: i64) -> (i32, bool) {
         match self.0 {
@@ -74,8 +73,8 @@ fn ahead_in(place: Tz, local_us: i64) -> (i32, bool) {
         MappedLocalTime::Single(offset) => (offset.fix().local_minus_utc(), true),
         MappedLocalTime::Ambiguous(earlier, _) => (earlier.fix().local_minus_utc(), false),
         MappedLocalTime::None => {
-            // A day before in any zone is before the clock was set, and by that offset the time
-            // is one that came.
+            // A day earlier in any zone is before the clock was set, and by that offset the time is one that
+            // did occur.
             let before = naive(local_us.saturating_sub(DAY_US)).unwrap_or(local);
             (place.offset_from_utc_datetime(&before).fix().local_minus_utc(), false)
         }
@@ -125,21 +124,21 @@ mod tests {
         for (place, local, expected, is_once) in [
             ("Europe/Berlin", "2023-07-01T12:00:00", "2023-07-01 10:00:00", true),
             ("Europe/Berlin", "2023-01-01T12:00:00", "2023-01-01 11:00:00", true),
-            // 02:00 to 03:00 never came: it was 03:30 when the clock would have shown 02:30.
+            // 02:00 to 03:00 never occurred: it was 03:30 when the clock would have shown 02:30.
             ("Europe/Berlin", "2023-03-26T01:59:59", "2023-03-26 00:59:59", true),
             ("Europe/Berlin", "2023-03-26T02:30:00", "2023-03-26 01:30:00", false),
             ("Europe/Berlin", "2023-03-26T03:00:00", "2023-03-26 01:00:00", true),
-            // 02:00 to 03:00 came twice.
+            // 02:00 to 03:00 occurred twice.
             ("Europe/Berlin", "2023-10-29T02:30:00", "2023-10-29 00:30:00", false),
             ("Europe/Berlin", "2023-10-29T03:00:00", "2023-10-29 02:00:00", true),
             ("America/New_York", "2023-03-12T02:30:00", "2023-03-12 07:30:00", false),
             ("America/New_York", "2023-11-05T01:30:00", "2023-11-05 05:30:00", false),
             ("Australia/Lord_Howe", "2023-10-01T02:15:00", "2023-09-30 15:45:00", false),
-            // A whole day that never came.
+            // A whole day that never occurred.
             ("Pacific/Apia", "2011-12-30T12:00:00", "2011-12-30 22:00:00", false),
             ("Asia/Kolkata", "2023-07-01T12:00:00", "2023-07-01 06:30:00", true),
             ("UTC", "2023-07-01T12:00:00", "2023-07-01 12:00:00", true),
-            // Zones have rules for what is to come.
+            // Zones have rules for the future.
             ("Europe/Berlin", "2060-07-01T12:00:00", "2060-07-01 10:00:00", true),
         ] {
             assert_eq!(instant(place, local), (expected.to_owned(), is_once), "{local} in {place}");

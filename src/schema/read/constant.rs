@@ -1,7 +1,7 @@
-//! One of several values that are not all texts: integers, truth values, or a mixture.
+//! One of several values that are not all texts: integers, booleans, or a mixture.
 //!
-//! A number is compared as a number, whatever it is written as, and a truth value that is none of
-//! the values is the number that it is to Python.
+//! A number is compared as a number, however it is written, and a boolean that is not among the values counts
+//! as the number that it is in Python.
 
 use super::super::kind::{Constant, Enum, Values};
 use super::super::{Bounds, Value};
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(
     }
 }
 
-/// A number as a record may hold it.
+/// A number as a record may contain it.
 #[derive(Clone, Copy)]
 enum Number {
     Whole(i64),
@@ -50,7 +50,7 @@ fn is_equal(known: i64, number: Number) -> bool {
     }
 }
 
-/// The number that a value is. In lax mode, and where a record has only texts, a text is one too.
+/// The number that a value is. In lax mode, and if a record has only texts, a text counts too.
 fn number_of<'a>(
     rules: &Enum,
     strict: bool,
@@ -64,7 +64,7 @@ fn number_of<'a>(
         Raw::Text(_) if at.item.is_text() || !strict && !rules.literal => {
             let mark = context.mark();
             let number = int::read(&Bounds::default(), strict, at, context);
-            // That it is none of the values is another fault than that it is no number.
+            // Not being one of the values is a different fault from not being a number.
             context.go_back(mark);
             match number? {
                 Integer::Small(number) => Some(Number::Whole(number)),
@@ -75,7 +75,7 @@ fn number_of<'a>(
     }
 }
 
-/// The one of several values that a value is.
+/// The one of several values that a value equals.
 fn find<'v, 'a>(
     values: &'v [Constant],
     rules: &Enum,
@@ -104,7 +104,7 @@ fn find<'v, 'a>(
         return Some(found);
     }
     let number = number_of(rules, strict, at, context)?;
-    // Where 1 and true are both there, Python finds the later.
+    // If both 1 and true are among them, Python finds the later.
     values.iter().rev().find(|value| match value {
         Constant::Int(known) => is_equal(*known, number),
         Constant::Bool(known) => is_equal(i64::from(*known), number),

@@ -1,7 +1,7 @@
 //! Calendar days.
 //!
-//! As Pydantic has them: `YYYY-MM-DD`, an epoch number in text that is a midnight, and in
-//! lax mode whatever is a timestamp at midnight, in whatever zone.
+//! As in Pydantic: `YYYY-MM-DD`, an epoch number in text that is a midnight, and in lax mode anything that is
+//! a timestamp at midnight, in whatever zone.
 
 use super::stamp::{DAY_US, Flaw, Stamp};
 use super::timestamp::{self, as_days};
@@ -37,7 +37,7 @@ fn of_text(text: &[u8], strict: bool) -> Result<i32, Flaw> {
     }
 }
 
-/// The day of a stamp at midnight.
+/// The day of a timestamp at midnight.
 fn of_stamp(stamp: Option<Stamp>) -> Result<i32, Flaw> {
     let Some(stamp) = stamp else {
         return Err((code::DATE_FROM_DATETIME_PARSING, "neither a date nor a timestamp"));

@@ -1,12 +1,11 @@
 //! Decimals: exact, as written.
 //!
-//! The grammar of a text is that of Python's `Decimal`, because that is what Pydantic makes
-//! of it: white space around it, underscores anywhere, digits of any script, an exponent.
-//! A JSON number with a fraction or an exponent is a double by then, and so is the decimal
-//! its shortest form: `0.10` is `0.1`, `1e2` is `100`.
+//! The grammar of a text is that of Python's `Decimal`, because Pydantic uses it: white space around it,
+//! underscores anywhere, digits of any script, an exponent. A JSON number with a fraction or an exponent is a
+//! double by then, and so the decimal is its shortest form: `0.10` is `0.1`, `1e2` is `100`.
 //!
-//! A value leaves here as digits with at most one point, however it was written. What `numeric`
-//! cannot hold is refused here, before it is written.
+//! The result is digits with at most one point, however the value was written. What `numeric` cannot hold is
+//! refused before it is written out.
 
 use std::fmt;
 
@@ -30,7 +29,7 @@ pub(super) fn read<'a>(
     if let Err((code, message)) = has_room(&number, rules) {
         return context.refuse(at, code, format_args!("{message}"));
     }
-    // Whether a number of a million digits is a multiple is nobody's question.
+    // Whether a number of a million digits is a multiple is of no interest.
     if let Some(of) = &rules.bounds.multiple_of
         && number.is_storable()
         && !number.is_multiple(&of.0)
@@ -47,8 +46,8 @@ pub(super) fn read<'a>(
     Some(number.written(context.arena))
 }
 
-/// The number in a text times `10^shift`, down to the integer below. `None` if the text is no
-/// number; beyond any timestamp if the number is beyond 128 bits.
+/// The number in a text times `10^shift`, rounded down. `None` if the text is not a number; beyond any
+/// timestamp if the number is beyond 128 bits.
 pub(super) fn shift<'a>(text: &'a str, shift: i32, context: &Context<'a, '_>) -> Option<i128> {
     let number = Number::parse(clean(text, context)?).ok()?;
     Some(number.floor(shift).unwrap_or(i128::MAX))
@@ -77,7 +76,7 @@ fn scan<'a>(
         Raw::UInt(number) => parse(context.write(format_args!("{number}"))),
         Raw::BigInt(digits) => parse(digits),
         Raw::Float(number) if !number.is_finite() => Err((code::FINITE_NUMBER, "not a finite number")),
-        // The shortest digits that give this double, written out.
+        // The shortest digits that produce this double, written out.
         Raw::Float(number) => parse(context.write(format_args!("{number}"))),
         Raw::List { len: 3 } if !strict => match of_parts(item, context).ok_or(not_a_decimal)? {
             Some(text) => parse(text).map_err(|_| not_a_decimal),
@@ -87,8 +86,8 @@ fn scan<'a>(
     }
 }
 
-/// What Python's `Decimal` makes of a text before it looks for a number: no white space
-/// around it, no underscores, every digit an ASCII one. `None` if anything else is in it.
+/// The text as Python's `Decimal` normalises it first: without surrounding white space and underscores, and
+/// with ASCII digits. `None` if anything else is in it.
 fn clean<'a>(text: &'a str, context: &Context<'a, '_>) -> Option<&'a str> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'_') {
         return Some(text);
@@ -151,8 +150,8 @@ fn small_int(item: Item<'_>) -> Option<i64> {
     }
 }
 
-/// Whether a number fits `max_digits` and `decimal_places`, as it is written or, if that is
-/// less, without the zeros at its end.
+/// Whether a number fits `max_digits` and `decimal_places`, as it is written or, if that is less, without
+/// trailing zeros.
 fn has_room(number: &Number<'_>, rules: &Decimal) -> Result<(), (Code, &'static str)> {
     if rules.max_digits.is_none() && rules.decimal_places.is_none() {
         return Ok(());
@@ -193,8 +192,8 @@ fn has_room(number: &Number<'_>, rules: &Decimal) -> Result<(), (Code, &'static 
     Ok(())
 }
 
-/// The zero of every script that has decimal digits; the other nine follow it. From Unicode 14,
-/// which Python 3.11 has.
+/// The zero of every script that has decimal digits; the other nine follow it. From Unicode 14, which Python
+/// 3.11 uses.
 const ZEROS: &[u32] = &[
     0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6,
     0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0,

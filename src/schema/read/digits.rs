@@ -1,8 +1,8 @@
-//! Numbers in text as programs write them: digits, perhaps with a minus in front and a point among
-//! them, and nothing else.
+//! Numbers in text as programs write them: digits, possibly with a leading minus and a point, and nothing
+//! else.
 //!
-//! These readers say nothing about any other text, and nothing about one of more digits than fit
-//! their way: that is left to the readers behind them, which have the last word.
+//! These readers decide nothing about any other text, nor about one with more digits than they can handle:
+//! the readers after them have the last word.
 
 use crate::format::quotient;
 
@@ -54,7 +54,7 @@ fn natural(digits: &[u8]) -> Option<i64> {
 #[inline]
 fn few(digits: &[u8]) -> Option<i64> {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
-    /// What may be added to a digit before the uppermost bit of its byte is set.
+    /// How much can be added to a digit before the top bit of its byte is set.
     const ROOM: u64 = u64::from_le_bytes([0x7f - 9; 8]);
     let length = digits.len();
     let word = match (digits.first_chunk::<4>(), digits.last_chunk::<4>()) {

@@ -1,8 +1,7 @@
-//! Epoch numbers whose unit the job names.
+//! Epoch numbers whose unit the job specifies.
 //!
-//! Exact: the digits are shifted, never multiplied as doubles. So `1698410096.789` is that
-//! very millisecond, and what is finer than a microsecond is cut off, towards the past on
-//! both sides of 1970.
+//! They are exact: digits are shifted, never multiplied as doubles. So `1698410096.789` is exactly that
+//! millisecond, and anything finer than a microsecond is cut off, towards the past on both sides of 1970.
 
 use super::stamp::{BEYOND, Flaw, Stamp};
 use super::{Context, decimal};
@@ -32,7 +31,7 @@ pub(super) fn read<'a>(
         Raw::Float(_) => return Err(NOT_A_NUMBER),
         _ => return Err((code::DATETIME_TYPE, "not an epoch number")),
     };
-    // Whether it is within the years is seen when it has its zone.
+    // Whether it is within the valid years is checked once it has its zone.
     let local_us = i64::try_from(micros).map_err(|_| BEYOND)?;
     Ok(Stamp { local_us, offset_s: Some(0) })
 }

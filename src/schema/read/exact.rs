@@ -1,7 +1,6 @@
 //! Decimal numbers as they are written, counted and compared by their digits.
 //!
-//! `1E+400000` would be many digits: nothing is written out before it is known that a column
-//! holds it.
+//! `1E+400000` would be many digits: nothing is written out before it is known that a column can hold it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,7 +8,7 @@ use std::fmt;
 
 use bumpalo::Bump;
 
-/// What `numeric` holds: digits before the point, and after it.
+/// The limits of `numeric`: digits before the point, and after it.
 const WHOLE_DIGITS_MAX: i64 = 131_072;
 const PLACES_MAX: i64 = 16_383;
 
@@ -17,12 +16,12 @@ const PLACES_MAX: i64 = 16_383;
 const EXPONENT_MAX: i64 = 999_999_999_999_999_999;
 const EXPONENT_MIN: i64 = -1_999_999_999_999_999_997;
 
-/// A decimal that stands by itself: a limit. Two are equal if they are as numbers.
+/// A standalone decimal, such as a limit. Two are equal if they are equal as numbers.
 #[derive(Clone, Debug)]
 pub struct Exact(pub(super) Number<'static>);
 
 impl Exact {
-    /// The number that `text` says, with a point or without, with an exponent or without.
+    /// The number written in `text`, with or without a point and an exponent.
     pub fn parse(text: &str) -> Option<Exact> {
         let number = Number::parse(text).ok()?;
         Some(Exact(Number {
@@ -43,7 +42,7 @@ impl Exact {
         Some(-negated.floor(0)?)
     }
 
-    /// How it stands to the number that `text` says, if it says one. Nothing is allocated.
+    /// How it compares with the number written in `text`, if there is one. Does not allocate.
     pub fn compare_to(&self, text: &str) -> Option<Ordering> {
         Some(self.0.cmp(&Number::parse(text).ok()?))
     }
@@ -97,10 +96,10 @@ pub(super) struct Number<'a> {
     exponent: i64,
 }
 
-/// Why a text is no decimal.
+/// Why a text is not a decimal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Flaw {
-    /// It is infinite or no number at all.
+    /// It is infinite or NaN.
     NotFinite,
     /// It is something else.
     NotANumber,
@@ -132,7 +131,7 @@ impl<'a> Number<'a> {
             fraction: Cow::Borrowed(fraction),
             exponent,
         };
-        // Where Python's own limits end the matter.
+        // Python's own limits decide.
         let last = number.last_exponent();
         let first = last + number.digits_count() - 1;
         if last < EXPONENT_MIN || first > EXPONENT_MAX { Err(Flaw::NotANumber) } else { Ok(number) }
@@ -152,7 +151,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// How many digits Python would say it has; zero has one.
+    /// How many digits it has by Python's count; zero has one.
     pub(super) fn digits_count(&self) -> i64 {
         let (whole, fraction) = self.significant();
         as_i64(whole.len() + fraction.len()).max(1)
@@ -214,11 +213,11 @@ impl<'a> Number<'a> {
         Some(if self.is_negative { -whole - i128::from(is_cut) } else { whole })
     }
 
-    /// Whether it is a whole number of times `of`, exactly.
+    /// Whether it is a whole multiple of `of`, exactly.
     pub(super) fn is_multiple(&self, of: &Number<'_>) -> bool {
-        // Both as integers of the same unit: the digits of the one, then as many zeros as its
-        // last digit stands above the other's. The rest is found digit by digit; a divisor
-        // beyond 36 digits is none that anybody wrote.
+        // Both are treated as integers of the same unit: the digits of the one, then as many zeros as its
+        // last digit is above the other's. The remainder is computed digit by digit; a divisor beyond 36
+        // digits does not occur in practice.
         let unit = self.last_exponent().min(of.last_exponent());
         let zeros = |number: &Number<'_>| number.last_exponent() - unit;
         let push = |value: u128, digit: u8| value.checked_mul(10)?.checked_add(u128::from(digit - b'0'));
@@ -230,12 +229,12 @@ impl<'a> Number<'a> {
         self.is_zero() || rest == Some(0)
     }
 
-    /// How many digits it has before the point, written out.
+    /// How many digits it has before the point, when written out.
     fn wholes(&self) -> i64 {
         if self.is_zero() { 0 } else { (self.first_exponent() + 1).max(0) }
     }
 
-    /// How many digits it has after the point, written out.
+    /// How many digits it has after the point, when written out.
     fn places(&self) -> i64 {
         (-self.last_exponent()).max(0)
     }
@@ -244,7 +243,7 @@ impl<'a> Number<'a> {
         self.wholes() <= WHOLE_DIGITS_MAX && self.places() <= PLACES_MAX
     }
 
-    /// How many bytes it has written out, at most.
+    /// The maximum number of bytes when written out.
     pub(super) fn written_len(&self) -> usize {
         count(self.wholes()) + count(self.places()) + "-0.".len()
     }
@@ -272,7 +271,7 @@ impl<'a> Number<'a> {
     }
 }
 
-/// A number of digits that a column holds.
+/// A number of digits that fits a column.
 fn count(digits: i64) -> usize {
     usize::try_from(digits).expect("between zero and the limits of a column")
 }
@@ -287,18 +286,18 @@ pub(super) fn as_i64(len: usize) -> i64 {
     i64::try_from(len).expect("a record is shorter than 4 GiB")
 }
 
-/// Whether it is Python's word for something that is not finite.
+/// Whether it is one of Python's words for something that is not finite.
 fn is_special(text: &str) -> bool {
     if text.eq_ignore_ascii_case("inf") || text.eq_ignore_ascii_case("infinity") {
         return true;
     }
     let text = text.strip_prefix(['s', 'S']).unwrap_or(text);
-    // What follows is a diagnosis, as digits.
+    // What follows is a diagnostic payload, in digits.
     text.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("nan"))
         && text[3..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The number after the `e`. One beyond 64 bits becomes one that is too great all the same.
+/// The number after the `e`. One beyond 64 bits becomes one that is still too great.
 fn exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -6,8 +6,8 @@ use super::{At, Context, digits};
 use crate::format::Raw;
 use crate::reject::{Code, code};
 
-/// How far from a multiple a double may be, because the nearest doubles of both were taken.
-/// Pydantic's figure.
+/// How far a double may be from a multiple, because both were rounded to the nearest double. Pydantic's
+/// value.
 const MULTIPLE_TOLERANCE: f64 = 1e-9;
 
 #[inline]
@@ -45,8 +45,7 @@ pub(super) fn read<'a>(
     is_within(&rules.bounds, compare, at, context).then_some(number)
 }
 
-/// A NaN is a multiple of everything here, as it is to Pydantic: it is within the tolerance
-/// or outside of it as little as anything.
+/// Here NaN is a multiple of everything, as in Pydantic: no comparison with the tolerance holds.
 fn is_multiple(number: f64, of: f64) -> bool {
     let nearest = (number / of).round() * of;
     let is_off = (number - nearest).abs() > MULTIPLE_TOLERANCE;
@@ -54,8 +53,8 @@ fn is_multiple(number: f64, of: f64) -> bool {
 }
 
 #[inline(never)]
-/// A text as Rust reads doubles, with white space around it or, in a text that has none,
-/// single underscores inside: so Pydantic.
+/// A text as Rust reads doubles, with surrounding white space or, in a text without any, single underscores
+/// inside, as in Pydantic.
 fn of_text(text: &str, context: &Context<'_, '_>) -> Result<f64, (Code, &'static str)> {
     if let Ok(number) = text.trim().parse() {
         return Ok(number);
@@ -101,7 +100,7 @@ mod tests {
                 (r#""""#, "float_parsing"),
                 (r#""0x1""#, "float_parsing"),
                 ("[]", "float_type"),
-                // Written as null, because JSON has no word for them.
+                // Written as null, because JSON cannot express them.
                 ("NaN", "null"),
                 (r#""-inf""#, "null"),
                 ("1e400", "null"),

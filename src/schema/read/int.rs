@@ -1,8 +1,8 @@
-//! Integers, of any size: never through a double, unless the record holds one.
+//! Integers of any size: never through a double, unless the record contains one.
 //!
-//! In lax mode a text is read as Python writes integers: white space around it, a plus,
-//! leading zeros, single underscores between digits, and a fraction of nothing but zeros.
-//! What no 64 bits hold stays digits; whether a column can hold it is the encoder's business.
+//! In lax mode a text is read as Python writes integers: surrounding white space, a plus, leading zeros,
+//! single underscores between digits, and a fraction of only zeros. Numbers beyond 64 bits stay digits;
+//! whether a column can hold one is the encoder's business.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use super::{At, Context, digits};
 use crate::format::Raw;
 use crate::reject::{Code, code};
 
-/// Pydantic's limit, which is Python's, against texts that cost quadratic time.
+/// Pydantic's limit, which is Python's, against texts that take quadratic time.
 const DIGITS_MAX: usize = 4300;
 
 #[inline]
@@ -40,7 +40,7 @@ pub(super) fn read<'a>(
     }
 }
 
-/// An integer, in the smaller form that holds it.
+/// An integer, in the smallest form that holds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Integer<'a> {
     /// One of 64 bits.
@@ -67,7 +67,7 @@ fn is_allowed(
     }
 }
 
-/// How a number beyond 64 bits stands to a bound.
+/// How a number beyond 64 bits compares with a bound.
 fn compare(digits: &str, bound: i128) -> Ordering {
     match digits.parse::<i128>() {
         Ok(number) => number.cmp(&bound),
@@ -82,8 +82,8 @@ fn is_multiple(number: Integer<'_>, of: i128) -> bool {
     match number {
         Integer::Small(number) => u128::from(number.unsigned_abs()).checked_rem(of) == Some(0),
         Integer::Big(digits) => {
-            // Digit by digit, as on paper. A divisor so great that the step overflows can only
-            // be written in a JSON Schema; no number there was ever meant to be its multiple.
+            // Long division, digit by digit. A divisor so great that the step overflows can only be written
+            // in a JSON Schema; no number there was ever meant to be its multiple.
             let digits = digits.bytes().filter(u8::is_ascii_digit);
             let rest = digits
                 .map(|digit| u128::from(digit - b'0'))
@@ -110,7 +110,7 @@ fn of_float(number: f64) -> Result<Integer<'static>, (Code, &'static str)> {
 #[inline(never)]
 fn of_text<'a>(text: &'a str, context: &Context<'a, '_>) -> Result<Integer<'a>, (Code, &'static str)> {
     if let Ok(number) = text.parse::<i64>() {
-        // What Rust takes here is a part of what Python takes.
+        // Rust accepts a subset of what Python accepts.
         return Ok(Integer::Small(number));
     }
     let unsigned = text.strip_prefix('-').unwrap_or(text);
@@ -121,7 +121,7 @@ fn of_text<'a>(text: &'a str, context: &Context<'a, '_>) -> Result<Integer<'a>, 
     clean(text, context).ok_or((code::INT_PARSING, "text that is not an integer"))
 }
 
-/// The integer in a text, once everything that Python allows around it is gone.
+/// The integer in a text, after removing everything that Python allows around it.
 fn clean<'a>(text: &'a str, context: &Context<'a, '_>) -> Option<Integer<'a>> {
     let text = text.trim();
     let (is_negative, text) = match text.as_bytes().first()? {
@@ -144,22 +144,21 @@ fn clean<'a>(text: &'a str, context: &Context<'a, '_>) -> Option<Integer<'a>> {
     Some(digits.parse().map_or(Integer::Big(digits), Integer::Small))
 }
 
-/// What follows the zeros (and the underscores between them) that a number begins with; of
-/// a number that is zero, one of them.
+/// The number without its leading zeros (and the underscores between them); for zero, a single zero.
 fn without_leading_zeros(text: &str) -> Option<&str> {
     if !text.starts_with('0') {
         return Some(text);
     }
     match text.find(|ch| ch != '0' && ch != '_') {
         Some(end) if text.as_bytes()[end].is_ascii_digit() => Some(&text[end..]),
-        // The character before a point must be a digit, and there may be a zero to drop.
+        // The character before a point must be a digit, and it may be a zero.
         Some(end) if text.as_bytes()[end] == b'.' => Some(&text[end - 1..]),
         Some(_) => None,
         None => Some(&text[text.len() - 1..]),
     }
 }
 
-/// What stands before a point that is followed by zeros only.
+/// The part before a point that is followed by zeros only.
 fn without_zero_fraction(text: &str) -> &str {
     match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,

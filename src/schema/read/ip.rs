@@ -1,7 +1,7 @@
 //! IP addresses: as text, and in lax mode as the number that they are.
 //!
-//! The forms are those of Python's `ipaddress`, which are those of the standard library
-//! here, but for a zone (`fe80::1%eth0`): Python has it, no column of the type `inet` does.
+//! The forms are those of Python's `ipaddress`, which equal those of the Rust standard library, except for a
+//! zone (`fe80::1%eth0`): Python accepts it, no column of type `inet` does.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use super::{At, Context};
 use crate::format::{Item, Raw};
 use crate::reject::{Code, code};
 
-/// Reads the text of an address of version 4, and says nothing about anything else.
+/// Reads the text of an IPv4 address, and decides nothing about anything else.
 #[inline]
 pub(super) fn read_usual(version: Option<u8>, item: Item<'_>) -> Option<Ipv4Addr> {
     match item.raw() {
@@ -18,7 +18,7 @@ pub(super) fn read_usual(version: Option<u8>, item: Item<'_>) -> Option<Ipv4Addr
     }
 }
 
-/// Reads an address of `version`, or of either.
+/// Reads an address of `version`, or of either version.
 pub(super) fn read<'a>(
     version: Option<u8>,
     strict: bool,
@@ -65,7 +65,7 @@ fn read_text<'a>(
     }
 }
 
-/// An address of version 4. The standard library reads it as the same, more slowly.
+/// An IPv4 address. The standard library gives the same result, more slowly.
 fn version_4(text: &[u8]) -> Option<Ipv4Addr> {
     let (mut octets, mut rest) = ([0; 4], text);
     for (index, octet) in octets.iter_mut().enumerate() {
@@ -78,7 +78,7 @@ fn version_4(text: &[u8]) -> Option<Ipv4Addr> {
         let first = digit(0)?;
         let (value, length) = match (digit(1), digit(2)) {
             (None, _) => (first, 1),
-            // Nobody knows whether more digits behind a zero are octal.
+            // Digits after a leading zero may or may not be octal.
             _ if first == 0 => return None,
             (Some(second), None) => (first * 10 + second, 2),
             (Some(second), Some(third)) => (first * 100 + second * 10 + third, 3),
@@ -89,7 +89,7 @@ fn version_4(text: &[u8]) -> Option<Ipv4Addr> {
     rest.is_empty().then(|| Ipv4Addr::from(octets))
 }
 
-/// Whether it is an address of version 6 with a zone behind it.
+/// Whether it is an IPv6 address followed by a zone.
 fn has_zone(text: &str) -> bool {
     text.split_once('%').is_some_and(|(address, zone)| {
         !zone.is_empty() && !zone.contains('%') && address.parse::<Ipv6Addr>().is_ok()

@@ -1,4 +1,4 @@
-//! Any JSON value, as it stands in the record or as it stands in a text.
+//! Any JSON value, as it is in the record or within a text.
 
 use std::cell::RefCell;
 
@@ -18,19 +18,19 @@ pub(super) fn read<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '
     }
 }
 
-/// Whether `item` is what `like` says; notes what is wrong with it.
+/// Whether `item` satisfies `like`; notes what is wrong with it.
 fn is_like(like: &Field, item: Item<'_>, at: At<'_, '_>, context: &mut Context<'_, '_>) -> bool {
     if like.nullable && item.is_null() {
         return true;
     }
     let (found, altered) = (context.found, context.altered);
     context.within(|inner| read_item(like, item, at.path, inner, &mut Value::Null));
-    // What is made of it is not what is stored.
+    // What is read is not what is stored.
     context.altered = altered;
     context.found == found
 }
 
-/// Reads the value that a text holds as JSON.
+/// Reads the value that a text contains as JSON.
 pub(super) fn read_within<'a, R>(
     rules: &'a R,
     at: At<'a, '_>,
@@ -41,14 +41,14 @@ pub(super) fn read_within<'a, R>(
     let arena = context.arena;
     let found = parsed(text.as_bytes(), arena, |found| {
         found.map(|item| {
-            // What it is parsed into is used again for the next one.
+            // The memory it is parsed into is reused for the next one.
             context.within(|inner| Some(read(rules, At { item, path: at.path }, inner)?.copied(arena)))
         })
     });
     found.unwrap_or_else(|malformed| refuse_malformed(&malformed, at, context))
 }
 
-/// The text in which JSON should be.
+/// The text that should contain JSON.
 fn text_of<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
     match at.item.raw() {
         Raw::Text(text) => Some(text),
@@ -72,12 +72,12 @@ pub(in crate::schema) fn storable<'a>(
 }
 
 thread_local! {
-    /// What JSON texts within texts are parsed with, and into: one for each level of them. Its memory is
-    /// reused, as a record's is.
+    /// Parser state for JSON texts within texts: one per nesting level. Its memory is reused, like a
+    /// record's.
     static INNER: RefCell<Vec<(JsonScratch, Record<'static>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Parses JSON text, and looks at what it is.
+/// Parses JSON text, and passes it to `look`.
 fn parsed<T>(text: &[u8], arena: &Bump, look: impl FnOnce(Result<Item<'_>, Malformed>) -> T) -> T {
     let (mut scratch, inner) = INNER.with_borrow_mut(Vec::pop).unwrap_or_default();
     let mut inner = inner.reset();
@@ -91,7 +91,7 @@ fn parsed<T>(text: &[u8], arena: &Bump, look: impl FnOnce(Result<Item<'_>, Malfo
 fn read_text<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let text = text_of(at, context)?;
     let json = text.trim().as_bytes();
-    // What is found is settled after the parser's memory is back: settling may parse once more.
+    // The result is settled after the parser's memory is returned: settling may parse once more.
     let arena = context.arena;
     let found = parsed(text.as_bytes(), arena, |found| {
         found.map(|item| match &rules.like {
@@ -106,7 +106,7 @@ fn read_text<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) ->
 }
 
 impl<'a> Context<'a, '_> {
-    /// The key of a member that is kept, if a column for JSON can hold it.
+    /// The key of a member that is kept, if a JSON column can hold it.
     pub(in crate::schema) fn storable_key(&mut self, key: &'a str, at: At<'_, '_>) -> Option<&'a str> {
         if memchr::memchr(0, key.as_bytes()).is_none() {
             return Some(key);
@@ -118,7 +118,7 @@ impl<'a> Context<'a, '_> {
     }
 }
 
-/// What is stored of `item`, whose text is `json`, or why that cannot be.
+/// What is stored for `item`, whose text is `json`, or why that is impossible.
 fn stored<'a>(item: Item<'_>, json: &'a [u8], arena: &'a Bump) -> Result<&'a [u8], Unstorable> {
     match item.find_unstorable() {
         None => Ok(without_repeats(item, json, arena)),
@@ -145,7 +145,7 @@ fn settle<'a>(
             nul => {
                 context.altered.nuls += 1;
                 let json = without_nul(json, nul, context);
-                // Keys that only a NUL told apart are equal now.
+                // Keys that differed only in a NUL are equal now.
                 let arena = context.arena;
                 Some(parsed(json, arena, |found| {
                     found.map_or(json, |item| without_repeats(item, json, arena))
@@ -155,7 +155,7 @@ fn settle<'a>(
     }
 }
 
-/// The text of `item`, in which no object has two members of one key.
+/// The text of `item`, in which no object has two members with one key.
 fn without_repeats<'a>(item: Item<'_>, json: &'a [u8], arena: &'a Bump) -> &'a [u8] {
     if !has_repeats(item, arena) {
         return json;
@@ -165,13 +165,13 @@ fn without_repeats<'a>(item: Item<'_>, json: &'a [u8], arena: &'a Bump) -> &'a [
     out.into_bump_slice()
 }
 
-/// Notes that a number within JSON is none that JSON has.
+/// Notes that JSON contains a number that is not valid JSON.
 pub(in crate::schema) fn refuse_not_finite<T>(at: At<'_, '_>, context: &mut Context<'_, '_>) -> Option<T> {
     let message = format_args!("a number that is not finite, which JSON does not have");
     context.refuse(at, code::NOT_STORABLE, message)
 }
 
-/// JSON text without the escapes `\u0000`; the only way in which a NUL can be in JSON.
+/// JSON text without the escape `\u0000`, the only form in which JSON can contain a NUL.
 fn without_nul<'a>(json: &[u8], nul: Nul, context: &Context<'a, '_>) -> &'a [u8] {
     let mut out = bumpalo::collections::Vec::with_capacity_in(json.len(), context.arena);
     let mut rest = json;
@@ -233,7 +233,7 @@ mod tests {
             |values: std::ops::Range<u32>| values.map(|n| format!("\"{}\":{n}", n % 50)).collect::<Vec<_>>();
         let text = |members: Vec<String>| format!("{{{}}}", members.join(","));
         assert_eq!(given(&json(false), &text(members(0..120))), text(members(70..120)));
-        // Also where a NUL was all the difference.
+        // Also if a NUL was the only difference.
         assert_eq!(given_with(&json(false), r#"{"a\u0000":1,"a":2}"#, Nul::Strip), r#"{"a":2}"#);
         assert_eq!(given_with(&json(false), r#"{"a":1,"a\u0000":2}"#, Nul::Strip), r#"{"a":2}"#);
     }

@@ -14,12 +14,12 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
     }
 }
 
-/// Reads a list that stands there itself, and in no text.
+/// Reads a list that is not within a text.
 fn read_itself<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
     let Raw::List { len } = at.item.raw() else {
         return context.refuse(at, code::LIST_TYPE, format_args!("not a list"));
     };
-    // The items of a list that is too long are not looked at, as Pydantic does not report them.
+    // The items of a list that is too long are not read; Pydantic does not report them either.
     if let Some(max) = rules.max_items
         && len > max
     {
@@ -53,7 +53,7 @@ fn read_itself<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_
         if index > 0 {
             out.push(b',');
         }
-        // A vector takes everything that is written to it.
+        // Writing to a vector cannot fail.
         let _ = rules.items.kind.write_json(*value, &mut out);
     }
     out.push(b']');

@@ -1,8 +1,8 @@
-//! Readers: one value of a record to one typed value, by the rules of its field.
+//! Readers: turn one value of a record into one typed value, by the rules of its field.
 //!
-//! Each reader gives the value or notes what is wrong, never both; a value that holds
-//! others notes all that is wrong in it. The rules are those of Pydantic 2.14 in JSON mode;
-//! where we differ on purpose, the manual has a row for it.
+//! Each reader returns the value or notes what is wrong, never both; a value that contains others notes all
+//! that is wrong in it. The rules are those of Pydantic 2.14 in JSON mode; the manual has a row for each
+//! deliberate difference.
 
 mod bool;
 pub(super) mod clock;
@@ -40,11 +40,11 @@ use super::{Altered, Field, Kind, Nul, Object, Value, Values};
 use crate::format::Item;
 use crate::reject::{Code, Faults, Path, code};
 
-/// Reads `item` as `field` asks, into `value`. If it cannot be, the faults are noted and
-/// `value` is left as it was.
+/// Reads `item` by the rules of `field`, into `value`. On failure the faults are noted and `value` is
+/// unchanged.
 ///
-/// Into, because it is the hot spot of the program: a value that is handed back through
-/// memory in small pieces and then copied in large ones costs more than reading it.
+/// It writes into `value` because this is the hot spot of the program: returning a value through memory in
+/// small pieces and then copying it in large ones costs more than reading it.
 #[inline(always)]
 pub(super) fn read<'a>(
     field: &'a Field,
@@ -54,8 +54,8 @@ pub(super) fn read<'a>(
     value: &mut Value<'a>,
 ) {
     let (at, strict) = (At { item, path }, field.strict);
-    // Each arm writes for itself: were they to agree on one value first, it would be put
-    // together in memory and copied.
+    // Each arm writes by itself: if they produced one common value first, it would be assembled in memory and
+    // copied.
     macro_rules! put {
         ($variant:path, $read:expr) => {
             if let Some(read) = $read {
@@ -86,7 +86,7 @@ pub(super) fn read<'a>(
     }
 }
 
-/// The types that need more room to be read, so that the others need not make it.
+/// The types that need more stack space, so that the others need not reserve it.
 #[inline(never)]
 fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_>, value: &mut Value<'a>) {
     let strict = field.strict;
@@ -112,7 +112,7 @@ fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_
 pub(super) use json::storable;
 pub(super) use repeats::keep_last;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a, 'p> {
     pub(super) item: Item<'a>,
@@ -125,15 +125,15 @@ pub(super) struct Context<'a, 'f> {
     pub(super) arena: &'a Bump,
     /// Where faults go.
     pub(super) faults: &'f mut Faults,
-    /// How many there were, those among them that are beyond what is kept.
+    /// How many there were, including those beyond the limit that is kept.
     pub(super) found: usize,
     /// What happens to a NUL.
     pub(super) nul: Nul,
-    /// Values that are not simply what stands in the record.
+    /// Values that are stored in another form than in the record.
     pub(super) altered: Altered,
-    /// How many bytes may still be made of this record.
+    /// How many more bytes may be made from this record.
     pub(super) budget: usize,
-    /// The object that is being read, if it is one.
+    /// The object that is being read, if any.
     pub(super) above: Option<&'a Above<'a>>,
 }
 
@@ -145,19 +145,19 @@ pub(super) struct Mark {
     altered: Altered,
 }
 
-/// An object that is being read, and the one that it stands in.
+/// An object that is being read, and the one around it.
 pub(super) struct Above<'a> {
     pub(super) object: &'a Object,
     pub(super) above: Option<&'a Above<'a>>,
 }
 
-/// How many bytes a record may become beyond its own: `1E+131071` is 131072 digits, and each
-/// `{}` of a list may be an object full of defaults. Counted per record and never by what the
-/// arena has at hand, so that the verdict is the same whatever came before.
+/// How many bytes a record may expand to beyond its own: `1E+131071` is 131072 digits, and each `{}` of a
+/// list may be an object full of defaults. Counted per record and not by the arena's capacity, so that the
+/// verdict does not depend on earlier records.
 const MADE_BYTES_MAX: usize = 64 << 20;
 
-/// How many faults of one record are noted. A record of 16 MiB has room for two million
-/// members that nobody knows; a person reads ten.
+/// At most this many faults of one record are noted. A record of 16 MiB has room for two million unknown
+/// members; a person reads ten.
 const FAULTS_MAX: usize = 1000;
 
 impl<'a, 'f> Context<'a, 'f> {
@@ -167,18 +167,18 @@ impl<'a, 'f> Context<'a, 'f> {
         Context { arena, faults, found: 0, nul, altered, budget, above: None }
     }
 
-    /// The state of what is found out about the record, to come back to.
+    /// The current state of the findings about the record, to return to.
     pub(super) fn mark(&self) -> Mark {
         Mark { kept: self.faults.len(), found: self.found, altered: self.altered }
     }
 
-    /// Takes back what was found out since then.
+    /// Takes back the findings since then.
     pub(super) fn go_back(&mut self, Mark { kept, found, altered }: Mark) {
         self.faults.truncate(kept);
         (self.found, self.altered) = (found, altered);
     }
 
-    /// Reads within something that lives no longer than the call, as the text that JSON was parsed out of.
+    /// Reads something that lives no longer than the call, such as the text that JSON was parsed from.
     pub(super) fn within<'s, T>(&'s mut self, read: impl FnOnce(&mut Context<'s, 's>) -> T) -> T
     where
         'a: 's,
@@ -197,7 +197,7 @@ impl<'a, 'f> Context<'a, 'f> {
         made
     }
 
-    /// Takes the room for `bytes` that are to be made, or notes that there is none.
+    /// Reserves `bytes` of the budget, or notes that there is not enough.
     pub(super) fn spend(&mut self, bytes: usize, at: At<'_, '_>) -> Option<()> {
         match self.budget.checked_sub(bytes) {
             Some(left) => {
@@ -212,7 +212,7 @@ impl<'a, 'f> Context<'a, 'f> {
         }
     }
 
-    /// Notes a fault. Gives nothing, as its caller will.
+    /// Notes a fault. Returns `None`, for the caller to return.
     #[cold]
     #[inline(never)]
     pub(super) fn refuse<T>(&mut self, at: At<'_, '_>, code: Code, message: fmt::Arguments<'_>) -> Option<T> {
@@ -237,7 +237,7 @@ impl<'a, 'f> Context<'a, 'f> {
     /// Text in the arena.
     pub(super) fn write(&self, text: fmt::Arguments<'_>) -> &'a str {
         let mut out = bumpalo::collections::String::new_in(self.arena);
-        // A string in memory takes everything.
+        // Writing to a string in memory cannot fail.
         let _ = fmt::Write::write_fmt(&mut out, text);
         out.into_bump_str()
     }

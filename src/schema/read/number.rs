@@ -1,4 +1,4 @@
-//! What integers, doubles and decimals share: their limits.
+//! The common part of integers, doubles and decimals: their limits.
 
 use std::cmp::Ordering;
 use std::fmt::Display;
@@ -7,9 +7,9 @@ use super::super::Bounds;
 use super::{At, Context};
 use crate::reject::code;
 
-/// Notes the first limit that a number breaks, in Pydantic's order. `compare` says how the
-/// number stands to a limit; one that cannot be compared, a NaN, breaks every limit.
-/// `multiple_of` is not looked at: what a multiple is differs from type to type.
+/// Notes the first limit that a number violates, in Pydantic's order. `compare` compares the number with a
+/// limit; one that cannot be compared, NaN, violates every limit. `multiple_of` is not checked: what a
+/// multiple is differs from type to type.
 #[inline]
 pub(super) fn is_within<T: Display>(
     bounds: &Bounds<T>,

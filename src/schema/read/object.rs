@@ -1,8 +1,8 @@
-//! Objects with fields of their own, stored as JSON.
+//! Objects with their own fields, stored as JSON.
 //!
-//! What is stored is not the text of the record but what was read: defaults are filled in,
-//! values are written as they were coerced, members that no field asks for are left out. So
-//! a query finds the same thing whatever the record looked like.
+//! The stored JSON is not the text of the record but what was read: defaults are filled in, values are
+//! written as they were coerced, members that no field names are left out. So a query finds the same thing
+//! whatever the record looked like.
 
 use bumpalo::collections::Vec;
 
@@ -23,7 +23,7 @@ pub(super) fn read<'a>(
     }
 }
 
-/// Reads an object that stands there itself, and in no text.
+/// Reads an object that is not within a text.
 fn read_itself<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
     let Raw::Object { .. } = at.item.raw() else {
         let code = if rules.is_model() { code::MODEL_TYPE } else { code::DICT_TYPE };
@@ -55,7 +55,7 @@ fn read_itself<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, 
         write_member(&mut out, &field.name, |out| field.kind.write_json(*value, out));
     }
     let extras = extras.iter().map(|&key| at.item.member_at(key));
-    // A field has its name to itself, wherever it is read from.
+    // A field's name is its own, wherever it is read from.
     match &rules.members {
         Some(members) => read_members(members, extras, at, &schema.fields, &mut out, context),
         None => schema.bind_extras(extras, at.path, &schema.fields, &mut out, context),
@@ -66,8 +66,8 @@ fn read_itself<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, 
     (context.found == found).then(|| Value::Json(out.into_bump_slice()))
 }
 
-/// Reads the members that no field asked for, each by one rule, and writes them into the object that
-/// has been begun.
+/// Reads the members that no field names, each by one rule, and writes them into the object that has been
+/// begun.
 fn read_members<'a>(
     members: &'a Field,
     extras: impl Iterator<Item = (&'a str, Item<'a>)>,
@@ -78,7 +78,7 @@ fn read_members<'a>(
 ) {
     let (mut given, mut kept) = (Vec::new_in(context.arena), Vec::new_in(context.arena));
     given.extend(extras);
-    // Of a dictionary all are read, as Pydantic does, and of a model those that count.
+    // In a dictionary all members are read, as in Pydantic; in a model only the last of each key.
     if !fields.is_empty() {
         keep_last(&mut given, context.arena);
     }
@@ -101,7 +101,7 @@ fn read_members<'a>(
     }
 }
 
-/// Reads an object like one that it stands in.
+/// Reads an object like one of those around it.
 pub(super) fn read_again<'a>(
     rules: &Again,
     at: At<'a, '_>,

@@ -1,8 +1,8 @@
 //! Members that repeat a key: the last one wins.
 //!
-//! JSON lets a key occur twice and leaves the meaning open. PostgreSQL's `jsonb` keeps the last
-//! member, SQLite's functions find the first one. So a value never reaches a destination with
-//! a repeated key in it, at whatever depth.
+//! JSON allows a key to occur twice and does not define the meaning. PostgreSQL's `jsonb` keeps the last
+//! member, SQLite's functions find the first one. So no value reaches a destination with a repeated key in
+//! it, at whatever depth.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
@@ -10,7 +10,7 @@ use bumpalo::collections::Vec;
 use super::super::json::write_member;
 use crate::format::{Item, Raw};
 
-/// More keys than this are sorted to be compared.
+/// More keys than this are sorted before they are compared.
 const COMPARED_MAX: usize = 16;
 
 /// Whether a key occurs twice in an object somewhere in `item`.
@@ -35,7 +35,7 @@ fn repeats(keys: &mut [&str]) -> bool {
     keys.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// Leaves of the members with equal keys the last one, where it stands.
+/// Keeps the last of the members with equal keys, in its place.
 pub(in crate::schema) fn keep_last<V: Copy>(members: &mut Vec<'_, (&str, V)>, arena: &Bump) {
     let mut keys = Vec::with_capacity_in(members.len(), arena);
     keys.extend(members.iter().map(|&(key, _)| key));
@@ -48,7 +48,7 @@ pub(in crate::schema) fn keep_last<V: Copy>(members: &mut Vec<'_, (&str, V)>, ar
     members.reverse();
 }
 
-/// Writes `item` as JSON: the last member of each key, and everything else as it stands.
+/// Writes `item` as JSON: the last member of each key, and everything else unchanged.
 pub(super) fn write_without<'a>(item: Item<'_>, arena: &'a Bump, out: &mut Vec<'a, u8>) {
     match item.raw() {
         Raw::Object { len } => {

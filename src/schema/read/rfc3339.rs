@@ -1,13 +1,13 @@
-//! The layouts that nearly all stamps have, by position: `2023-10-27T12:34:56.789Z`.
+//! The most common layouts of timestamps, read by position: `2023-10-27T12:34:56.789Z`.
 //!
-//! This reader takes a stamp only if each byte is where it expects it, and says nothing
-//! about any other text: that is left to the slow readers, which have the last word. What
-//! it takes, they read as the same, and a property test holds it to that.
+//! This reader accepts a timestamp only if each byte is where it expects it, and decides nothing about any
+//! other text: the slow readers have the last word. What it accepts, they read as the same value, which a
+//! property test checks.
 
 use super::stamp::Stamp;
 
-/// `YYYY-MM-DD`, one of `T`, `t` and a blank, `HH:MM:SS`, perhaps a point and digits,
-/// perhaps `Z`, `z` or `±HH:MM`.
+/// `YYYY-MM-DD`, one of `T`, `t` and a blank, `HH:MM:SS`, optionally a point and digits, optionally `Z`, `z`
+/// or `±HH:MM`.
 #[inline]
 pub(super) fn read(text: &[u8]) -> Option<Stamp> {
     let (date, rest) = text.split_first_chunk::<8>()?;
@@ -29,7 +29,7 @@ pub(super) fn read(text: &[u8]) -> Option<Stamp> {
     if let [b'.', digits @ ..] = rest {
         let mut count = 0;
         while let Some(digit @ 0..=9) = digits.get(count).map(|byte| byte.wrapping_sub(b'0')) {
-            // What is beyond the sixth digit is cut off.
+            // Digits after the sixth are cut off.
             if count < 6 {
                 micros = micros * 10 + i64::from(digit);
             }
@@ -69,21 +69,21 @@ pub(super) fn read_date(text: &[u8; 10]) -> Option<i32> {
 const DATE: Layout = Layout::new(*b"0000-00-");
 const CLOCK: Layout = Layout::new(*b"00T00:00");
 
-/// Eight bytes, of which some are digits and the others are what they are.
+/// Eight bytes, some of which are digits and the others fixed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     bytes: u64,
-    /// What may be added to each byte's difference from the layout before its uppermost bit
-    /// is set: a digit may differ from `0` by nine, any other byte not at all.
+    /// What may be added to each byte's difference from the layout before its top bit is set: a digit may
+    /// differ from `0` by nine, any other byte not at all.
     room: u64,
 }
 
 impl Layout {
-    /// The room of a byte that is what it is,
+    /// The room of a fixed byte.
     pub(super) const EXACT: u8 = 0x7f;
-    /// of a digit, where the layout has a `0`,
+    /// The room of a digit, where the layout has a `0`.
     pub(super) const DIGIT: u8 = 0x7f - 9;
-    /// and of any byte of ASCII, where it has a NUL.
+    /// The room of any ASCII byte, where it has a NUL.
     pub(super) const ASCII: u8 = 0;
 
     const fn new(bytes: [u8; 8]) -> Layout {
@@ -104,7 +104,7 @@ impl Layout {
         Layout { bytes: u64::from_le_bytes(bytes), room: u64::from_le_bytes(room) }
     }
 
-    /// Whether each byte is what it can be.
+    /// Whether each byte is allowed.
     #[inline]
     pub(super) fn fits(&self, text: [u8; 8]) -> bool {
         self.differences(text).is_some()
@@ -114,13 +114,13 @@ impl Layout {
     #[inline]
     fn differences(&self, text: [u8; 8]) -> Option<u64> {
         let digits = u64::from_le_bytes(text) ^ self.bytes;
-        // A byte of 0x80 and more is no digit; below that no sum reaches the next byte.
+        // A byte of 0x80 and more is not a digit; below that no sum carries into the next byte.
         let beyond = digits | digits.wrapping_add(self.room);
         (beyond & 0x8080_8080_8080_8080 == 0).then_some(digits)
     }
 
-    /// For each byte the number that it is with the one behind it, all at once. Only those
-    /// where two digits begin mean anything.
+    /// For each byte the two-digit number that it forms with the next one, all at once. Only those at which
+    /// two digits begin are meaningful.
     #[inline]
     fn numbers(&self, text: [u8; 8]) -> Option<[u32; 8]> {
         let digits = self.differences(text)?;
@@ -128,7 +128,7 @@ impl Layout {
     }
 }
 
-/// The days from 1970-01-01 to a day that exists, of the years 1 to 9999.
+/// The days from 1970-01-01 to an existing day of the years 1 to 9999.
 #[inline]
 pub(super) fn days(year: u32, month: u32, day: u32) -> Option<i32> {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Stamps, nearly all of which this reader takes, and some with a byte that is off.
+    /// Timestamps, nearly all of which this reader accepts, and some with a wrong byte.
     fn stamps() -> impl Strategy<Value = String> {
         let date = (0..=9999, 0..=13, 0..=32).prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
         let time = (0..=24, 0..=60, 0..=60).prop_map(|(h, m, s)| format!("{h:02}:{m:02}:{s:02}"));
@@ -227,7 +227,7 @@ mod tests {
         fn what_is_read_is_what_speedate_and_chrono_read(text in stamps()) {
             let fast = read(text.as_bytes());
             prop_assert!(fast.is_none() || fast == timestamp::parse(text.as_bytes()), "{:?}", fast);
-            // chrono wants a zone, keeps nanoseconds, and knows a leap second and the year 0.
+            // chrono requires a zone, keeps nanoseconds, and knows a leap second and the year 0.
             if let Ok(stamp) = chrono::DateTime::parse_from_rfc3339(&text) {
                 use chrono::{Datelike as _, Timelike as _};
                 let is_ours = stamp.nanosecond() < 1_000_000_000 && stamp.year() != 0;

@@ -1,9 +1,9 @@
-//! The usual layouts of stamps, read by position: `27/Oct/2023:12:34:56 +0200`.
+//! The usual layouts of timestamps, read by position: `27/Oct/2023:12:34:56 +0200`.
 //!
-//! A layout is compiled into steps, one for each part of it. Those at its beginning stand at the
-//! same places in every stamp, and are looked at eight bytes at a time; what may have any length, a
-//! fraction or an offset, and what is behind it is read step by step. Both take a stamp only if each
-//! byte is where they expect it, and leave anything else to chrono.
+//! A layout is compiled into steps, one for each part of it. The steps at its beginning are at the same
+//! places in every timestamp, and are compared eight bytes at a time; parts of variable length, a fraction or
+//! an offset, and everything after them are read step by step. Both accept a timestamp only if each byte is
+//! where they expect it, and leave anything else to chrono.
 
 use chrono::format::{Fixed, Item, Numeric, Pad, StrftimeItems};
 
@@ -18,7 +18,7 @@ pub(super) struct Steps {
     head: Option<Head>,
 }
 
-/// A part of a layout that stands at its place in every stamp.
+/// A part of a layout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     /// This byte.
@@ -43,7 +43,7 @@ enum Step {
     Second,
     /// A point and digits, or nothing.
     Fraction,
-    /// So many digits.
+    /// This many digits.
     Digits(u8),
     /// `+0200` or `+02:00`.
     Offset,
@@ -57,8 +57,8 @@ impl Steps {
         Some(Steps { steps, head })
     }
 
-    /// Reads a stamp; `None` if it is anything but what the steps expect. `given` is the year of
-    /// one that names none.
+    /// Reads a timestamp; `None` if it is anything but what the steps expect. `given` is the year of one that
+    /// names none.
     pub(super) fn read(&self, text: &[u8], given: Option<Year>) -> Option<Stamp> {
         let (mut parts, mut rest) = (Parts::default(), text);
         let behind = match &self.head {
@@ -75,7 +75,7 @@ impl Steps {
     }
 }
 
-/// What has been read of a stamp.
+/// What has been read of a timestamp.
 #[derive(Default)]
 struct Parts {
     year: Option<u32>,
@@ -138,7 +138,7 @@ impl Parts {
         Some(())
     }
 
-    /// The moment that they are.
+    /// The point in time of these parts.
     fn stamp(&self, given: Option<Year>) -> Option<Stamp> {
         let Parts { year, month, day, hour, minute, second, micros, weekday, offset_s } = *self;
         if hour > 23 || minute > 59 || second > 59 {
@@ -157,15 +157,15 @@ impl Parts {
     }
 }
 
-/// The steps at the beginning of a layout whose parts stand at the same places in every stamp, if
-/// they hold at least the day and the time.
+/// The steps at the beginning of a layout whose parts are at the same places in every timestamp, if they
+/// include at least the day and the time.
 #[derive(Clone, Debug)]
 struct Head {
-    /// How many steps it is.
+    /// The number of steps.
     steps: usize,
-    /// How many bytes.
+    /// The number of bytes.
     length: usize,
-    /// What the bytes are, in words of eight, the last of which may overlap the one before it.
+    /// The layouts of the bytes, in words of eight, the last of which may overlap the one before it.
     words: Vec<(usize, Layout)>,
     year: Option<usize>,
     month: usize,
@@ -211,7 +211,7 @@ impl Head {
         })
     }
 
-    /// Reads the parts, and returns what stands behind them.
+    /// Reads the parts, and returns what follows them.
     #[inline]
     fn read<'t>(&self, text: &'t [u8], parts: &mut Parts) -> Option<&'t [u8]> {
         let (head, rest) = text.split_at_checked(self.length)?;
@@ -248,7 +248,7 @@ fn two(text: &[u8], at: usize) -> Option<u32> {
     Some(u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
 }
 
-/// The number of the month of this name.
+/// The number of the month with this name.
 #[inline]
 pub(super) fn month(name: &[u8]) -> Option<u32> {
     Some(match name {
@@ -268,7 +268,7 @@ pub(super) fn month(name: &[u8]) -> Option<u32> {
     })
 }
 
-/// How far the day of the week of this name is behind that of 1970-01-01.
+/// How many days the weekday with this name is after that of 1970-01-01.
 fn weekday(name: &[u8]) -> Option<i32> {
     Some(match name {
         b"Thu" => 0,
@@ -282,7 +282,7 @@ fn weekday(name: &[u8]) -> Option<i32> {
     })
 }
 
-/// Whether an item is `%3f`, with the number that is asked for.
+/// Whether an item is `%3f`, with this number of digits.
 fn is_digits(item: &Item<'_>, digits: u8) -> bool {
     StrftimeItems::new(&format!("%{digits}f")).eq([item.clone()])
 }
@@ -300,7 +300,7 @@ fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
                 steps.extend(text.bytes().map(Step::Byte));
                 continue;
             }
-            // chrono takes any white space here; one blank is what nearly all have.
+            // chrono accepts any white space here; a single blank is what nearly all have.
             Item::Space(" ") => Step::Byte(b' '),
             Item::OwnedSpace(space) if &**space == " " => Step::Byte(b' '),
             Item::Numeric(Numeric::Year, Pad::Zero) => Step::Year,
@@ -314,12 +314,12 @@ fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
             Item::Fixed(Fixed::ShortWeekdayName) => Step::Weekday,
             Item::Fixed(Fixed::Nanosecond) => Step::Fraction,
             Item::Fixed(Fixed::TimezoneOffset | Fixed::TimezoneOffsetColon) => Step::Offset,
-            // chrono keeps what these are to itself, but they can be compared.
+            // chrono keeps the type of these private, but they can be compared.
             item => Step::Digits(*[3, 6, 9].iter().find(|digits| is_digits(item, **digits))?),
         };
         steps.push(step);
     }
-    // A day after a blank takes what digits follow it, and each part must be there once.
+    // A day after a blank consumes all digits that follow it, and each part must occur once.
     let is_number = |step: &Step| {
         use Step::{Day, DayOrBlank, Hour, Minute, Month, Second, Year};
         matches!(step, Year | Month | Day | DayOrBlank | Hour | Minute | Second)

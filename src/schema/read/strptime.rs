@@ -1,9 +1,9 @@
-//! Stamps in a layout of the job's own, described with chrono's letters.
+//! Timestamps in a layout of the job's own, described with chrono's letters.
 //!
-//! chrono reads any layout, and takes as long for one stamp as simd-json for a whole line.
-//! So a layout that is made of the usual letters is compiled into steps that read it by
-//! position. Like the reader of RFC 3339 the steps take a stamp only if each byte is where
-//! they expect it, chrono has the last word, and a property test compares the two.
+//! chrono reads any layout, but takes as long for one timestamp as simd-json for a whole line. So a layout
+//! that is made of the usual letters is compiled into steps that read it by position. Like the RFC 3339
+//! reader, the steps accept a timestamp only if each byte is where they expect it, chrono has the last word,
+//! and a property test compares the two.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use super::stamp::{Flaw, Stamp};
 use super::steps::Steps;
 use crate::reject::code;
 
-/// A layout, ready to be read.
+/// A layout, ready for reading.
 #[derive(Clone)]
 pub struct Strptime {
     letters: String,
@@ -33,7 +33,7 @@ impl Strptime {
             .map_err(|_| format!("{letters:?} has a letter that chrono does not know"))?;
         for item in &items {
             match item {
-                // chrono skips over a zone's name and so would take any zone for ours.
+                // chrono skips the name of a zone and so would accept any zone as the right one.
                 Item::Fixed(Fixed::TimezoneName) => {
                     return Err(format!(
                         "{letters:?} has %Z: the name of a zone does not tell its offset; write the name as it \
@@ -69,7 +69,7 @@ impl Strptime {
         });
         let steps = Steps::new(&items);
         let layout = Strptime { letters: letters.to_owned(), items, steps, names_year, names_time };
-        // A layout that cannot read what it writes does not say enough.
+        // A layout that cannot read what it writes is not specific enough.
         let sample = DateTime::from_timestamp(1_000_000_000, 0).expect("in range");
         let written = sample.format_with_items(layout.items.iter()).to_string();
         match layout.read_slowly(&written, Some(Year::Fixed(sample.year()))) {
@@ -83,12 +83,12 @@ impl Strptime {
         &self.letters
     }
 
-    /// Whether stamps in this layout say which year they are of.
+    /// Whether timestamps in this layout include their year.
     pub fn names_year(&self) -> bool {
         self.names_year
     }
 
-    /// Reads a stamp; `year` is the year of one that names none.
+    /// Reads a timestamp; `year` is the year of one that names none.
     #[inline(never)]
     pub(super) fn read(&self, text: &str, year: Option<Year>) -> Result<Stamp, Flaw> {
         let fast = self.steps.as_ref().and_then(|steps| steps.read(text.as_bytes(), year));
@@ -100,7 +100,7 @@ impl Strptime {
     fn read_slowly(&self, text: &str, year: Option<Year>) -> Option<Stamp> {
         let mut parsed = Parsed::new();
         chrono::format::parse(&mut parsed, text, self.items.iter()).ok()?;
-        // A leap second is no second of the clocks that databases have.
+        // A leap second does not exist on the clocks that databases have.
         if parsed.second() == Some(60) {
             return None;
         }
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// What the layout reads, in the form that chrono shows.
+    /// The result of the layout, in the form that chrono shows.
     fn read(letters: &str, text: &str, year: Option<Year>) -> Option<String> {
         let layout = Strptime::new(letters).expect("a layout");
         let stamp = layout.read(text, year).ok()?;
@@ -199,7 +199,7 @@ mod tests {
             ("Feb 29 00:00:00", of_date("2024-03-01"), "2024-02-29 00:00:00"),
         ] {
             assert_eq!(read("%b %e %H:%M:%S", text, year).as_deref(), Some(expected), "{text}");
-            // The same where chrono reads it.
+            // The same when chrono reads it.
             assert_eq!(read("%b  %e %k:%M:%S", text, year).as_deref(), Some(expected), "{text}");
         }
         for year in [Some(Year::Fixed(2023)), of_date("2023-03-01"), of_date("2025-01-01")] {

@@ -1,15 +1,15 @@
-//! Stamps as syslog has them: `Oct  7 12:34:56`, since 1980.
+//! Timestamps in syslog's form: `Oct  7 12:34:56`, since 1980.
 //!
-//! RFC 3164 describes what was in use, and what is in use has more: a day without its blank, a
-//! fraction of a second, a year before the time or behind it. A stamp with a year needs none from
-//! outside. The ISO forms of RFC 5424 and of rsyslog are read elsewhere.
+//! RFC 3164 describes what was in use, and practice has more variants: a day without its blank, a fraction of
+//! a second, a year before the time or after it. A timestamp with a year needs none from outside. The ISO
+//! forms of RFC 5424 and of rsyslog are read elsewhere.
 
 use super::super::Year;
 use super::rfc3339::days;
 use super::stamp::{DAY_US, Stamp};
 use super::steps;
 
-/// Reads such a stamp; `given` is the year of one that names none.
+/// Reads such a timestamp; `given` is the year of one that names none.
 pub(super) fn read(text: &[u8], given: Option<Year>) -> Option<Stamp> {
     let (name, rest) = text.split_first_chunk::<3>()?;
     let month = steps::month(name)?;
@@ -26,7 +26,7 @@ pub(super) fn read(text: &[u8], given: Option<Year>) -> Option<Stamp> {
     let mut micros = 0;
     if let [b'.' | b',', fraction @ ..] = rest {
         let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // What is finer than a microsecond is cut off.
+        // Anything finer than a microsecond is cut off.
         let kept = length.min(6);
         micros =
             digits(fraction, kept, kept).filter(|_| kept > 0)?.0 * 10_u32.pow(6 - u32::try_from(kept).ok()?);
@@ -49,8 +49,7 @@ pub(super) fn read(text: &[u8], given: Option<Year>) -> Option<Stamp> {
     Some(Stamp { local_us, offset_s: None })
 }
 
-/// The number in the digits that `text` begins with, of which there are `least` to `most`, and
-/// what stands behind them.
+/// The number in the leading digits of `text`, of which there are `least` to `most`, and what follows them.
 fn digits(text: &[u8], least: usize, most: usize) -> Option<(u32, &[u8])> {
     let length = text.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
     let number = text[..length].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));

@@ -5,7 +5,7 @@ use super::{At, Context};
 use crate::format::{Raw, is_same};
 use crate::reject::code;
 
-/// Reads a text. Most fields take any, and then nothing more is looked at.
+/// Reads a text. Most fields accept any text, and then nothing else is checked.
 #[inline(always)]
 pub(super) fn read<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
     match at.item.raw() {
@@ -14,7 +14,7 @@ pub(super) fn read<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a
     }
 }
 
-/// The same. The order is Pydantic's: white space off, lengths, pattern, lower case.
+/// The same with rules. The order is Pydantic's: white space, lengths, pattern, lower case.
 #[inline(never)]
 fn read_by_rules<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
     let Raw::Text(text) = at.item.raw() else {
@@ -65,8 +65,8 @@ pub(super) fn read_enum<'a>(
     context.refuse(at, code, format_args!("none of {}", Listed(values)))
 }
 
-/// A text as it is looked for among those of an enum. None of them has a NUL, so that one only matters
-/// where it goes.
+/// A text in the form in which it is searched for in an enum. No value of an enum contains a NUL, so a NUL
+/// only matters where it is removed.
 #[inline]
 pub(super) fn settled<'a>(text: &'a str, trim: bool, lowers: bool, context: &mut Context<'a, '_>) -> &'a str {
     let may_go = context.nul != Nul::Reject && memchr::memchr(0, text.as_bytes()).is_some();
@@ -76,7 +76,7 @@ pub(super) fn settled<'a>(text: &'a str, trim: bool, lowers: bool, context: &mut
 }
 
 impl<'a> Context<'a, '_> {
-    /// `text` without its NULs, where they are not faults.
+    /// `text` without its NULs, if these are not faults.
     #[cold]
     pub(super) fn without_nul(&mut self, text: &'a str) -> &'a str {
         let replacement = match self.nul {
@@ -90,8 +90,8 @@ impl<'a> Context<'a, '_> {
     }
 }
 
-/// Whether there is a NUL in `text`. Most texts are short, and are looked at before a call
-/// of a vectorised search would have begun.
+/// Whether there is a NUL in `text`. Most texts are short, and scanned before a call of a vectorised search
+/// would have begun.
 #[inline]
 fn has_nul(text: &str) -> bool {
     if text.len() > 32 {
@@ -100,8 +100,8 @@ fn has_nul(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | (byte == 0))
 }
 
-/// Whether `text` has `count` characters or more. Counting is rarely needed: a character
-/// has one to four bytes.
+/// Whether `text` has at least `count` characters. Counting is rarely needed: a character has one to four
+/// bytes.
 #[inline]
 fn has_at_least(text: &str, count: usize) -> bool {
     if text.len() < count {
@@ -117,7 +117,7 @@ fn characters(count: usize) -> &'static str {
     if count == 1 { "character" } else { "characters" }
 }
 
-/// `text` in lower case, in the arena if it is not already.
+/// `text` in lower case, copied to the arena if it changes.
 fn lower<'a>(text: &'a str, context: &Context<'a, '_>) -> &'a str {
     if text.is_ascii() {
         if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -127,7 +127,7 @@ fn lower<'a>(text: &'a str, context: &Context<'a, '_>) -> &'a str {
         text.make_ascii_lowercase();
         return text;
     }
-    // Only the whole text tells which sigma ends a word; no other character looks around.
+    // Only the whole text shows which sigma ends a word; no other character depends on its context.
     if text.contains('Σ') {
         return context.arena.alloc_str(&text.to_lowercase());
     }
@@ -135,7 +135,7 @@ fn lower<'a>(text: &'a str, context: &Context<'a, '_>) -> &'a str {
     bumpalo::collections::String::from_iter_in(chars, context.arena).into_bump_str()
 }
 
-/// The values that are allowed, as a message lists them.
+/// The allowed values, as a message lists them.
 pub(super) struct Listed<'v, V>(pub(super) &'v [V]);
 
 /// How many of the allowed texts a message lists.

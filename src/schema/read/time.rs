@@ -1,8 +1,7 @@
 //! Times of day.
 //!
-//! As Pydantic has them: `HH:MM` with or without seconds, and in lax mode a number of
-//! seconds since midnight. A column for times of day has no zone: an offset of zero is left
-//! out, any other would be lost and is refused.
+//! As in Pydantic: `HH:MM` with or without seconds, and in lax mode a number of seconds since midnight. A
+//! column for times of day has no zone: an offset of zero is dropped, any other would be lost and is refused.
 
 use speedate::{MicrosecondsPrecisionOverflowBehavior, Time, TimeConfig};
 
@@ -19,7 +18,7 @@ pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '
         Raw::Text(text) => Time::parse_bytes_with_config(text.as_bytes(), &config).ok(),
         Raw::Int(seconds) if !strict => of_seconds(seconds, 0, &config),
         Raw::Float(seconds) if !strict && !seconds.is_nan() => {
-            // To the nearest microsecond, because the double may be the nearest one too.
+            // Rounded to the nearest microsecond, because the double was rounded too.
             let micros = (seconds.fract().abs() * 1_000_000.0).round() as u32;
             of_seconds(seconds.floor() as i64, micros, &config)
         }

@@ -1,12 +1,11 @@
 //! Points in time.
 //!
-//! By default every form that Pydantic takes is taken: the ISO ones, with or without a
-//! zone, a date alone, and epoch numbers, which are seconds up to 2e10 and milliseconds
-//! beyond. speedate, Pydantic's own reader, has the last word; in front of it stands a
-//! reader by position for the layouts that nearly all stamps have.
+//! By default every form that Pydantic accepts is accepted: the ISO forms, with or without a zone, a date
+//! alone, and epoch numbers, which are seconds up to 2e10 and milliseconds beyond. speedate, Pydantic's own
+//! reader, has the last word; before it comes a reader by position for the most common layouts.
 //!
-//! A value leaves here as microseconds in UTC, or in no zone where the field says so. What
-//! is beyond the sixth digit of a second is cut off, everywhere.
+//! The result is microseconds in UTC, or without a zone if the field says so. Digits after the sixth of a
+//! second are always cut off.
 
 use std::ops::RangeInclusive;
 
@@ -49,11 +48,10 @@ pub(super) fn read<'a>(
     }
 }
 
-/// The years 1 to 9999, in microseconds. speedate knows a year 0 and chrono a year 10000,
-/// Python neither.
+/// The years 1 to 9999, in microseconds. speedate has a year 0 and chrono a year 10000, Python neither.
 const YEARS_US: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-/// The microseconds that are stored. Counted in `unsure` is what the clock showed twice, or never.
+/// The microseconds to store. `unsure` counts the times that the clock showed twice, or never.
 #[inline]
 fn settle(stamp: Stamp, rules: &Timestamp, unsure: &mut u64) -> Result<i64, Flaw> {
     let offset_s = match (rules.zone, stamp.offset_s) {
@@ -74,7 +72,7 @@ fn settle(stamp: Stamp, rules: &Timestamp, unsure: &mut u64) -> Result<i64, Flaw
     Ok(stamp.local_us - i64::from(offset_s) * 1_000_000)
 }
 
-/// An epoch number names no zone: where none is wanted, it is taken as it is.
+/// Whether it is an epoch number, which names no zone: if none is wanted, it is taken as it is.
 fn is_epoch(format: &StampFormat) -> bool {
     matches!(format, StampFormat::EpochS | StampFormat::EpochMs | StampFormat::EpochUs | StampFormat::EpochNs)
 }
@@ -93,7 +91,7 @@ fn of_syslog(text: &str, year: Option<Year>, strict: bool) -> Result<Stamp, Flaw
     stamp.map_or_else(|| of_text(text.as_bytes(), strict), Ok)
 }
 
-/// Every form that Pydantic takes.
+/// Every form that Pydantic accepts.
 fn of_text(text: &[u8], strict: bool) -> Result<Stamp, Flaw> {
     match DateTime::parse_bytes_with_config(text, &config()) {
         Ok(stamp) => Ok(convert(stamp)),
@@ -107,8 +105,8 @@ fn of_text(text: &[u8], strict: bool) -> Result<Stamp, Flaw> {
 
 fn of_rfc3339(text: &str) -> Result<Stamp, Flaw> {
     use chrono::{Datelike as _, Timelike as _};
-    // chrono takes U+2212 for a minus, and RFC 3339 is ASCII; it keeps a leap second as a second and
-    // more of nanoseconds.
+    // chrono accepts U+2212 as a minus, but RFC 3339 is ASCII; and it keeps a leap second as a second with
+    // more nanoseconds.
     let is_fit = |stamp: &chrono::DateTime<_>| {
         text.is_ascii() && stamp.nanosecond() < 1_000_000_000 && (1..=9999).contains(&stamp.year())
     };
@@ -121,7 +119,7 @@ fn of_rfc3339(text: &str) -> Result<Stamp, Flaw> {
     }
 }
 
-/// Seconds or milliseconds since 1970, as Pydantic tells them apart.
+/// Seconds or milliseconds since 1970, with Pydantic's distinction.
 #[inline(never)]
 pub(super) fn of_int(number: i64) -> Result<Stamp, Flaw> {
     DateTime::from_timestamp_with_config(number, 0, &config()).map(convert).map_err(|_| BEYOND)
@@ -136,7 +134,7 @@ pub(super) fn of_float(number: f64) -> Result<Stamp, Flaw> {
     DateTime::from_float_with_config(number, &config()).map(convert).map_err(|_| BEYOND)
 }
 
-/// Pydantic's settings: what is beyond six digits is cut off, epoch numbers are in UTC.
+/// Pydantic's settings: digits after the sixth are cut off, epoch numbers are in UTC.
 fn config() -> DateTimeConfig {
     DateTimeConfig {
         timestamp_unit: TimestampUnit::Infer,
@@ -147,12 +145,12 @@ fn config() -> DateTimeConfig {
     }
 }
 
-/// A date with a time, in any form but that of a date. For dates that are written so.
+/// A date with a time, in any form except a date alone. For dates that are written this way.
 pub(super) fn parse(text: &[u8]) -> Option<Stamp> {
     DateTime::parse_bytes_with_config(text, &config()).ok().map(convert)
 }
 
-/// What speedate takes for a date, as days since 1970-01-01.
+/// What speedate accepts as a date, as days since 1970-01-01.
 pub(super) fn parse_date(text: &[u8]) -> Option<i32> {
     let date = Date::parse_bytes_with_config(text, &DateConfig::default()).ok()?;
     Some(as_days(date.timestamp() / 86_400))

@@ -1,4 +1,4 @@
-//! Values of one of several kinds: the first that fits as it stands, else the first that fits.
+//! Values of one of several kinds: the first that fits as it is, otherwise the first that fits at all.
 
 use super::super::{Altered, Branch, Field, Kind, Union, Value};
 use super::{At, Context, json, object, read as read_branch};
@@ -10,13 +10,13 @@ use crate::reject::Path;
 enum Fit {
     /// It is converted.
     Converted,
-    /// It is taken by a kind that takes others of its sort too: an integer for a double.
+    /// It is accepted by a kind that also accepts other kinds of input: an integer for a double.
     Widened,
-    /// It is what the kind is about.
+    /// It is exactly what the kind is for.
     Exact,
 }
 
-/// A value that a kind has taken.
+/// A value that a kind has accepted.
 struct Found<'a> {
     fit: Fit,
     kind: &'a Kind,
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(
     if rules.is_text() { Some(value) } else { as_json(kind, value, at, context) }
 }
 
-/// What the kind that a value fits best makes of it. If it fits none, the faults of all are noted, each below
+/// The result of the kind that a value fits best. If it fits none, the faults of all are noted, each under
 /// the name of its kind.
 fn best<'a>(
     rules: &'a Union,
@@ -65,10 +65,10 @@ fn best<'a>(
     best
 }
 
-/// What a kind makes of a value, if it takes it; its faults are noted otherwise.
+/// The result of a kind for a value, if it accepts it; otherwise its faults are noted.
 ///
-/// A value is read as it stands first, and once more to be converted. What holds other values is read once:
-/// each of these finds out for itself how well it fits, and unions in unions would multiply.
+/// A value is first read as it is, and once more with conversion. A value that contains others is read once:
+/// each of these determines by itself how well it fits, because nested unions would multiply the work.
 fn attempt<'a>(
     Branch { field, strictly }: &'a Branch,
     strict: bool,
@@ -91,25 +91,25 @@ fn attempt<'a>(
     taken(field, Fit::Converted, at, context)
 }
 
-/// The value, if `field` takes it.
+/// The value, if `field` accepts it.
 fn taken<'a>(field: &'a Field, fit: Fit, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Found<'a>> {
     let (found, mut value) = (context.found, Value::Null);
     read_branch(field, at.item, at.path, context, &mut value);
     (context.found == found).then_some(Found { fit, kind: &field.kind, value, altered: context.altered })
 }
 
-/// How well a value fits that a kind takes in strict mode.
+/// How well a value fits that a kind accepts in strict mode.
 fn fit(field: &Field, at: At<'_, '_>) -> Fit {
     match (&field.kind, at.item.raw()) {
         (Kind::Float(_), Raw::Int(_) | Raw::UInt(_) | Raw::BigInt(_)) => Fit::Widened,
         (Kind::Decimal(_), Raw::Int(_) | Raw::UInt(_) | Raw::BigInt(_) | Raw::Float(_)) => Fit::Widened,
-        // A member of an enum is made of its value; a literal is its value.
+        // A member of an enum is constructed from its value; a literal is its value.
         (Kind::Enum(rules), _) if !rules.literal => Fit::Converted,
         _ => Fit::Exact,
     }
 }
 
-/// The value as the JSON that it is stored as.
+/// The value as the JSON it is stored as.
 fn as_json<'a>(
     kind: &Kind,
     value: Value<'a>,
@@ -120,7 +120,7 @@ fn as_json<'a>(
         return json::refuse_not_finite(at, context);
     }
     let mut out = bumpalo::collections::Vec::new_in(context.arena);
-    // A vector takes everything that is written to it.
+    // Writing to a vector cannot fail.
     let _ = kind.write_json(value, &mut out);
     context.spend(out.len(), at)?;
     Some(Value::Json(out.into_bump_slice()))

@@ -1,10 +1,10 @@
-//! UUIDs: with hyphens or without, in braces with them, or as a `urn:uuid:` with them.
+//! UUIDs: with or without hyphens, in braces with them, or as `urn:uuid:` with them.
 
 use super::{At, Context};
 use crate::format::Raw;
 use crate::reject::code;
 
-/// Reads a UUID. Its text is its JSON form, so both modes take it.
+/// Reads a UUID. Its text is its JSON form, so both modes accept it.
 pub(super) fn read<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<[u8; 16]> {
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::UUID_TYPE, format_args!("not the text of a UUID"));
@@ -32,8 +32,8 @@ pub(super) fn read_version<'a>(
     }
 }
 
-/// The digits, with hyphens or without, of the forms that Pydantic takes. The crate takes
-/// more of them from version to version, so the forms are told apart here.
+/// The digits, with or without hyphens, of the forms that Pydantic accepts. The crate accepts more forms from
+/// version to version, so the forms are checked here.
 fn plain(text: &str) -> Option<&str> {
     match text.len() {
         32 | 36 => Some(text),
