@@ -1,26 +1,26 @@
-//! The manual: what is promised, how a job is written, and why it is built as it is.
+//! The manual: guarantees, job files, operation, and the reasons behind the design.
 //!
 //! - [`tutorial`]: the first hour, from a folder of logs to tables, repairs, a month and its metrics.
-//! - [`installing`]: the first build, editors, the environment, and taking it all away.
-//! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
-//! - [`mod@bench`]: how fast it is, and a gate that keeps it so.
-//! - [`buckets`]: objects as a destination, what they are called, and what holds of them.
+//! - [`installing`]: the first build, editors, the environment, and uninstalling.
+//! - [`guarantees`]: what is guaranteed for each key and destination, and what it depends on.
+//! - [`mod@bench`]: benchmarks, and a gate against slower builds.
+//! - [`buckets`]: objects as a destination, their names and guarantees.
 //! - [`configuration`]: every key of a job file.
-//! - [`formats`]: how records may be written, and the names of their fields.
-//! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
-//! - [`security`]: what must hold against whom, and which test says so.
-//! - [`faults`]: what can go wrong, and in which test it does.
-//! - [`monitoring`]: events, progress, figures for Prometheus.
-//! - [`operations`]: exit codes, files and their identity, rights, what to do when.
-//! - [`repairing`]: what to do when what is in a table is not what should be there.
-//! - [`recipes`]: cron, systemd, Docker, Kubernetes, Airflow, Dagster, Spark; and how far it goes.
-//! - [`tables`]: the columns and tables that are made, tables that exist, and queries that people ask.
-//! - [`rollups`]: metrics per date, and what holds of them.
-//! - [`sources_in_buckets`]: logs that lie in S3, GCS or Azure.
-//! - [`reports`]: every field of what a command tells as JSON.
-//! - [`state`]: where a load into a bucket keeps how far it is, and what each place guarantees.
-//! - [`architecture`]: the way of a line, the code map, the argument.
-//! - [`changes`]: what is new.
+//! - [`formats`]: the formats of records, and the names of their fields.
+//! - [`schema`]: the types of fields, the codes of reasons, and the differences from Pydantic.
+//! - [`security`]: every security property, with its tests.
+//! - [`faults`]: what can go wrong, and which test causes it.
+//! - [`monitoring`]: events, progress, metrics for Prometheus.
+//! - [`operations`]: exit codes, files and their identity, dead letters, rights.
+//! - [`repairing`]: how to correct missing, wrong or unwanted rows.
+//! - [`recipes`]: cron, systemd, Docker, Kubernetes, Airflow, Dagster, Spark; and scaling.
+//! - [`tables`]: the columns and tables that logmill creates, existing tables, and common queries.
+//! - [`rollups`]: metrics per date, and their guarantees.
+//! - [`sources_in_buckets`]: loading logs from S3, GCS or Azure.
+//! - [`reports`]: every field of the JSON output.
+//! - [`state`]: the stores for the state of loads into buckets, and their guarantees.
+//! - [`architecture`]: the path of a line, the code map, and the case analysis.
+//! - [`changes`]: the changelog.
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
