@@ -61,9 +61,37 @@ pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Optio
     }
 }
 
+/// Refuses a file beside `path`, such as the log of a database, that another user could have put there: whoever
+/// writes it writes the database, and whoever has made it can read what is put into it.
+#[cfg(feature = "sqlite")]
+pub(crate) fn refuse_beside(path: &Path, beside: &Path) -> Result<(), String> {
+    let (Ok(own), Ok(found)) = (path.metadata(), beside.symlink_metadata()) else { return Ok(()) };
+    let is_trusted = is_ours(&found) || found.uid() == own.uid();
+    let what = if !found.is_file() {
+        "is not a plain file".to_owned()
+    } else if others_may(&own, 0o2) {
+        // They could as well write the file itself.
+        return Ok(());
+    } else if !is_trusted {
+        format!("belongs to another user (uid {})", found.uid())
+    } else if others_may(&found, 0o2) {
+        format!("can be written by others (mode {:o})", found.mode() & 0o777)
+    } else {
+        return Ok(());
+    };
+    let name = beside.file_name().unwrap_or_default().to_string_lossy();
+    Err(format!("has a file beside it, {name}, that {what}"))
+}
+
 /// Makes a file for rows, or empties the one that is there. Never goes through a link, unless
 /// to a pipe or a terminal, as `/dev/stdout` is one.
 fn create_private(path: &Path) -> io::Result<File> {
+    // A link or a pipe of another user would hand the rows to them; `/dev/stdout` is root's.
+    if let Ok(named) = path.symlink_metadata()
+        && !is_ours(&named)
+    {
+        return Err(of_another(&named));
+    }
     let mut options = OpenOptions::new();
     options.write(true).mode(PRIVATE);
     let made = options.clone().create(true).custom_flags(libc::O_NOFOLLOW).truncate(false).open(path);
@@ -254,7 +282,7 @@ pub(crate) fn make_private(path: &Path) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{chown, symlink};
+    use std::os::unix::fs::{chown, lchown, symlink};
 
     use super::*;
 
@@ -368,6 +396,22 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).expect("there"), b"precious");
         create_new_private(Path::new("/dev/null")).expect("no file");
+    }
+
+    #[test]
+    fn what_holds_rows_goes_into_no_pipe_of_another_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("made");
+        symlink(&pipe, &link).expect("linked");
+        // Only root can give files away.
+        if lchown(&link, Some(12_345), None).is_ok() {
+            let error = create_private(&link).expect_err("a link of another user");
+            assert!(error.to_string().contains("uid 12345"), "{error}");
+            lchown(&pipe, Some(12_345), None).expect("given away");
+            let error = create_private(&pipe).expect_err("a pipe of another user");
+            assert!(error.to_string().contains("uid 12345"), "{error}");
+        }
     }
 
     fn found(path: &Path) -> Result<Option<File>, String> {

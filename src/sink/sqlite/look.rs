@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::lock::SourceLocks;
+use super::prepare::{beside, refuse_files_of_others};
 use super::{BUSY_WAIT, Trouble};
 use crate::error::Error;
 
@@ -28,6 +29,7 @@ impl Look {
         let locks = SourceLocks::open_to_look(path);
         let locks = locks.map_err(|cause| Trouble::Ours(Error::file("open", path, cause)))?;
         let is_writable = is_writable(path);
+        refuse_files_of_others(path)?;
         let connection = connect(path, is_writable)?;
         connection.busy_timeout(BUSY_WAIT)?;
         connection.pragma_update(None, "query_only", true)?;
@@ -57,12 +59,6 @@ fn is_writable(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(path).is_ok_and(|file| !file.permissions().readonly())
         && [path, folder].iter().all(|path| access(*path, AccessFlags::W_OK).is_ok())
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }
 
 /// A timestamp as logmill writes it. One that another program wrote differently is shown as the epoch.

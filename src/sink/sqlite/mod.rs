@@ -53,8 +53,8 @@ use history::SqliteHistory;
 use lock::SourceLocks;
 use marks::Marks;
 use prepare::{
-    begin_run, connect, look_at_past, open_existing, open_locks, past, prepare, refuse_lost_target, replaced,
-    set_up,
+    begin_run, connect, look_at_past, open_existing, open_locks, past, prepare, refuse_files_of_others,
+    refuse_lost_target, replaced, set_up,
 };
 use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
@@ -174,6 +174,8 @@ impl Sqlite {
         let connection = persist(path, &settings, || connect(path))?;
         let locks = open_locks(path, is_found)?;
         persist(path, &settings, || set_up(&connection))?;
+        // Somebody may have put it there just before SQLite opened it.
+        persist(path, &settings, || refuse_files_of_others(path))?;
         let ((statements, of_letters), encoder, warnings) =
             persist(path, &settings, || prepare(&connection, &settings))?;
         for warning in warnings {

@@ -1,6 +1,6 @@
 //! Everything before the first row: opens the file, and creates what is missing in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -18,7 +18,7 @@ use crate::sink::destination::Settings;
 use crate::sink::findings::{self, Loaded, Past};
 use crate::sink::key::quote;
 use crate::sink::rebuild::{Provenance, conflict_of_letters};
-use crate::trust::make_private;
+use crate::trust::{make_private, refuse_beside};
 
 /// Opens the file; does not read or write it yet.
 pub(super) fn connect(path: &Path) -> Result<Connection, Trouble> {
@@ -71,8 +71,30 @@ pub(super) fn set_up(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Refuses a database with a file beside it that another user could have put there. SQLite would take the rows
+/// of a log from it, and write ours to it.
+pub(super) fn refuse_files_of_others(path: &Path) -> Result<(), Trouble> {
+    // SQLite looks beside the file that a link leads to.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for end in ["-wal", "-shm", "-journal"] {
+        refuse_beside(&path, &beside(&path, end)).map_err(|why| {
+            let message = format!("{why}; look where it comes from, and remove it if it is not yours");
+            replaced(&path, &message)
+        })?;
+    }
+    Ok(())
+}
+
+/// The file that SQLite keeps beside a database.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// Opens an existing database. Not read-only: reading a WAL may require its index to be created.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, Trouble> {
+    refuse_files_of_others(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
