@@ -97,7 +97,7 @@ fn lines() -> Vec<u8> {
 /// The encoder of `schema` for a table made for it.
 fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
-    let server = Arc::new(Server::new(url, &|_| None, Limits::default()).expect("a URL"));
+    let server = Arc::new(Server::new(url, true, &|_| None, Limits::default()).expect("a URL"));
     let settings = Settings {
         job: "bench".to_owned(),
         data_date: None,

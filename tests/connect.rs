@@ -34,7 +34,7 @@ impl Person {
             "HOME" => self.home.path().to_str().map(str::to_owned),
             _ => self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone()),
         };
-        connect::Server::new(url, &env, Limits::default())
+        connect::Server::new(url, true, &env, Limits::default())
     }
 
     fn connect(&self, url: &str) -> Result<Client, NotConnected> {

@@ -248,6 +248,77 @@ fn a_database_that_is_replaced_while_it_is_opened_is_not_written_to() {
 }
 
 #[test]
+fn a_log_that_another_user_put_beside_a_database_is_refused() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.run("load app.ndjson").ended(0, &[]);
+    let rows = || place.query("select count(*) from app");
+    place.write("more.ndjson", "{\"a\":2}\n");
+    for end in ["-wal", "-shm", "-journal"] {
+        let name = format!("logmill.db{end}");
+        let refused = |why: &str| {
+            for command in ["load -j app.logmill.toml more.ndjson", "status -j app.logmill.toml"] {
+                place.run(command).ended(1, &[&format!("has a file beside it, {name}, that {why}")]);
+            }
+            fs::remove_file(place.path(&name)).unwrap();
+            assert_eq!(rows(), ["1"], "{end}");
+        };
+        symlink("elsewhere", place.path(&name)).unwrap();
+        refused("is not a plain file");
+        assert!(!place.path("elsewhere").exists());
+        place.write(&name, "");
+        fs::set_permissions(place.path(&name), Permissions::from_mode(0o666)).unwrap();
+        refused("can be written by others (mode 666)");
+        place.write(&name, "");
+        give_away(&place.path(&name));
+        refused("belongs to another user (uid 12345)");
+    }
+    // A new database is no exception,
+    fs::remove_file(place.path("logmill.db")).unwrap();
+    place.write("logmill.db-wal", "");
+    give_away(&place.path("logmill.db-wal"));
+    place.run("load -j app.logmill.toml").ended(1, &["belongs to another user (uid 12345)"]);
+    fs::remove_file(place.path("logmill.db-wal")).unwrap();
+    // and those of the owner of a database are theirs.
+    place.run("load -j app.logmill.toml").ended(0, &[]);
+    for name in ["logmill.db", "logmill.db-wal"] {
+        if !place.path(name).exists() {
+            place.write(name, "");
+        }
+        give_away(&place.path(name));
+    }
+    place.run("load -j app.logmill.toml more.ndjson --into sqlite:logmill.db").ended(0, &[]);
+    assert_eq!(rows(), ["2"]);
+}
+
+#[test]
+fn what_came_from_a_variable_is_not_shown() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    let job = |url: &str, table: &str| {
+        format!(
+            "name = \"app\"\n[source]\nfiles = [\"app.ndjson\"]\nformat = \"ndjson\"\n[record.fields]\na = \"int\"\n\
+             [destination]\nurl = \"{url}\"\ntable = '{table}'\n"
+        )
+    };
+    for (url, table, value) in [
+        ("host=localhost password=${NAME}", "t", "a service=geheim"),
+        ("host=localhost password=${NAME}", "t", "a sslmode=geheim"),
+        ("postgres://localhost/d?sslmode=${NAME}", "t", "geheim"),
+        ("postgres://localhost/d?${NAME}=x", "t", "geheim"),
+        ("postgres://localhost/d?connect_timeout=${NAME}", "t", "geheim"),
+        ("postgres://localhost/d?target_session_attrs=${NAME}", "t", "geheim"),
+        ("service=${NAME}", "t", "geheim"),
+        ("sqlite:x.db", "t${NAME}; x", "geheim"),
+    ] {
+        place.write("app.toml", job(url, table));
+        let mut command = place.command("load -j app.toml");
+        let said = crate::cli::Said::of(command.env("NAME", value), b"").ended(2, &[]);
+        assert!(!said.stderr.contains("geheim"), "{url} {table}: {}", said.stderr);
+    }
+}
+
+#[test]
 fn a_job_with_a_password_that_others_may_read_is_warned_of() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");

@@ -10,7 +10,7 @@ use super::nearest::nearest;
 use super::quote::quoted;
 use super::reader::{Reader, first_repeated};
 use super::scope::{Scope, TextRange, Written, as_text};
-use super::{Overrides, Url, keys, objects, units};
+use super::{Overrides, Url, keys, objects};
 use crate::error::secret;
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
@@ -148,10 +148,14 @@ fn url(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Url {
         keys::DESTINATION.key("url").default_text().expect("a default").parse().expect("a destination");
     match reader.text(scope, "url") {
         None => default,
-        Some((text, place)) => text.parse().unwrap_or_else(|error: units::Misread| {
-            reader.find(error.to_string(), &place);
-            default
-        }),
+        Some((text, place)) => match text.parse::<Url>() {
+            Ok(url) if reader.has_variable(&place) => url.with_variable(),
+            Ok(url) => url,
+            Err(error) => {
+                reader.find(error.to_string(), &place);
+                default
+            }
+        },
     }
 }
 

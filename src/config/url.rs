@@ -16,6 +16,8 @@ pub struct Url {
     text: String,
     /// It was found rather than named.
     is_found: bool,
+    /// A part of it came from an environment variable.
+    has_variable: bool,
 }
 
 const URL: Misread = Misread(sink::kinds::FORMS);
@@ -36,6 +38,16 @@ impl Url {
         Url { is_found: true, ..self }
     }
 
+    /// Whether a part of it came from an environment variable: then no message may quote it.
+    pub fn has_variable(&self) -> bool {
+        self.has_variable
+    }
+
+    /// The same, marked so.
+    pub(super) fn with_variable(self) -> Url {
+        Url { has_variable: true, ..self }
+    }
+
     /// The text without its password: for a command that is shown to a person, who may run it.
     pub fn without_password(&self) -> String {
         secret::removed(&self.text)
@@ -47,7 +59,7 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Url, Misread> {
         if sink::kinds::is_named(text) {
-            Ok(Url { text: text.to_owned(), is_found: false })
+            Ok(Url { text: text.to_owned(), is_found: false, has_variable: false })
         } else {
             Err(URL)
         }

@@ -114,6 +114,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
     let address = Address {
         text: destination.url.reveal().to_owned(),
         shown: destination.url.without_password(),
+        is_shown: !destination.url.has_variable(),
         folder: destination.folder.clone(),
         is_found: destination.url.is_found(),
     };

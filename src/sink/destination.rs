@@ -177,6 +177,8 @@ pub struct Address {
     pub text: String,
     /// The same for display, without the password.
     pub shown: String,
+    /// Whether a message may quote a part of it. What came from an environment variable is never shown.
+    pub is_shown: bool,
     /// The folder that relative paths in it start from.
     pub folder: PathBuf,
     /// Whether it was found rather than named. What is merely found may be another user's.

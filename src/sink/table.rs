@@ -101,9 +101,10 @@ fn identifier(text: &str) -> Result<(String, Option<&str>), NoTableName> {
     match rest.trim_start_matches(' ').strip_prefix('.') {
         Some(rest) => Ok((identifier, Some(rest))),
         None if rest.trim_matches(' ').is_empty() => Ok((identifier, None)),
-        None => Err(NoTableName(format!(
-            "goes on after {identifier:?}; put a name that is not only letters, digits and _ in quotes, as in \"my table\""
-        ))),
+        None => Err(NoTableName(
+            "goes on after its name; put a name that is not only letters, digits and _ in quotes, as in \"my table\""
+                .to_owned(),
+        )),
     }
 }
 

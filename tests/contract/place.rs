@@ -243,6 +243,7 @@ impl Place {
 
 fn named(url: &str, settings: Settings) -> Box<dyn Destination> {
     let address = Address {
+        is_shown: true,
         text: url.to_owned(),
         shown: url.to_owned(),
         folder: Path::new("/").to_owned(),

@@ -49,7 +49,7 @@ pub(super) fn is_connection_string(text: &str) -> bool {
 pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
     let limits = Limits { connect: settings.connect_timeout, ..Limits::default() };
     let environment = |name: &str| std::env::var(name).ok();
-    let server = Arc::new(Server::new(&address.text, &environment, limits)?);
+    let server = Arc::new(Server::new(&address.text, address.is_shown, &environment, limits)?);
     Ok(Box::new(PostgresDestination {
         server,
         shown: address.shown.clone(),

@@ -106,7 +106,7 @@ fn connect(text: &str) -> Result<Client> {
 }
 
 fn server(text: &str) -> Result<Server> {
-    Server::new(text, &|name| std::env::var(name).ok(), Limits::default())
+    Server::new(text, true, &|name| std::env::var(name).ok(), Limits::default())
 }
 
 fn failed(doing: &'static str) -> impl Fn(postgres::Error) -> Error {

@@ -42,7 +42,7 @@ impl PostgresState {
     /// Does not connect yet.
     pub(in crate::sink) fn new(url: &str, connect: Duration) -> Done<PostgresState> {
         let environment = |name: &str| std::env::var(name).ok();
-        let server = Server::new(url, &environment, Limits { connect, ..Limits::default() })?;
+        let server = Server::new(url, false, &environment, Limits { connect, ..Limits::default() })?;
         Ok(PostgresState { server: Arc::new(server), session: Mutex::default() })
     }
 

@@ -7,14 +7,16 @@ use super::parameter::{Origin, PARAMETERS, Parameters, Replace, find};
 use super::{service, string};
 use crate::error::{Error, Result};
 
-/// Gathers the settings of the connection string, the service and the environment.
+/// Gathers the settings of the connection string, the service and the environment. Unless the string `is_shown`,
+/// no complaint quotes a value of it.
 pub(super) fn gather(
     text: &str,
+    is_shown: bool,
     env: &dyn Fn(&str) -> Option<String>,
     home: Option<&Path>,
 ) -> Result<Parameters> {
     let mut given = Parameters::default();
-    let mut after_secret = false;
+    let (mut after_secret, mut is_shown) = (false, is_shown);
     for (key, value) in string::parse(text)? {
         // An unquoted password with a space, or an unencoded one with an &, ends in what looks like a key.
         if after_secret && find(&key).is_none() {
@@ -23,7 +25,8 @@ pub(super) fn gather(
             ));
         }
         after_secret = key.ends_with("password");
-        given.put(&key, value, Origin::String, Replace::Earlier)?;
+        is_shown &= !after_secret;
+        given.put(&key, value, Origin::String { is_shown }, Replace::Earlier)?;
     }
     service::apply(&mut given, env, home)?;
     for parameter in PARAMETERS {
@@ -43,7 +46,7 @@ mod tests {
         let env = |name: &str| {
             env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
-        gather(text, &env, None)
+        gather(text, true, &env, None)
     }
 
     fn complaint(text: &str, env: &[(&str, &str)]) -> String {
@@ -80,9 +83,41 @@ mod tests {
 
     #[test]
     fn what_may_be_a_piece_of_a_password_is_not_quoted() {
-        for text in ["password=a s3cr3t=b", "postgres://me@db?password=a&s3cr3t=b", "sslpassword=s3cr3t"] {
+        for text in [
+            "password=a s3cr3t=b",
+            "postgres://me@db?password=a&s3cr3t=b",
+            "sslpassword=s3cr3t",
+            "password=a service=s3cr3t",
+            "password=a host=b s3cr3t=c",
+            "password=a requirepeer=s3cr3t",
+        ] {
             let message = complaint(text, &[]);
             assert!(!message.contains("s3cr3t"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_value_of_a_string_that_is_not_shown_is_quoted() {
+        for text in [
+            "s3cr3t=b",
+            "service=s3cr3t",
+            "requirepeer=s3cr3t",
+            "postgres://me@db?s3cr3t=b",
+            "postgres://me@db?sslnegotiation=s3cr3t",
+        ] {
+            let message = gather(text, false, &|_| None, None).err().expect("a complaint").to_string();
+            assert!(!message.contains("s3cr3t"), "{message}");
+        }
+        let given =
+            gather("connect_timeout=s3cr3t keepalives=s3cr3t", false, &|_| None, None).expect("gathered");
+        for error in
+            [given.number::<u16>("connect_timeout").map(|_| ()), given.switch("keepalives").map(|_| ())]
+        {
+            let message = error.expect_err("a complaint").to_string();
+            assert!(
+                message.contains("in the connection string must be") && !message.contains("s3cr3t"),
+                "{message}"
+            );
         }
     }
 

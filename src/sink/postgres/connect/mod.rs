@@ -78,20 +78,26 @@ impl Server {
     /// Determines where to connect from a connection string, the service file, the environment and the
     /// password file.
     ///
-    /// Reads files, but connects to nothing. An error is a usage error (exit code 2).
-    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, limits: Limits) -> Result<Server> {
+    /// Unless `is_shown`, no message quotes a value of the string. Reads files, but connects to nothing. An error is a usage error (exit code 2).
+    pub fn new(
+        url: &str,
+        is_shown: bool,
+        env: &dyn Fn(&str) -> Option<String>,
+        limits: Limits,
+    ) -> Result<Server> {
         let home = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
-        Server::resolve(url, env, limits, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
+        Server::resolve(url, is_shown, env, limits, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
     }
 
     fn resolve(
         url: &str,
+        is_shown: bool,
         env: &dyn Fn(&str) -> Option<String>,
         limits: Limits,
         home: Option<&Path>,
         socket_directories: &[&Path],
     ) -> Result<Server> {
-        let given = gather(url, env, home)?;
+        let given = gather(url, is_shown, env, home)?;
         let user = match given.text("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().map_err(|error| {
@@ -284,7 +290,7 @@ mod tests {
                 self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone())
             };
             let (home, sockets) = (self.path("home"), self.path("sockets"));
-            Server::resolve(url, &env, Limits::default(), Some(&home), &[&sockets])
+            Server::resolve(url, true, &env, Limits::default(), Some(&home), &[&sockets])
         }
 
         fn server(&self, url: &str) -> Server {
@@ -479,7 +485,7 @@ mod tests {
     fn the_ways_to_verify_are_libpqs() {
         let bare = Machine::new();
         let settings = |machine: &Machine, text: &str| {
-            let given = gather(text, &|_| None, None).expect("gathered");
+            let given = gather(text, true, &|_| None, None).expect("gathered");
             TlsSettings::resolve(&given, Some(&machine.path("home"))).expect("resolved")
         };
         assert_eq!(settings(&bare, "").mode, Mode::Prefer);

@@ -22,8 +22,15 @@ struct Given {
 /// The origin of a value, for messages.
 #[derive(Clone)]
 pub(super) enum Origin {
-    String,
-    Service { file: PathBuf, line: usize },
+    String {
+        /// Whether its values may be shown: not what came from an environment variable, nor what may be a part of
+        /// a password.
+        is_shown: bool,
+    },
+    Service {
+        file: PathBuf,
+        line: usize,
+    },
     Environment(&'static str),
 }
 
@@ -31,6 +38,12 @@ impl Parameters {
     pub(super) fn put(&mut self, key: &str, value: String, origin: Origin, replace: Replace) -> Result<()> {
         let Some(parameter) = find(key) else {
             return Err(Error::connection(match nearest(key) {
+                Some(near) if !origin.is_shown() => {
+                    format!("there is an unknown key {origin}; did you mean {near:?}?")
+                }
+                None if !origin.is_shown() => {
+                    format!("there is an unknown key {origin}; the keys are those of libpq")
+                }
                 Some(near) => format!("unknown key {key:?} {origin}; did you mean {near:?}?"),
                 None => format!("unknown key {key:?} {origin}; the keys are those of libpq"),
             }));
@@ -81,6 +94,11 @@ impl Parameters {
         Error::connection(format!("{} must be {expected}", self.quote(name)))
     }
 
+    /// Whether a message may show the value of a parameter.
+    pub(super) fn shows(&self, name: &str) -> bool {
+        self.0.get(name).is_none_or(|given| given.origin.is_shown())
+    }
+
     /// The origin of a parameter's value, in words.
     pub(super) fn origin(&self, name: &str) -> String {
         self.0.get(name).map(|given| given.origin.to_string()).unwrap_or_default()
@@ -90,7 +108,9 @@ impl Parameters {
     pub(super) fn quote(&self, name: &str) -> String {
         match self.0.get(name) {
             None => name.to_owned(),
-            Some(given) if matches!(name, "password" | "sslpassword" | "port") => {
+            Some(given)
+                if matches!(name, "password" | "sslpassword" | "port") || !given.origin.is_shown() =>
+            {
                 format!("{name} {}", given.origin)
             }
             Some(given) => format!("{name} {:?} {}", given.value, given.origin),
@@ -113,10 +133,16 @@ pub(super) enum Replace {
     Nothing,
 }
 
+impl Origin {
+    fn is_shown(&self) -> bool {
+        !matches!(self, Origin::String { is_shown: false })
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::String => f.write_str("in the connection string"),
+            Origin::String { .. } => f.write_str("in the connection string"),
             Origin::Service { file, line } => write!(f, "in {}, line {line}", file.display()),
             Origin::Environment(variable) => write!(f, "from {variable}"),
         }

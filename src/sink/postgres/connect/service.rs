@@ -40,12 +40,16 @@ pub(super) fn apply(
             return Ok(());
         }
     }
+    let service = match given.shows("service") {
+        true => format!("service {service:?}"),
+        false => "the service".to_owned(),
+    };
     let looked: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     Err(Error::connection(match looked.as_slice() {
         [] => format!(
-            "there is no service file for service {service:?}; write ~/.pg_service.conf, or name one by PGSERVICEFILE"
+            "there is no service file for {service}; write ~/.pg_service.conf, or name one by PGSERVICEFILE"
         ),
-        looked => format!("service {service:?} is not in {}", looked.join(" or ")),
+        looked => format!("{service} is not in {}", looked.join(" or ")),
     }))
 }
 
@@ -115,7 +119,7 @@ dbname = spaced
             "PGSYSCONFDIR" => system.to_str().map(str::to_owned),
             _ => env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()),
         };
-        gather(text, &env, Some(home.path()))
+        gather(text, true, &env, Some(home.path()))
     }
 
     #[test]
