@@ -171,8 +171,10 @@ pub fn recognise_beside(
 struct Search<'k> {
     known: &'k [Known],
     allow_duplicates: bool,
-    /// The names of all files of the run.
+    /// The names of all files of the run,
     present: HashSet<&'k str>,
+    /// and the files by their inodes.
+    here: HashMap<Inode, &'k Candidate>,
     taken: Vec<bool>,
     names: HashMap<&'k str, Vec<usize>>,
     /// Sources of which too little is stored to prove anything, by inode: that the same inode holds their
@@ -190,6 +192,7 @@ struct Search<'k> {
 impl<'k> Search<'k> {
     fn new(files: &'k [Candidate], known: &'k [Known], allow_duplicates: bool) -> Search<'k> {
         let present = files.iter().map(|file| file.name.as_str()).collect();
+        let here = files.iter().filter_map(|file| Some((file.fingerprint.inode?, file))).collect();
         let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut inodes: HashMap<Inode, Vec<usize>> = HashMap::new();
         let mut containers: HashMap<Container, Vec<usize>> = HashMap::new();
@@ -218,6 +221,7 @@ impl<'k> Search<'k> {
             known,
             allow_duplicates,
             present,
+            here,
             taken,
             names,
             inodes,
@@ -285,6 +289,16 @@ impl<'k> Search<'k> {
     fn by_name(&self, file: &Candidate) -> Result<Option<usize>> {
         let same_name = self.same_name(file);
         if let Some(named) = self.longest_held(file, same_name.iter().copied())? {
+            if self.has_moved(&self.known[named], file)? {
+                return Ok(None);
+            }
+            // All streams share a name: another source that this one holds more of is the better match.
+            if file.stream.is_some()
+                && let Some(other) = self.by_content(file)?
+                && self.known[other].position > self.known[named].position
+            {
+                return Ok(Some(other));
+            }
             // A small one can be a banner that the file also has, while it is another small log.
             let same_inode = self.same_inode(file).iter().copied();
             return self.longest_held(file, std::iter::once(named).chain(same_inode));
@@ -292,6 +306,18 @@ impl<'k> Search<'k> {
         // A source that has committed nothing is matched by its name alone, if the file was read.
         let is_it = |known: &Known| known.position == 0 && (!file.is_unread() || file.was_seen_in(known));
         Ok(same_name.iter().copied().find(|&index| !self.taken[index] && is_it(&self.known[index])))
+    }
+
+    /// Whether the file of a small source is here under another name, unchanged: `file` has its old name, and
+    /// only begins as it does.
+    fn has_moved(&self, known: &Known, file: &Candidate) -> Result<bool> {
+        if is_proof(known) || known.inode == file.fingerprint.inode {
+            return Ok(false);
+        }
+        match known.inode.and_then(|inode| self.here.get(&inode)) {
+            Some(old) => old.holds(known),
+            None => Ok(false),
+        }
     }
 
     /// The small source that had the same inode.

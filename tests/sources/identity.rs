@@ -195,6 +195,18 @@ fn small_logs_that_rotate() {
     logs.load().exit(0);
     assert_eq!(logs.query("select n from t order by n"), ["1", "1", "1", "11", "21", "22", "31"]);
     logs.load().exit(0).did(0, 3);
+    // The newest begins with all that the one before it ever was.
+    for logs in both() {
+        logs.write("app.log", log(6..=6));
+        logs.load().exit(0).did(1, 0);
+        logs.rename("app.log", "app.log.1").write("app.log", log(6..=7));
+        logs.load().exit(0).did(2, 1);
+        assert_eq!(logs.query("select n from t order by n"), ["6", "6", "7"]);
+        logs.load().exit(0).did(0, 2);
+        // Without the old one in sight, it is the same log that grew.
+        logs.remove("app.log").write("app.log", log(6..=8)).remove("app.log.1");
+        logs.load().exit(0).did(1, 0);
+    }
 }
 
 #[test]
@@ -417,6 +429,11 @@ fn streamed() {
         let other = [&log(1001..=1900)[..], &log(5001..=5200)].concat();
         logs.load_stdin("-", &other).failed("-", "is not what was loaded (another file?)").did(0, 0);
         logs.load_stdin("- --allow-duplicates", &other).exit(0).did(1100, 0);
+        // Once a short stream was loaded, others are still recognised by what they hold most of.
+        logs.write("known.log", log(20_001..=21_000));
+        logs.load_with("known.log").exit(0).did(1000, 0);
+        logs.load_stdin("-", &log(20_001..=20_010)).exit(0);
+        logs.load_stdin("-", &log(20_001..=21_000)).exit(0).did(0, 0);
         logs.write("new.log", log(7001..=8000));
         logs.load_stdin("new.log -", &log(7001..=8000)).failed("-", "it begins as ").did(1000, 0);
     }
