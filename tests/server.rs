@@ -606,6 +606,11 @@ fn a_role_with_one_connection_loses_it_and_gets_another() {
         let url = load.database().url().replace("postgres@", &format!("{role}@"));
         load.call().into(&url).lose_at(point, 0).run().exit(3);
         check_complete(&load);
+        if point == "before-finish" {
+            // It holds a snapshot in one session, and reads the rows in another.
+            let verified = load.command("verify").into(&url).run();
+            verified.exit(1).says("verify needs two connections at a time, and the second failed");
+        }
     }
 }
 

@@ -231,7 +231,13 @@ impl Kept for PostgresKept {
             "SET TRANSACTION SNAPSHOT '{}'; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off",
             self.looked.snapshot
         );
-        let session = Session::visit(&self.server, TIMEOUTS)?;
+        let session = Session::visit(&self.server, TIMEOUTS).map_err(|error| match error.kind() {
+            ErrorKind::Unreachable { what, waited } => {
+                let what = format!("verify needs two connections at a time, and the second failed: {what}");
+                ErrorKind::Unreachable { what, waited: *waited }.into()
+            }
+            _ => error,
+        })?;
         let pull = session.pull(Step::Look, move |link, give| {
             begin(link)?;
             at(Step::Look, link.client.batch_execute(&snapshot))?;
