@@ -1,4 +1,4 @@
-//! What became of records, as sums: what a batch, a source, a run adds up to.
+//! The outcomes of records, as sums: over a batch, a source, a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ impl Counts {
         self.rejected += other.rejected;
     }
 
-    /// What is left without `other`.
+    /// The difference, without `other`.
     pub fn minus(&self, other: &Counts) -> Counts {
         Counts {
             lines: self.lines - other.lines,

@@ -1,10 +1,10 @@
-//! What happens on the way of a run, as values: waiting, held, committed, refused.
+//! What happens during a run, as values: waiting, held, committed, refused.
 //!
-//! A summary tells how a run ended; these tell what it is doing. Those who cause an event know
-//! nothing of those who watch: a line of the log, the bar, a counter of metrics. The sentence for
-//! people is made here, once, and everything else reads fields.
+//! A summary reports how a run ended; events report what it is doing. The code that causes an event knows
+//! nothing about the watchers: a log line, the bar, a counter of metrics. The sentence for people is composed
+//! here, once, and everything else reads fields.
 //!
-//! Events come a few times per batch at most; the pipeline's own counters are cheaper.
+//! There are at most a few events per batch; the pipeline's own counters are cheaper.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -278,15 +278,15 @@ pub struct CodeCount {
 /// How much an event matters to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// To those who asked for every step.
+    /// To users who asked for every step.
     Debug,
-    /// To those who asked what is done with every file.
+    /// To users who asked what is done with every file.
     File,
-    /// It tells why nothing seems to happen.
+    /// It explains why nothing seems to happen.
     Info,
     /// Something may have to be done.
     Warning,
-    /// And it must not be missed.
+    /// It must not be missed.
     Alarm,
 }
 
@@ -302,7 +302,7 @@ impl Event {
             | Event::DayEnded { .. } => Level::Info,
             Event::Warning { .. } => Level::Warning,
             Event::Unsafe { .. } => Level::Alarm,
-            // The summary tells of refused files, and of those that are given up, all in one place.
+            // The summary lists refused and abandoned files, all in one place.
             Event::RunStarted { .. }
             | Event::RunEnded { .. }
             | Event::Retried { .. }
@@ -402,11 +402,11 @@ fn whole(time: Duration) -> String {
     }
 }
 
-/// Which of several runs beside each other an event is of.
+/// Identifies one of several concurrent runs as the origin of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope(u64);
 
-/// What is called with each event.
+/// The function called with each event.
 type See = dyn Fn(Scope, &Event) + Send + Sync;
 
 /// The watcher of a run.
@@ -422,23 +422,23 @@ impl Observer {
         Observer::of_runs(move |_, event| see(event))
     }
 
-    /// The same, and tells runs apart.
+    /// The same, with runs told apart.
     pub fn of_runs(see: impl Fn(Scope, &Event) + Send + Sync + 'static) -> Observer {
         Observer { see: Arc::new(see), scope: Scope::default() }
     }
 
-    /// The same watcher, of a run for itself.
+    /// The same watcher, for a run of its own.
     pub fn of_run(&self) -> Observer {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Observer { see: Arc::clone(&self.see), scope: Scope(NEXT.fetch_add(1, Ordering::Relaxed)) }
     }
 
-    /// Tells of an event.
+    /// Passes on an event.
     pub fn tell(&self, event: &Event) {
         (self.see)(self.scope, event);
     }
 
-    /// Tells of something to know.
+    /// Passes on a warning.
     pub fn warn(&self, text: impl Into<String>) {
         self.tell(&Event::Warning { text: text.into() });
     }

@@ -1,10 +1,10 @@
 //! Named points at which a test makes the process die, stop or fail.
 //!
-//! They stand between the steps whose order the promises rest on. A test names one in the
-//! environment, `FAILPOINTS='before-commit=2*off->return(kill)'`, and starts the command as
-//! a child. Without the feature `failpoints` they are nothing at all.
+//! They lie between the steps whose order the promises depend on. A test names one in the environment,
+//! `FAILPOINTS='before-commit=2*off->return(kill)'`, and starts the command as a child. Without the feature
+//! `failpoints` they compile to nothing.
 
-/// Passes a point. True if the caller is to fail here as if the connection had gone.
+/// Passes a point. True if the caller is to fail here as if the connection had been lost.
 #[inline]
 pub(crate) fn reached(name: &'static str) -> bool {
     let _ = name;
@@ -21,8 +21,8 @@ pub(crate) fn reached(name: &'static str) -> bool {
     false
 }
 
-/// How much longer a stage of a measurement is to take, as a part of what it takes. A test says it in the
-/// environment, `LOGMILL_SLOWER='bind=0.1'`.
+/// How much longer a measured stage is to take, as a fraction of its time. A test sets it in the environment,
+/// `LOGMILL_SLOWER='bind=0.1'`.
 pub(crate) fn slower(stage: &str) -> f64 {
     let _ = stage;
     #[cfg(feature = "failpoints")]

@@ -1,4 +1,4 @@
-//! Figures as people read them: 1,234,567; 327 MB; 4.1 s.
+//! Figures in a form for people: 1,234,567; 327 MB; 4.1 s.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) fn count(number: impl TryInto<i128>) -> String {
     out
 }
 
-/// `327 MB`: three figures, decimal units, as disks and networks are sold.
+/// `327 MB`: three significant digits, decimal units, as for disks and networks.
 pub(crate) fn bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["B", "kB", "MB", "GB", "TB", "PB"].into_iter();
@@ -68,7 +68,7 @@ pub(crate) fn some(number: impl TryInto<i128>, thing: &str) -> String {
     what(number, thing, &format!("{thing}s"))
 }
 
-/// `1 row holds it`, `2 rows hold it`: where more than an s tells one from many.
+/// `1 row holds it`, `2 rows hold it`: where singular and plural differ by more than an s.
 pub(crate) fn what(number: impl TryInto<i128>, one: &str, many: &str) -> String {
     match number.try_into().unwrap_or_default() {
         1 => format!("1 {one}"),

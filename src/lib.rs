@@ -33,8 +33,7 @@
 //! ```
 #![deny(unsafe_code)]
 
-// What callers can rely on: a job in, a report out, and the parts that can be used by
-// themselves.
+// The public interface: a job in, a report out, and the parts that can be used on their own.
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -1,5 +1,5 @@
-//! Outages, waited out: bounded, with growing pauses, and told. Destinations have them, and buckets that
-//! sources are in.
+//! Waits out outages: bounded, with growing pauses, and reported. Destinations have outages, and so do the
+//! buckets that sources are in.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::stop::Stop;
 
-/// How long to wait, and whom to tell.
+/// How long to wait, and which observer to notify.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience<'a> {
     pub(crate) retry_for: Duration,
@@ -20,11 +20,11 @@ pub(crate) struct Outage<'a> {
     patience: Patience<'a>,
     since: Option<Instant>,
     attempt: u32,
-    /// What was told last, by its word and whole, and when.
+    /// The last report: its code, its text, and when.
     told: Option<(&'static str, String, Instant)>,
 }
 
-/// How often a wait is told of again.
+/// How often an ongoing wait is reported again.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
 impl<'a> Outage<'a> {
@@ -32,8 +32,8 @@ impl<'a> Outage<'a> {
         Outage { patience, since: None, attempt: 0, told: None }
     }
 
-    /// Waits before the next try, for what the word `trouble` says to programs. The error is given back
-    /// when there will be none.
+    /// Waits before the next attempt; `trouble` is the code of the cause for programs. Returns the error if
+    /// there will be no further attempt.
     pub(crate) fn wait(
         &mut self,
         trouble: &'static str,
@@ -50,7 +50,7 @@ impl<'a> Outage<'a> {
         let pause = backoff(self.attempt, retry_for - waited);
         self.attempt += 1;
         observer.tell(&Event::Retried { trouble, cause: what.to_owned(), attempt: self.attempt });
-        // The first tries are a blink, and not worth a word each.
+        // The first attempts take only a blink, and are not worth reporting.
         let is_told = |(_, told, when): &(_, String, Instant)| told == what && when.elapsed() < TELL_EVERY;
         if self.attempt > 3 && !self.told.as_ref().is_some_and(is_told) {
             self.told = Some((trouble, what.to_owned(), Instant::now()));
@@ -66,7 +66,7 @@ impl<'a> Outage<'a> {
 }
 
 impl Drop for Outage<'_> {
-    /// A wait that was told of has its end told too, unless it ends in giving up.
+    /// The end of a reported wait is reported too, unless it ends by giving up.
     fn drop(&mut self) {
         if let (Some(since), Some((trouble, ..))) = (self.since, &self.told) {
             self.patience.observer.tell(&Event::Resumed { trouble, after: since.elapsed() });
@@ -74,13 +74,13 @@ impl Drop for Outage<'_> {
     }
 }
 
-/// The error of a wait that a stop cut short.
+/// The error of a wait that was cut short by a stop.
 pub(crate) fn stopped(stop: &Stop) -> Error {
     ErrorKind::Stopped(stop.asked().unwrap_or(libc::SIGINT)).into()
 }
 
-/// How long to wait before the next try: doubling from 50 ms to 5 s, with jitter, so that
-/// ten runs that failed together do not come back together. The last one is made when the time that is `left` is up.
+/// How long to wait before the next attempt: doubling from 50 ms to 5 s, with jitter, so that ten runs that
+/// failed together do not retry together. The last attempt is made when the time that is `left` is up.
 fn backoff(attempt: u32, left: Duration) -> Duration {
     let ceiling = Duration::from_millis(50 << attempt.min(7)).min(Duration::from_secs(5));
     ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).min(left)
@@ -97,7 +97,7 @@ mod tests {
         for attempt in 0..100 {
             let wait = backoff(attempt, Duration::MAX);
             assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_secs(5));
-            // It never ends behind the time that is left.
+            // It never ends after the remaining time.
             assert!(backoff(attempt, Duration::from_millis(20)) == Duration::from_millis(20));
         }
     }
@@ -107,7 +107,7 @@ mod tests {
         let (stop, (observer, told)) = (Stop::default(), watched());
         let retry_for = Duration::from_secs(60);
         let mut outage = Outage::new(Patience { retry_for, stop: &stop, observer: &observer });
-        // The pauses are kept short.
+        // Keeps the pauses short.
         for what in ["full", "full", "full", "full", "full", "gone", "gone"] {
             outage.attempt = outage.attempt.min(3);
             outage.wait("server", what, || Error::broken(what)).expect("there is time left");
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(words, ["full", "gone", "no l"]);
     }
 
-    /// An observer that remembers what happened.
+    /// An observer that records what happened.
     fn watched() -> (Observer, Arc<Mutex<Vec<Event>>>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&told);

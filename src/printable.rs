@@ -1,7 +1,7 @@
-//! What may go out to a terminal, and what is escaped.
+//! What may be written to a terminal, and what is escaped.
 //!
-//! Text from logs, from a server or from the command line can hold sequences that forge or wipe
-//! what a terminal shows. Piped text is held to the same rule: it may end in a terminal later.
+//! Text from logs, from a server or from the command line can contain sequences that forge or erase what a
+//! terminal shows. Piped text obeys the same rule: it may end up on a terminal later.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serializer;
 use serde::ser::SerializeStruct as _;
 
-/// The text without anything that a terminal would act upon: control characters but the
-/// newline, those that turn the direction of writing, and line ends that are none.
+/// The text without anything that affects a terminal: control characters other than the newline, characters
+/// that change the writing direction, and line separators other than the newline.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for ch in text.chars() {
@@ -30,23 +30,23 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// A name of a file or of a field, on one line whatever it holds.
+/// The name of a file or a field on one line, whatever it contains.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }
 
-/// The name of a file as a person reads it, on one line.
+/// The name of a file for a person, on one line.
 pub(crate) fn path(path: &Path) -> String {
     one_line(&path.to_string_lossy())
 }
 
-/// The name of a file as JSON tells it.
+/// The name of a file for JSON.
 pub(crate) fn file_name<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     bytes("file", "file_base64", path.as_os_str().as_bytes(), serializer)
 }
 
-/// Bytes as JSON tells them, in the place of one field: what is no UTF-8 in them is replaced, and then all of them
-/// stand beside as base64, so that nothing is lost.
+/// Bytes for JSON, in place of one field: invalid UTF-8 is replaced, and then all the bytes are added as
+/// base64, so that nothing is lost.
 pub(crate) fn bytes<S: Serializer>(
     name: &'static str,
     name_base64: &'static str,
@@ -62,9 +62,8 @@ pub(crate) fn bytes<S: Serializer>(
     fields.end()
 }
 
-/// JSON with the same characters escaped. JSON itself lets all of them but C0 stand as they are.
-/// They can only be inside of strings, where `\u` is at home, so this works on text that is
-/// written already.
+/// JSON with the same characters escaped. JSON itself allows all of them unescaped except C0. They can only
+/// occur inside strings, where `\u` is valid, so this works on finished text.
 pub(crate) fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
@@ -78,13 +77,12 @@ pub(crate) fn printable_json(json: &str) -> String {
     out
 }
 
-/// A writer of JSON that is given whole pieces of it, and lets nothing pass that a terminal would
-/// act upon.
+/// A writer of JSON that receives complete pieces of it, and lets nothing pass that affects a terminal.
 pub(crate) struct PrintableJson<W>(pub(crate) W);
 
 impl<W: Write> Write for PrintableJson<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        // These bytes begin the characters in question, and are rare in logs.
+        // The bytes with which the characters in question begin; they are rare in logs.
         let is_suspect =
             memchr::memchr3(0x7f, 0xc2, 0xe2, piece).is_some() || memchr::memchr(0xd8, piece).is_some();
         match std::str::from_utf8(piece) {
@@ -99,9 +97,9 @@ impl<W: Write> Write for PrintableJson<W> {
     }
 }
 
-/// Whether a terminal acts upon it, or turns what surrounds it.
+/// Whether a character affects a terminal, or the direction of the text around it.
 ///
-/// None of these is above U+FFFF, so that one `\u` of JSON is enough.
+/// None of these is above U+FFFF, so that a single `\u` of JSON suffices.
 pub(crate) fn is_unsafe(ch: char) -> bool {
     ch.is_control()
         || matches!(

@@ -1,13 +1,13 @@
 //! Records that could not become rows, and why.
 //!
-//! A bad record is data, not an error: it is counted, kept with its bytes and its place,
-//! and the load goes on. While a record is read, its faults gather in one [`Faults`] that
-//! each worker reuses from record to record, so that a million bad records cost no
-//! allocation each. When the record turns out bad they become one entry of [`Rejects`],
-//! which ride in the same parcel, batch and transaction as the rows around them.
+//! A bad record is data, not an error: it is counted, kept with its bytes and its place, and the load
+//! continues. While a record is read, its faults are collected in one [`Faults`] that each worker reuses from
+//! record to record, so that a million bad records cost no allocation each. If the record turns out bad, they
+//! become one entry of [`Rejects`], which travel in the same parcel, batch and transaction as the rows around
+//! them.
 //!
-//! A fault's [`Code`] is stable and documented; where the fault is one that Pydantic knows
-//! it is Pydantic's own error type, so that people can look it up.
+//! A fault's [`Code`] is stable and documented; if Pydantic has the same fault, it is Pydantic's own error
+//! type, so that people can look it up.
 
 use std::fmt::{self, Write as _};
 use std::ops::Range;
@@ -21,14 +21,14 @@ pub use words::reason;
 /// How much of an offending value a reason quotes.
 const INPUT_BYTES_MAX: usize = 200;
 
-/// What a reason says is ours, and short, but may name what is in the record.
+/// The message of a reason is logmill's own, and short, but may quote names from the record.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 
-/// The reasons of one reject are about this long at most: some forty of the usual kind. Two
-/// bytes of a record can be wrong in a thousand ways.
+/// The approximate maximum length of one reject's reasons: some forty of the usual kind. Two bytes of a
+/// record can be wrong in a thousand ways.
 pub(crate) const REASONS_BYTES_MAX: usize = 4 << 10;
 
-/// What a usual reason takes.
+/// The length of a usual reason.
 pub(crate) const REASON_BYTES: usize = 100;
 
 /// The stable name of a fault.
@@ -37,8 +37,8 @@ pub(crate) const REASON_BYTES: usize = 100;
 pub enum Code {
     /// A code of the table below.
     Named(&'static str),
-    /// The server refused the row with this SQLSTATE, or would: it is known before the row
-    /// is sent.
+    /// The server refused the row with this SQLSTATE, or would have: then it was known before the row was
+    /// sent.
     Server([u8; 5]),
 }
 
@@ -190,13 +190,13 @@ pub mod code {
     }
 }
 
-/// Where in a record a fault is: `ctx.tags.3`. Built on the stack while values are bound,
-/// and only written out when there is a fault.
+/// The place of a fault in a record: `ctx.tags.3`. Built on the stack while values are bound, and only
+/// written out if there is a fault.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'a> {
     /// The record as a whole.
     Record,
-    /// A named field of what is above.
+    /// A named field of its parent.
     Field(&'a Path<'a>, &'a str),
     /// An item of a list.
     Item(&'a Path<'a>, usize),
@@ -220,7 +220,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// All that is wrong with the record in hand. One per worker, reused.
+/// All faults of the current record. One per worker, reused.
 #[derive(Debug, Default)]
 pub struct Faults {
     list: Vec<Fault>,
@@ -237,7 +237,7 @@ struct Fault {
 }
 
 impl Faults {
-    /// Forgets everything, and keeps the memory.
+    /// Clears everything, and keeps the memory.
     pub fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
@@ -253,7 +253,7 @@ impl Faults {
         self.list.len()
     }
 
-    /// Forgets all but the first `len`.
+    /// Keeps only the first `len`.
     pub fn truncate(&mut self, len: usize) {
         if let Some(first) = self.list.get(len) {
             self.text.truncate(first.field.start);
@@ -261,8 +261,8 @@ impl Faults {
         }
     }
 
-    /// Notes a fault. `input` is the offending value as a person would recognise it; it is
-    /// quoted up to 200 bytes.
+    /// Adds a fault. `input` is the offending value in a recognisable form; at most 200 bytes of it are
+    /// quoted.
     pub fn push(
         &mut self,
         code: Code,
@@ -276,7 +276,7 @@ impl Faults {
         self.list.push(Fault { code, field, message, input, constraint: None });
     }
 
-    /// Notes that a constraint of the destination, by name, is broken.
+    /// Adds the violation of a named constraint of the destination.
     pub fn push_constraint(
         &mut self,
         code: Code,
@@ -295,13 +295,13 @@ impl Faults {
         self.list.iter().map(|fault| (fault.code, &self.text[fault.field.clone()]))
     }
 
-    /// What each fault says.
+    /// The message of each fault.
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|fault| &self.text[fault.message.clone()])
     }
 
-    /// Writes the faults as a JSON list of `{code, field, message, input, constraint}`. Where they
-    /// are very many, the last one says how many more there are.
+    /// Writes the faults as a JSON list of `{code, field, message, input, constraint}`. If there are very
+    /// many, the last entry says how many more there are.
     pub fn write_json(&self, out: &mut String) {
         out.push('[');
         let start = out.len();
@@ -335,14 +335,14 @@ impl Faults {
 
     fn append(&mut self, text: &(impl fmt::Display + ?Sized), bytes_max: usize) -> Range<usize> {
         let start = self.text.len();
-        // Writing to a String cannot fail; a Display that says it did is cut off there.
+        // Writing to a String cannot fail; a Display that reports an error is cut off there.
         let _ = write!(self.text, "{text}");
         self.text.truncate(floor_char_boundary(&self.text, start, bytes_max));
         start..self.text.len()
     }
 }
 
-/// The end of at most `max` bytes of text from `start`, not inside a character.
+/// The end of at most `max` bytes of text from `start`, at a character boundary.
 fn floor_char_boundary(text: &str, start: usize, max: usize) -> usize {
     let mut end = text.len().min(start + max);
     while !text.is_char_boundary(end) {
@@ -371,14 +371,14 @@ pub(crate) fn write_json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Which step refused a record.
+/// The step that refused a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its bytes: too long, or not text.
+    /// Decoding its bytes: too long, or not text.
     Decode,
-    /// Its shape: not what the format asks for.
+    /// Parsing its shape: not that of the format.
     Parse,
-    /// Its values: not what the schema asks for.
+    /// Checking its values: not those of the schema.
     Schema,
     /// The destination.
     Server,
@@ -408,19 +408,19 @@ pub struct Rejects {
 /// One reject; its bytes and reasons are in the buffers of its [`Rejects`].
 #[derive(Clone, Debug)]
 pub struct Reject {
-    /// Where the record stands, without its line end.
+    /// The place of the record, without its line end.
     pub span: Span,
     /// Lines of the chunk before this record.
     pub line: u32,
-    /// Which step refused it.
+    /// The step that refused it.
     pub stage: Stage,
-    /// BLAKE3 of the record, where its bytes are not kept because they are too many.
+    /// BLAKE3 of the record, if it has too many bytes to be kept.
     pub hash: Option<[u8; 32]>,
     raw: Range<usize>,
     reasons: Range<usize>,
 }
 
-/// How often one reason was given, and where first: what a summary shows.
+/// How often one reason was given, and where first: the content of a summary.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// The reason's code.
@@ -441,12 +441,12 @@ const TALLIES_MAX: usize = 256;
 /// The field under which reasons beyond the bound are counted.
 pub(crate) const OTHER_FIELDS: &str = "…";
 
-/// Of a longer name of a field, so much is told.
+/// At most this much of a field's name is kept.
 const FIELD_BYTES_MAX: usize = 200;
 
 impl Rejects {
-    /// Adds a reject. Of `raw` at most `raw_max` bytes' worth is kept: a longer record is
-    /// kept by place and hash, so that it can be read again and recognised.
+    /// Adds a reject. A record with more than `raw_max` bytes in `raw` is kept by place and hash, so that it
+    /// can be read again and recognised.
     pub fn push(&mut self, span: Span, line: u32, stage: Stage, faults: &Faults, raw: &[u8], raw_max: usize) {
         let kept = if raw.len() <= raw_max { raw } else { &[] };
         let hash = (raw.len() > raw_max).then(|| *blake3::hash(raw).as_bytes());
@@ -488,7 +488,7 @@ impl Rejects {
         self.list.iter()
     }
 
-    /// The bytes kept of a reject of this list.
+    /// The stored bytes of a reject of this list.
     pub fn raw(&self, reject: &Reject) -> &[u8] {
         &self.raw[reject.raw.clone()]
     }
@@ -511,13 +511,13 @@ impl Rejects {
 
 fn add_to_tally(tally: &mut Vec<Tally>, code: Code, field: &str, count: u64, offset: u64, line: u32) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
-    // In order: a record can lack hundreds of fields, and each is looked up.
+    // Sorted: a record can lack hundreds of fields, and each is looked up.
     match tally.binary_search_by(|entry| (entry.code, entry.field.as_str()).cmp(&(code, field))) {
         Ok(index) => tally[index].count += count,
         Err(index) if tally.len() < TALLIES_MAX || field == OTHER_FIELDS => {
             tally.insert(index, Tally { code, field: field.to_owned(), count, offset, line });
         }
-        // Beyond the bound, only the code is told apart.
+        // Beyond the bound, only the code is distinguished.
         Err(_) => add_to_tally(tally, code, OTHER_FIELDS, count, offset, line),
     }
 }

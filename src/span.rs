@@ -1,8 +1,8 @@
-//! Coordinates: where in a source something stands.
+//! Coordinates: places in a source.
 //!
-//! Offsets are bytes of the *decompressed* source, half-open and counted from zero,
-//! everywhere. Only text that is shown to people counts lines from one. Nothing here
-//! knows about files, records or databases, so that everything else can carry it.
+//! Offsets are bytes of the *decompressed* source, half-open and counted from zero, everywhere. Only text for
+//! people counts lines, from one. Nothing here knows about files, records or databases, so that everything
+//! else can use it.
 
 /// A range of bytes of a source: `start` belongs to it, `end` does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ impl Span {
     ///
     /// # Panics
     ///
-    /// If `end` lies before `start`: no caller may make such a range.
+    /// If `end` is before `start`: no caller may make such a range.
     pub fn new(start: u64, end: u64) -> Span {
         assert!(start <= end, "a span ends before it starts: {start}..{end}");
         Span { start, end }

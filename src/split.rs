@@ -1,14 +1,14 @@
-//! Splits: what has a checkpoint.
+//! Splits: the units that have a checkpoint.
 //!
-//! A source is one split unless it was cut. Each split has a position, an owner and counters of
-//! its own, so that different runs can load different splits of one source at the same time.
-//! A record belongs to the split that holds its first byte.
+//! A source is one split unless it was cut. Each split has a position, an owner and counters of its own, so
+//! that different runs can load different splits of one source at the same time. A record belongs to the
+//! split that contains its first byte.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A range of a source with a checkpoint of its own; the unit of distribution. Known by where
-/// it starts: where it ends may not be known before its source is read.
+/// A range of a source with its own checkpoint; the unit of distribution. Identified by where it starts:
+/// where it ends may be unknown until its source has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Split {
     /// The source's id in the destination.

@@ -1,13 +1,13 @@
-//! Stopping: one flag that everybody who waits or works in pieces looks at.
+//! Stopping: one flag that is checked by everything that waits or works in pieces.
 //!
-//! The first signal asks for a clean stop: what is in flight is committed, then we leave. A
-//! second one ends the process at once, which is safe too, because a crash is.
+//! The first signal requests a clean stop: work in flight is committed, then the run ends. A second one ends
+//! the process at once, which is safe too, because a crash is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Whether to stop, and by which signal. Cheap to clone and to ask.
+/// Whether to stop, and because of which signal. Cheap to clone and to check.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     signal: Arc<AtomicI32>,
@@ -15,12 +15,12 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks for a clean stop.
+    /// Requests a clean stop.
     pub fn ask(&self, signal: i32) {
         self.signal.store(signal, Ordering::Relaxed);
     }
 
-    /// The signal that asked, if one did.
+    /// The signal that requested a stop, if any.
     pub fn asked(&self) -> Option<i32> {
         match self.signal.load(Ordering::Relaxed) {
             0 => None,
@@ -28,13 +28,13 @@ impl Stop {
         }
     }
 
-    /// The same request, for work that can also be abandoned by itself.
+    /// The same request, for work that can also be abandoned separately.
     pub fn branch(&self) -> Stop {
         Stop { signal: Arc::clone(&self.signal), is_abandoned: Arc::default() }
     }
 
-    /// What is being waited for is wanted as long as this is kept, and not when it is dropped, by
-    /// whatever way.
+    /// A guard for something that is awaited: it is wanted while the guard lives, and abandoned when the
+    /// guard is dropped, for whatever reason.
     pub fn awaited(&self) -> Awaited<'_> {
         Awaited(&self.is_abandoned)
     }
@@ -44,7 +44,7 @@ impl Stop {
         self.is_abandoned.load(Ordering::Relaxed)
     }
 
-    /// Sleeps, but not through a request to stop. False if there was one.
+    /// Sleeps, but returns early at a request to stop. False if there was one.
     pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         loop {
@@ -60,12 +60,12 @@ impl Stop {
     }
 }
 
-/// A guard: what is being waited for is wanted as long as it lives.
+/// A guard: what is awaited is wanted while it lives.
 #[derive(Debug)]
 pub struct Awaited<'s>(&'s AtomicBool);
 
 impl Awaited<'_> {
-    /// What was waited for has come; others may still wait for what is theirs.
+    /// What was awaited has arrived; others may still wait for their own.
     pub fn has_come(self) {
         std::mem::forget(self);
     }

@@ -1,8 +1,8 @@
-//! Files that others could lay out for us, or read behind us.
+//! Files that other users could plant, or read afterwards.
 //!
-//! Logs often lie where another user may write, and the person who loads them often may read more
-//! than that user. So what is merely found is used only if no other user could have put it
-//! there, and what holds rows is for the eyes of its owner.
+//! Logs are often in places where another user may write, and the person who loads them can often read more
+//! than that user. So a file that was merely found is used only if no other user could have put it there, and
+//! a file that holds rows is readable only by its owner.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Read as _, Write};
@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-/// The permissions of what holds rows,
+/// The permissions of a file that holds rows.
 const PRIVATE: u32 = 0o600;
 
-/// and of what is for watchers.
+/// The permissions of a file for watchers.
 const PUBLIC: u32 = 0o644;
 
-/// Whether we or root own it. Root could do to us whatever a file of its own could.
+/// Whether this user or root owns it. Root could do anyway whatever its files could.
 pub(crate) fn is_ours(metadata: &Metadata) -> bool {
     let owner = Uid::from_raw(metadata.uid());
     owner.is_root() || owner == geteuid()
 }
 
-/// Whether anybody but its owner and root may read it.
+/// Whether any user besides its owner and root may read it.
 pub(crate) fn others_may_read(metadata: &Metadata) -> bool {
     others_may(metadata, 0o4)
 }
@@ -33,7 +33,7 @@ fn others_may(metadata: &Metadata, permission: u32) -> bool {
     granted(0) || granted(3) && !is_private_group(metadata)
 }
 
-/// Whether its group is the one that many systems give to each user alone.
+/// Whether its group is the private one that many systems give to each user.
 fn is_private_group(metadata: &Metadata) -> bool {
     let gid = Gid::from_raw(metadata.gid());
     let user = User::from_uid(Uid::from_raw(metadata.uid()));
@@ -41,7 +41,7 @@ fn is_private_group(metadata: &Metadata) -> bool {
     user.gid == gid && group.name == user.name && group.mem.iter().all(|member| *member == user.name)
 }
 
-/// Opens a file that was not named, if it is there. `Err` says why it is not to be used.
+/// Opens a file that was not named, if it exists. `Err` says why it must not be used.
 pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, String> {
     let file = match options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
@@ -83,8 +83,8 @@ pub(crate) fn refuse_beside(path: &Path, beside: &Path) -> Result<(), String> {
     Err(format!("has a file beside it, {name}, that {what}"))
 }
 
-/// Makes a file for rows, or empties the one that is there. Never goes through a link, unless
-/// to a pipe or a terminal, as `/dev/stdout` is one.
+/// Creates a file for rows, or empties the existing one. Never follows a link, except to a pipe or a
+/// terminal, such as `/dev/stdout`.
 fn create_private(path: &Path) -> io::Result<File> {
     // A link or a pipe of another user would hand the rows to them; `/dev/stdout` is root's.
     if let Ok(named) = path.symlink_metadata()
@@ -115,30 +115,30 @@ fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file for rows where there is none, or an empty one. `AlreadyExists` says that a file with
-/// something in it has the name.
+/// Creates a file for rows if there is none, or an empty one. `AlreadyExists` means that a file with content
+/// has the name.
 pub(crate) fn create_new_private(path: &Path) -> io::Result<File> {
     is_free(path)?;
     create_private(path)
 }
 
-/// A file for rows that takes its name only when it is whole. Until then it is a draft beside, and
-/// one that is given up leaves nothing. What is not a plain file, as `/dev/stdout`, is written directly.
+/// A file for rows that gets its name only when it is complete. Until then it is a draft beside it, and an
+/// abandoned draft leaves nothing. Anything but a plain file, such as `/dev/stdout`, is written directly.
 pub(crate) struct Draft {
     file: BufWriter<File>,
     path: PathBuf,
     beside: Option<PathBuf>,
-    /// How a file begins that gives way to it.
+    /// The beginning by which an existing file is recognised as replaceable.
     older: Option<&'static [u8]>,
 }
 
 impl Draft {
-    /// Begins it. `AlreadyExists` says that a file with something in it has the name.
+    /// Begins it. `AlreadyExists` means that a file with content has the name.
     pub(crate) fn begin(path: &Path) -> io::Result<Draft> {
         Draft::in_place_of(path, None)
     }
 
-    /// The same, and a file with something in it gives way if it begins with these bytes.
+    /// The same, but a file that begins with these bytes is replaced.
     pub(crate) fn renew(path: &Path, older: &'static [u8]) -> io::Result<Draft> {
         Draft::in_place_of(path, Some(older))
     }
@@ -186,7 +186,7 @@ impl Drop for Draft {
     }
 }
 
-/// Whether a file that is written again and again may have the name. `Err` says why it may not.
+/// Whether the name is available for a file that is rewritten repeatedly. `Err` says why not.
 pub(crate) fn refuse_to_publish(path: &Path) -> Result<(), &'static str> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match path.symlink_metadata() {
@@ -198,15 +198,15 @@ pub(crate) fn refuse_to_publish(path: &Path) -> Result<(), &'static str> {
     }
 }
 
-/// Puts a file for others to read in the place of the one that has the name: its reader finds the
-/// old one or the new one, whole. A link that has the name gives way to it, and is not followed.
+/// Replaces the file with this name by one that others may read: its reader finds the old one or the new one,
+/// complete. A link with the name is replaced, not followed.
 pub(crate) fn publish(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_file_name(format!(".logmill-{:016x}.tmp", fastrand::u64(..)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(PUBLIC).custom_flags(libc::O_NOFOLLOW);
     let written = options.open(&beside).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
-        // Whatever the mask: who gathers the figures of a machine is another user.
+        // Regardless of the umask: metrics of a machine are collected by another user.
         file.set_permissions(Permissions::from_mode(PUBLIC))?;
         std::fs::rename(&beside, path)
     });
@@ -216,7 +216,8 @@ pub(crate) fn publish(path: &Path, text: &str) -> io::Result<()> {
     written
 }
 
-/// Whether a file may take the name, from nothing or from an empty file; not from what is not a plain file.
+/// Whether a file may take the name, if it is unused or belongs to an empty file; anything but a plain file
+/// is kept.
 fn is_free(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -228,7 +229,7 @@ fn is_free(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The same, or from a file that begins with `older`.
+/// The same, or if it belongs to a file that begins with `older`.
 fn may_take(path: &Path, older: Option<&'static [u8]>) -> io::Result<bool> {
     let found = match (is_free(path), older) {
         (Err(error), Some(older)) if error.kind() == io::ErrorKind::AlreadyExists => older,
@@ -251,8 +252,8 @@ fn of_another(metadata: &Metadata) -> io::Error {
     io::Error::other(format!("it belongs to another user (uid {})", metadata.uid()))
 }
 
-/// Whether this process has opened the file a second time. A path leads from one moment to the next to
-/// another file; what is open stays what it is.
+/// Whether this process has the file open a second time. A path can lead to another file a moment later; an
+/// open file stays the same.
 #[cfg(feature = "sqlite")]
 pub(crate) fn is_open_twice(file: &File) -> io::Result<bool> {
     use std::fs;
@@ -260,11 +261,11 @@ pub(crate) fn is_open_twice(file: &File) -> io::Result<bool> {
 
     let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
     let (own, wanted) = (file.as_raw_fd().to_string(), id(&file.metadata()?));
-    // Where the system does not say what is open, as without /proc, there is only the path to believe.
+    // If the system does not list open files, for example without /proc, only the path can be trusted.
     let Ok(entries) = fs::read_dir("/dev/fd") else { return Ok(true) };
     for entry in entries {
         let entry = entry?;
-        // What was closed meanwhile is none.
+        // A descriptor that was closed meanwhile does not count.
         if entry.file_name() != *own && fs::metadata(entry.path()).is_ok_and(|other| id(&other) == wanted) {
             return Ok(true);
         }
@@ -272,8 +273,7 @@ pub(crate) fn is_open_twice(file: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Makes an empty file for a database, unless one is there. If that fails, to open it will say
-/// why.
+/// Creates an empty file for a database, unless one exists. If that fails, opening it will report why.
 #[cfg(feature = "sqlite")]
 pub(crate) fn make_private(path: &Path) {
     let _ = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(fs::read(&path).expect("there"), b"old");
         drop(create_private(&path).expect("emptied"));
         assert_eq!((mode(&path), fs::read(&path).expect("there").len()), (0o600, 0));
-        // A link to nothing makes nothing.
+        // A dangling link creates nothing.
         fs::remove_file(&path).expect("removed");
         create_private(&link).expect_err("a link");
         assert!(!path.exists());
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!((mode(&path), fs::read(&path).expect("there"), names()), (0o600, b"row".to_vec(), 1));
         let error = Draft::begin(&path).err().expect("there is one");
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        // One that comes meanwhile stays.
+        // A file that appears meanwhile is kept.
         let other = folder.path().join("other");
         let draft = begun(&other);
         fs::write(&other, "precious").expect("written");
@@ -447,7 +447,7 @@ mod tests {
             assert_eq!(found(&path).is_ok(), is_used, "{mode:o}");
         }
         fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set");
-        // Only root can give files away.
+        // Only root can change the owner of files.
         if chown(&path, Some(12_345), Some(12_345)).is_ok() {
             assert!(found(&path).expect_err("of another").contains("uid 12345"));
             assert!(others_may_read(&fs::metadata(&path).expect("there")));

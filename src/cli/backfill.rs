@@ -52,7 +52,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
     Ok(report.head.exit)
 }
 
-/// The days that are meant, in their order.
+/// The selected days, in order.
 fn dates(args: &BackfillArgs, config: &Config, watch: &Watch) -> Result<Vec<NaiveDate>> {
     let (Some(from), Some(to)) = (args.from, args.to) else { return engine::found_dates(config, watch) };
     if from > to {
@@ -62,7 +62,7 @@ fn dates(args: &BackfillArgs, config: &Config, watch: &Watch) -> Result<Vec<Naiv
 }
 
 impl BackfillArgs {
-    /// What goes before the job file.
+    /// What overrides the job file.
     fn overrides(&self) -> Overrides {
         let limits = &self.limits;
         Overrides {

@@ -81,7 +81,7 @@ fn compare(args: &CompareArgs, speech: Speech, watch: &Watch) -> Result<BenchCom
     }
 }
 
-/// What is measured on: the job and the files that are given, or what is made.
+/// What to measure on: the given job and files, or generated data.
 fn ground(args: &GroundArgs, files: &[std::path::PathBuf], watch: &Watch) -> Result<Ground> {
     let overrides = Overrides {
         files: (!files.is_empty()).then(|| files.to_vec()),
@@ -100,7 +100,7 @@ fn stages(args: &GroundArgs) -> Vec<Stage> {
     bench::ALL.into_iter().filter(|stage| args.stages.iter().any(|name| name == stage.name())).collect()
 }
 
-/// Leaves out a job that only the environment names, where flags say what is made to measure on.
+/// Drops a job that only the environment names, if flags describe generated data to measure on.
 pub(super) fn settle(command: &mut Command, matches: &ArgMatches) {
     if let Command::Bench(command) = command
         && of_recipe(matches).is_some()
@@ -109,7 +109,7 @@ pub(super) fn settle(command: &mut Command, matches: &ArgMatches) {
     }
 }
 
-/// Refuses flags that say how to measure where nothing is measured, or what to make where a job is named.
+/// Refuses flags for measuring if nothing is measured, and flags for generated data if a job is named.
 pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
     if let Some((flag, true)) = of_recipe(matches) {
         return Some(Error::usage(format!(
@@ -122,8 +122,8 @@ pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
     )))
 }
 
-/// Finds out whether a result can be written here, before anything is measured for it. The file goes again: what is
-/// killed leaves none behind, and it may be in a folder that is measured on.
+/// Checks whether a result can be written here, before anything is measured for it. The file is removed
+/// again, so that a killed command leaves none behind; besides, its folder may be part of the measurement.
 fn try_out(out: &Path) -> Result<()> {
     let tried = new(out).and_then(|_| std::fs::remove_file(out));
     tried.map_err(|cause| unwritten(out, cause))

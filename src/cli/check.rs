@@ -1,4 +1,4 @@
-//! `check`: the verdict on every record, without a destination.
+//! `check`: judges every record, without a destination.
 
 use std::path::Path;
 
@@ -65,7 +65,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     };
     report.job_file = inferred.is_none().then(|| path.display().to_string());
     report.inferred = inferred.map(|inferred| inferred.report);
-    // It is the result, however messages are written, unless verdicts are.
+    // This is the result, in whatever form messages are written, unless the verdicts are.
     if to_stdout {
         speech.summarize(&report)?
     } else {
@@ -77,7 +77,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     Ok(report.head.exit)
 }
 
-/// Opens the file for verdicts, before any work, so that a bad path is told at once.
+/// Opens the file for verdicts before any work, so that a bad path is reported at once.
 fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Verdicts> {
     if path == Path::new("-") {
         return Ok(Verdicts { path: "stdout".into(), out: json_lines(None) });

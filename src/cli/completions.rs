@@ -1,6 +1,6 @@
-//! Completions: the script for a shell, and what the program says when that asks.
+//! Completions: the script for a shell, and the program's answers to its queries.
 //!
-//! A shell asks the program itself at each Tab, so what is offered is what this build has, and can come from the
+//! A shell asks the program itself at each Tab, so the offers match this build, and can come from the
 //! machine: jobs from the folder, ids of dead letters from the destination.
 
 use std::ffi::{OsStr, OsString};
@@ -19,21 +19,21 @@ use crate::error::{Error, Result};
 use crate::printable::one_line;
 use crate::sink::history::Filter;
 
-/// By this a shell asks.
+/// The variable by which a shell asks.
 const ASKED: &str = "LOGMILL_COMPLETE";
 
-/// Who waits for a completion does not wait for a server.
+/// A completion must not wait for a server.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// More ids are not offered.
+/// At most this many ids are offered.
 const IDS_MAX: u64 = 50;
 
-/// Answers a shell that asks, and ends the process then.
+/// Answers a shell that asks, and then ends the process.
 pub(super) fn answer(command_line: fn() -> clap::Command) {
     CompleteEnv::with_factory(command_line).var(ASKED).complete();
 }
 
-/// The script by which a shell asks.
+/// The script with which a shell asks.
 pub(super) fn script(shell: Shell) -> anyhow::Result<Vec<u8>> {
     let mut script = Vec::new();
     let shells = Shells::builtins();
@@ -44,7 +44,7 @@ pub(super) fn script(shell: Shell) -> anyhow::Result<Vec<u8>> {
     Ok(script)
 }
 
-/// Job files, and folders in which there may be some.
+/// Job files, and folders that may contain some.
 pub(super) fn jobs() -> ArgValueCompleter {
     let is_job = |path: &Path| {
         path.extension().is_some_and(|extension| extension == "toml") && engine::job_name(path).is_some()
@@ -52,12 +52,12 @@ pub(super) fn jobs() -> ArgValueCompleter {
     ArgValueCompleter::new(PathCompleter::any().filter(is_job))
 }
 
-/// The open dead letters of the job that stands on the line.
+/// The open dead letters of the job on the command line.
 pub(super) fn letters() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let (give, take) = channel();
         let thread = std::thread::Builder::new().name("letters".into()).spawn(move || {
-            // Nobody may be there any more.
+            // The receiver may be gone.
             let _ = give.send(open_letters().unwrap_or_default());
         });
         let found = thread.ok().and_then(|_| take.recv_timeout(DEADLINE).ok()).unwrap_or_default();
@@ -92,7 +92,7 @@ fn open_letters() -> Result<Vec<CompletionCandidate>> {
     Ok(candidates)
 }
 
-/// The value of a flag in the line that is being typed, or of the variable that stands in for it.
+/// The value of a flag in the line being typed, or of the variable that replaces it.
 fn typed(flags: &[&str], variable: &str) -> Option<OsString> {
     let mut words = std::env::args_os().skip_while(|word| word != "--").skip(1);
     while let Some(word) = words.next() {

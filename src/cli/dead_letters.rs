@@ -64,7 +64,7 @@ fn discard(args: &DiscardArgs, speech: Speech) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Where letters of an id are not there, says how to see those that are.
+/// If the letters with given ids do not exist, adds how to see those that do.
 fn advised<T>(result: Result<T>, args: &JobArgs) -> anyhow::Result<T> {
     result.map_err(|error| match error.kind() {
         ErrorKind::Unclear(Unclear::NoLetter { .. }) => {
@@ -76,7 +76,7 @@ fn advised<T>(result: Result<T>, args: &JobArgs) -> anyhow::Result<T> {
     })
 }
 
-/// The state that is meant by a word, unless it is any.
+/// The state that a word stands for; `None` for any.
 fn state(word: &str) -> Option<String> {
     (word != "any").then(|| word.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The names of files that a command is given, on its line or in a list.
+//! The names of files given to a command, on its line or in a list.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Bare, Exit, Head};
 
-/// The names that were given, if any were. Those of the line come first.
+/// The given names, if any. Those on the line come first.
 pub(super) fn given(args: &FileArgs) -> Result<Option<Vec<PathBuf>>> {
     let mut names = args.files.clone();
     if let Some(list) = &args.files_from {
@@ -19,15 +19,15 @@ pub(super) fn given(args: &FileArgs) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(names))
 }
 
-/// A list without names, and no job: there is nothing to infer one from.
+/// The error for a list without names and no job: there is nothing to infer a job from.
 pub(super) const EMPTY_LIST: &str = "the list names no files";
 
-/// Whether this says that there is no file, where that is no error.
+/// Whether the error says that there is no file, and this is allowed.
 pub(super) fn is_allowed_to_be_empty(error: &Error, allow_empty: bool) -> bool {
     allow_empty && matches!(error.kind(), ErrorKind::NoFiles { .. })
 }
 
-/// Ends well without having done anything.
+/// Ends successfully without having done anything.
 pub(super) fn nothing_to_do(command: &str, why: &str, speech: Speech) -> anyhow::Result<Exit> {
     speech.inform(&format!("{why}, so there is nothing to {command}"));
     if speech.output == Output::Json {

@@ -1,4 +1,4 @@
-//! `forget`: sources out of the memory of a job, so that they are loaded again.
+//! `forget`: removes sources from a job's memory, so that they are loaded again.
 
 use super::args::ForgetArgs;
 use super::next::{Advised, next_command};

@@ -1,4 +1,4 @@
-//! `infer`: a job from what is found in files, and nothing loaded.
+//! `infer`: a job from the content of files, without loading anything.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let path = args.out.as_deref().unwrap_or(&unwritten.path);
     let overrides = args.destination.overrides();
     let Inferred { text, report } = unwritten.infer(path, &overrides, stop)?;
-    // What a load would refuse is not written.
+    // A job that a load would refuse is not written.
     Config::of_text(path, &text, &overrides)?;
     let name = unwritten.name.as_str();
     if path == Path::new("-") {
@@ -50,13 +50,13 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     Ok(Exit::Success)
 }
 
-/// A job of the fields that a JSON Schema has.
+/// A job with the fields of a JSON Schema.
 fn from_schema(schema: &Path, args: &InferArgs, speech: Speech) -> anyhow::Result<Exit> {
     let unwritten = UnwrittenSchema::of(schema)?;
     let path = args.out.as_deref().unwrap_or(&unwritten.path);
     let overrides = args.destination.overrides();
     let Inferred { text, report } = unwritten.infer(&overrides)?;
-    // What a load would refuse is not written.
+    // A job that a load would refuse is not written.
     Config::of_text(path, &text, &overrides)?;
     let name = unwritten.name.as_str();
     let is_shown = path == Path::new("-");

@@ -1,4 +1,4 @@
-//! What is said of a job that was inferred.
+//! Messages about an inferred job.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) fn tell_written(inferred: &Inferred, path: &Path, speech: Speech) {
     }
 }
 
-/// Says what was inferred, and that it is written nowhere.
+/// Says what was inferred, and that it was not written to a file.
 pub(super) fn tell_unwritten(inferred: &Inferred, speech: Speech) {
     speech.inform(&format!(
         "there is no job, so the records are checked against what was {}\n`logmill infer` writes it down, to be edited",
@@ -29,7 +29,7 @@ pub(super) fn tell_unwritten(inferred: &Inferred, speech: Speech) {
     warn(inferred, speech);
 }
 
-/// Says what there is to know besides the fields.
+/// Reports the remarks beyond the fields.
 pub(super) fn warn(inferred: &Inferred, speech: Speech) {
     for warning in &inferred.warnings {
         speech.warn(warning);

@@ -1,4 +1,4 @@
-//! The thread that tells of lineage.
+//! The thread that delivers lineage events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,21 +11,21 @@ use crate::config::Config;
 use crate::event::{Event, Scope};
 use crate::lineage::{Lineage, Target, send};
 
-/// So many events wait to be delivered; beyond that they are left out, and that is said.
+/// At most this many events wait for delivery; more are left out, which is reported.
 const EVENTS_MAX: usize = 256;
 
-/// How long the end of the command waits for the last of them: as long as one may take to deliver.
+/// How long the end of the command waits for the last events: as long as one delivery may take.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
-/// Events on their way.
+/// Events being delivered.
 pub(super) struct Telling {
     teller: Teller,
-    /// Is closed when all are delivered or given up.
+    /// Closed when all are delivered or abandoned.
     delivered: Receiver<()>,
     speech: Speech,
 }
 
-/// What is told of events of runs.
+/// Passes events of runs to the delivery.
 #[derive(Clone)]
 pub(super) struct Teller {
     lineage: Arc<Lineage>,
@@ -35,10 +35,10 @@ pub(super) struct Teller {
 }
 
 impl Telling {
-    /// Begins to tell `to` of the runs of a job.
+    /// Begins to report the runs of a job to `to`.
     pub(super) fn start(to: Target, config: &Config, speech: Speech) -> Telling {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // One that was read from a file may end with a newline, which would end the headers.
+        // A key read from a file may end with a newline, which would end the headers.
         let key = variable("OPENLINEAGE_API_KEY").map(|key| key.trim().to_owned()).filter(|_| {
             if to.is_open() {
                 speech.warn("--lineage: OPENLINEAGE_API_KEY is not sent over http, where others could read it; name an https address");
@@ -52,7 +52,7 @@ impl Telling {
             let _done = done;
             let mut is_told = false;
             for event in waiting {
-                // The senders outlive the command, so the end is told too.
+                // The senders outlive the command, so the end is reported too.
                 let Some(event) = event else { return };
                 if let Err(cause) = send(&to, &event, key.as_deref())
                     && !std::mem::replace(&mut is_told, true)
@@ -74,7 +74,7 @@ impl Telling {
         self.teller.clone()
     }
 
-    /// Waits a moment for what is on its way.
+    /// Waits a moment for pending events.
     pub(super) fn end(self) {
         let _ = self.teller.events.try_send(None);
         let is_late = self.delivered.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout);
@@ -91,7 +91,7 @@ impl Telling {
 }
 
 impl Teller {
-    /// Puts into the queue what is to be told of an event. One that finds it full is left out.
+    /// Queues what is to be reported about an event. If the queue is full, the event is left out.
     pub(super) fn tell(&self, run: Scope, event: &Event) {
         if let Some(told) = self.lineage.of(run, event) {
             let sent = self.events.try_send(Some(told.to_string()));

@@ -1,7 +1,7 @@
-//! The figures at an address: as much of HTTP/1.1 as a scraper needs.
+//! Serves the metrics at an address: as much of HTTP/1.1 as a scraper needs.
 //!
-//! Each who asks gets a thread, and there are few of them; a request is short and has a deadline, so
-//! one who is slow, or says nothing, keeps nobody else out for long and the run not at all.
+//! Each client gets a thread, and their number is limited. A request is short and has a deadline, so a slow
+//! or silent client does not keep others out for long, and does not affect the run.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,16 +13,16 @@ use super::speech::Speech;
 use crate::event::Event;
 use crate::metrics::Metrics;
 
-/// So many are answered at a time.
+/// At most this many clients are served at a time.
 const ANSWERED_MAX: usize = 16;
 
-/// A request takes no longer, with its answer.
+/// The time limit for a request and its response.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A longer request is none of a scraper.
+/// A longer request does not come from a scraper.
 const REQUEST_BYTES_MAX: usize = 8 << 10;
 
-/// Listens until the process ends. An address that cannot be had is said, and the run goes on.
+/// Listens until the process ends. If the address is not available, this is reported, and the run continues.
 pub(super) fn listen(address: SocketAddr, metrics: Arc<Metrics>, speech: Speech) {
     let started = TcpListener::bind(address).and_then(|listener| {
         let address = listener.local_addr()?;
@@ -41,7 +41,7 @@ fn serve(listener: &TcpListener, metrics: &Arc<Metrics>) {
     let answered = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
-            // Out of descriptors, perhaps: they come back.
+            // Perhaps out of descriptors, which may become free.
             std::thread::sleep(Duration::from_millis(100));
             continue;
         };
@@ -52,7 +52,7 @@ fn serve(listener: &TcpListener, metrics: &Arc<Metrics>) {
         answered.fetch_add(1, Ordering::Relaxed);
         let (metrics, of_thread) = (Arc::clone(metrics), Arc::clone(&answered));
         let thread = std::thread::Builder::new().name("scrape".into()).spawn(move || {
-            // Whoever went away has lost no more than the answer.
+            // A client that went away has lost no more than the response.
             let _ = answer(stream, &metrics);
             of_thread.fetch_sub(1, Ordering::Relaxed);
         });
@@ -93,7 +93,7 @@ fn answer(mut stream: TcpStream, metrics: &Metrics) -> io::Result<()> {
     Ok(())
 }
 
-/// What is asked for.
+/// The parts of a request that matter.
 struct Request {
     is_http: bool,
     is_get: bool,
@@ -125,7 +125,7 @@ fn request(stream: &mut TcpStream, deadline: Instant) -> io::Result<Option<Reque
     }))
 }
 
-/// What is left of the time, which is never nothing.
+/// The remaining time, which is never zero.
 fn time_until(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }

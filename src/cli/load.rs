@@ -12,7 +12,7 @@ use crate::report::Exit;
 use crate::sink::Rebuild;
 use crate::stop::Stop;
 
-/// Loads, and says what came of it.
+/// Loads, and reports the outcome.
 pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let given = files::given(&args.files)?;
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
@@ -60,7 +60,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         next_command("dead-letters list", path, overrides.into.as_ref(), overrides.table.as_ref());
     // The author of a job knows the table.
     report.next.query.take_if(|_| !is_found);
-    // Before the first batch, an error is all there is to tell.
+    // Before the first batch, an error is all there is to report.
     if report.error.is_none() || report.has_begun() || speech.output == Output::Json {
         speech.summarize(&report)?;
     }

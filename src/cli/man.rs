@@ -1,4 +1,4 @@
-//! The manual page, from the same texts as the help.
+//! The manual page, made from the help texts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ fn page(command: &Command) -> std::io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// What a page of the manual ends with.
+/// The closing sections of a page.
 fn closing(command: &Command) -> String {
     let mut roff = String::new();
     terms(&mut roff, "EXIT STATUS", Exit::TABLE.map(|(code, meaning)| (code.to_owned(), meaning.to_owned())));
@@ -62,7 +62,7 @@ fn closing(command: &Command) -> String {
     roff
 }
 
-/// A section of words, each with what it means.
+/// A section of terms, each with its meaning.
 fn terms(roff: &mut String, title: &str, terms: impl IntoIterator<Item = (String, String)>) {
     let _ = writeln!(roff, ".SH \"{title}\"");
     for (word, meaning) in terms {
@@ -70,13 +70,13 @@ fn terms(roff: &mut String, title: &str, terms: impl IntoIterator<Item = (String
     }
 }
 
-/// A text on one line, in which roff finds nothing to act upon.
+/// A text on one line, escaped for roff.
 fn line(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\n', " ");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
 
-/// The variables that stand in for flags of a command and of those below, with what the flags mean.
+/// The variables that replace flags of a command and its subcommands, with the meaning of the flags.
 fn variables_of(command: &Command, variables: &mut BTreeMap<String, String>) {
     for argument in command.get_arguments() {
         let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) else { continue };
@@ -86,7 +86,7 @@ fn variables_of(command: &Command, variables: &mut BTreeMap<String, String>) {
     shown(command).for_each(|command| variables_of(command, variables));
 }
 
-/// The other variables that are heeded.
+/// The other variables that the program reads.
 const ENVIRONMENT: [(&str, &str); 11] = [
     (
         "AWS_*, AZURE_*, GOOGLE_*",
@@ -160,8 +160,8 @@ const EXAMPLES: [(&str, &str); 17] = [
     ("logmill bench run --into postgres://loader@db/logs", "Measure where the time goes:"),
 ];
 
-/// A subcommand as one section, its parts one level lower than on a page of its own. What all
-/// commands take was told above.
+/// A subcommand as one section, with its parts one level lower than on a page of its own. Flags common to all
+/// commands are described above.
 fn section(page: &mut Vec<u8>, command: &Command) -> std::io::Result<()> {
     let own =
         command.clone().mut_args(|argument| match argument.is_global_set() || argument.get_id() == "help" {

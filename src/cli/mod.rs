@@ -1,7 +1,7 @@
 //! The command. The only place that prints.
 //!
-//! [`run()`] is the program: it reads the command line, does one thing, prints an error once
-//! and gives the exit code. Results go to stdout, everything for people to stderr.
+//! [`run()`] is the program: it reads the command line, does one thing, prints an error once and returns the
+//! exit code. Results go to stdout, everything for people to stderr.
 
 mod args;
 mod backfill;
@@ -70,8 +70,8 @@ pub fn run() -> ExitCode {
     let rebuilds = command.as_ref().is_ok_and(rebuilds);
     let exit = watch_signals(&stop, rebuilds, speech).map_err(anyhow::Error::from).and_then(|()| {
         let command = command?;
-        // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
-        // to run again.
+        // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says to run
+        // again.
         let ended = catch_unwind(AssertUnwindSafe(|| match &command {
             Command::Load(args) => load::load(args, speech, &stop),
             Command::Backfill(args) => backfill::backfill(args, speech, &stop),
@@ -97,16 +97,16 @@ pub fn run() -> ExitCode {
     exit.unwrap_or_else(|error| failed(&error, (&name, job.as_deref()), speech, output)).into()
 }
 
-/// A command line that could be read.
+/// A command line that was read successfully.
 struct Line {
-    /// How we are to speak.
+    /// How to print messages.
     speech: Speech,
     /// The name of the command in words.
     name: String,
-    /// The job file that is named.
+    /// The job file named on it.
     job: Option<PathBuf>,
-    /// What is asked for. It is an error of its own if flags of it do not go together, and told as every
-    /// other error is.
+    /// The command. If flags of it do not go together, this is an error, which is reported like every other
+    /// error.
     command: Result<Command, Error>,
 }
 
@@ -133,7 +133,7 @@ fn read_line() -> Result<Line, clap::Error> {
     Ok(Line { speech, name: names.join(" "), job, command })
 }
 
-/// Whether stdout is for one result, whatever its form, and for nothing else.
+/// Whether stdout is reserved for one result, whatever its form.
 fn has_one_result(command: &Command) -> bool {
     match command {
         Command::DeadLetters(DeadLettersCommand::Show(args)) => !args.raw,
@@ -144,14 +144,14 @@ fn has_one_result(command: &Command) -> bool {
     }
 }
 
-/// What is told of a bug passes the same filter as everything else.
+/// Makes the message of a panic pass the same filter as everything else.
 fn tell_panics(speech: Speech) {
     std::panic::set_hook(Box::new(move |panic| {
-        // That is no bug of ours, and becomes an error.
+        // Not a bug of this program; it becomes an error.
         if is_of_answer(panic.payload()) {
             return;
         }
-        // Where RUST_BACKTRACE asks for one.
+        // If RUST_BACKTRACE asks for one.
         let trace = Backtrace::capture();
         match trace.status() {
             BacktraceStatus::Captured => speech.error(&format!("{panic}\n{trace}")),
@@ -160,7 +160,7 @@ fn tell_panics(speech: Speech) {
     }));
 }
 
-/// Says how a command failed. A caller who asked for one object on stdout gets one.
+/// Reports how a command failed. A caller that asked for one object on stdout gets one.
 fn failed(
     error: &anyhow::Error,
     (command, job): (&str, Option<&Path>),
@@ -173,7 +173,7 @@ fn failed(
     let known = error.downcast_ref::<Error>().or(advised);
     let exit = known.map_or(Exit::Failed, Exit::of_error);
     if output == Output::Json {
-        // It may be stdout that failed.
+        // Stdout itself may have failed.
         let error_kind = known.map(|error| error.kind().code());
         let job = job.and_then(engine::job_name);
         let head = Head::new(command, job.as_deref(), exit);
@@ -182,7 +182,7 @@ fn failed(
     exit
 }
 
-/// Whether a command loads anew what was loaded.
+/// Whether a command reloads known sources.
 fn rebuilds(command: &Command) -> bool {
     match command {
         Command::Load(args) => args.rebuild,
@@ -191,7 +191,7 @@ fn rebuilds(command: &Command) -> bool {
     }
 }
 
-/// The first signal asks for a clean stop, the second ends the process.
+/// The first signal requests a clean stop, the second ends the process.
 fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let stop = stop.clone();
@@ -211,7 +211,7 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
     Ok(())
 }
 
-/// What editors know a job file by, or programs an output.
+/// The schema of a job file, for editors, or of the outputs, for programs.
 fn schema(is_of_outputs: bool) -> anyhow::Result<Exit> {
     match is_of_outputs {
         true => print(JSON_SCHEMA)?,

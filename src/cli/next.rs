@@ -1,4 +1,4 @@
-//! What to type next: commands of ours, as a shell takes them.
+//! What to type next: logmill commands, quoted for a shell.
 
 use std::path::Path;
 
@@ -15,8 +15,7 @@ pub(super) struct Advised {
     pub(super) next: String,
 }
 
-/// The command of ours that goes on with a job, in the destination and the table that were put
-/// into the place of the job's.
+/// The logmill command that continues with a job, in the destination and the table that override the job's.
 pub(super) fn next_command(
     command: &str,
     job: &Path,

@@ -1,4 +1,4 @@
-//! What the flags of a command put over its job.
+//! The overrides of a job that the flags of a command contain.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::args::{DestinationArgs, LoadArgs};
 use crate::config::Overrides;
 
 impl LoadArgs {
-    /// What goes before the job file.
+    /// What overrides the job file.
     pub(super) fn overrides(&self, files: Option<Vec<PathBuf>>) -> Overrides {
         Overrides {
             files,
@@ -25,7 +25,7 @@ impl LoadArgs {
 }
 
 impl DestinationArgs {
-    /// What goes before the job file, or into one that is written.
+    /// What overrides the job file, or goes into one that is written.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides { into: self.into.clone(), table: self.table.clone(), ..Overrides::default() }
     }

@@ -1,4 +1,4 @@
-//! `plan`: what a load would do, and what it promises, before it is let.
+//! `plan`: what a load would do, and what it promises, before it runs.
 
 use super::args::{Output, PlanArgs};
 use super::files;
@@ -28,7 +28,7 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
             speech.warn(obstacle);
         }
         print_as_is(plan.sql.unwrap_or_default().as_bytes())?;
-        // They are what is asked for when something stands in the way.
+        // The statements are needed precisely when something is in the way.
         return Ok(Exit::Success);
     }
     speech.show(&plan)?;

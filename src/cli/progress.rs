@@ -1,8 +1,8 @@
-//! What is said while a load runs: messages, and how far it is.
+//! Output while a load runs: messages, and progress.
 //!
-//! A thread of its own says it. Whoever causes an event puts it into a queue and goes on, and the
-//! pipeline only counts: a stderr that nobody reads delays no batch. The share done is of bytes
-//! committed, so it never runs ahead of what is durable.
+//! A separate thread writes it. Code that causes an event puts it into a queue and continues, and the
+//! pipeline only counts: a stderr that no one reads delays no batch. The displayed share is of committed
+//! bytes, so it never runs ahead of what is durable.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -28,22 +28,22 @@ use crate::report::ProgressLine;
 /// How often the bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(125);
 
-/// How often a line is written where there is no terminal,
+/// How often a line is written if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// and how often one for programs.
+/// How often a line for programs is written.
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
-/// Rates are over this long: long enough to be calm, short enough to be true.
+/// Rates are averaged over this time: long enough to be steady, short enough to be accurate.
 const RATE_OVER: Duration = Duration::from_secs(3);
 
-/// So many messages wait to be written; beyond that they are counted.
+/// At most this many messages wait to be written; more are only counted.
 const MESSAGES_MAX: usize = 4096;
 
-/// A reader of lines that takes none for so long at the end gets no last one.
+/// If the reader of lines has not taken any for this long at the end, it gets no last one.
 const LAST_LINE_WAIT: Duration = Duration::from_secs(1);
 
-/// A running display. Ends when it is dropped.
+/// An active display. Ends when it is dropped.
 pub(super) struct Progress {
     speech: Speech,
     end: Option<Sender<()>>,
@@ -54,7 +54,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Shows how far the work is that counts in `stats`, and says what happens in it.
+    /// Shows the progress of the work counted in `stats`, and reports its events.
     pub(super) fn start(speech: Speech, args: ProgressArgs, stats: &Arc<Stats>) -> Result<Progress> {
         let form = match args.progress_fd {
             Some(number) => Form::Lines(Out::Descriptor(descriptor(number)?)),
@@ -75,11 +75,11 @@ impl Progress {
         let of_display = Arc::clone(&missed);
         let thread = std::thread::Builder::new().name("progress".into());
         let thread = thread.spawn(move || display.run(&told, &ended, &of_display));
-        // Without a thread nothing is shown, and the load goes on.
+        // Without a thread nothing is shown, and the load continues.
         Ok(Progress { speech, end: Some(end), thread: thread.ok(), events, missed, hears_waits })
     }
 
-    /// Lines about what happens, written by the thread, so that they do not tear the bar.
+    /// Events as lines written by the thread, so that they do not break the bar.
     pub(super) fn observer(&self) -> Observer {
         let (speech, events, missed) = (self.speech, self.events.clone(), Arc::clone(&self.missed));
         let hears_waits = self.hears_waits;
@@ -87,7 +87,7 @@ impl Progress {
             if !(speech.hears(event) || hears_waits && is_of_waits(event)) {
                 return;
             }
-            // What must not be missed is not put into a queue.
+            // A message that must not be missed is not queued.
             if event.level() == Level::Alarm {
                 return speech.event(event);
             }
@@ -112,7 +112,7 @@ impl Drop for Progress {
     }
 }
 
-/// Whether an event says that something is waited for, or not any more.
+/// Whether an event announces a wait or its end.
 fn is_of_waits(event: &Event) -> bool {
     matches!(
         event,
@@ -132,17 +132,17 @@ enum Form {
     Lines(Out),
 }
 
-/// Where lines for programs go.
+/// The target of lines for programs.
 enum Out {
-    /// Where messages go.
+    /// The same as that of messages.
     Messages,
     Descriptor(File),
-    /// Nobody reads them any more.
+    /// Its reader is gone.
     Gone,
 }
 
-/// The descriptor that the command was started with. It is opened anew, which makes no difference to a
-/// pipe; what is in a file stays.
+/// A descriptor that the command was started with. It is reopened, which makes no difference to a pipe;
+/// existing content of a file is kept.
 fn descriptor(number: i32) -> Result<File> {
     let path = PathBuf::from(format!("/dev/fd/{number}"));
     OpenOptions::new().append(true).open(path).map_err(|cause| {
@@ -152,7 +152,7 @@ fn descriptor(number: i32) -> Result<File> {
     })
 }
 
-/// What the thread knows.
+/// The state of the thread.
 struct Display {
     speech: Speech,
     form: Form,
@@ -230,8 +230,8 @@ impl Display {
 }
 
 impl Out {
-    /// Writes a line whole, or leaves it out where the reader is too slow. Of a pipe that can be written to,
-    /// a line of less than a page is taken at once.
+    /// Writes a whole line, or drops it if the reader is too slow. A writable pipe accepts a line shorter
+    /// than a page at once.
     fn write(&mut self, line: &str, is_last: bool, speech: Speech) {
         let file = match self {
             Out::Messages => return speech.line(line),
@@ -288,9 +288,9 @@ impl Meter {
 }
 
 impl Moment {
-    /// What there is to say, in the order in which it is read.
+    /// The parts of the display, in reading order.
     fn parts(&self) -> Vec<String> {
-        // Rounded down: 100 % is shown when it is true. How much a stream has, only its end tells.
+        // Rounded down: 100 % appears only when it is true. The size of a stream is known only at its end.
         let done = match (100 * self.done).checked_div(self.total) {
             Some(share) => format!("{share:>3} % of {}", figure::bytes(self.total)),
             None => figure::bytes(self.done),
@@ -310,14 +310,14 @@ impl Moment {
         parts
     }
 
-    /// As much of it as one line has room for, and a bar where there is some left.
+    /// As much of it as fits on one line, and a bar if there is room left.
     fn fitted(&self, width: usize, has_colour: bool) -> String {
         let chars = |parts: &[String]| parts.join(", ").chars().count();
-        // The last column stays free: a cursor that stands behind it is on the next line, with some terminals.
+        // The last column stays free: in some terminals, a cursor after it is on the next line.
         let room = width.saturating_sub(1);
         let mut parts = self.parts();
-        // Bytes each second are worth less than a bar, and go first; how far it is, how long it takes and what was
-        // rejected go last.
+        // Bytes per second matter less than a bar, and are dropped first; progress, remaining time and
+        // rejects are dropped last.
         for (index, beside) in [(3, BAR_CHARS_MIN + 1), (1, 0), (1, 0)] {
             if chars(&parts) + beside > room && parts.len() > index + 1 {
                 parts.remove(index);
@@ -337,7 +337,7 @@ impl Moment {
         }
     }
 
-    /// How long it will take from here, if that can be told.
+    /// The remaining time, if it can be estimated.
     fn seconds_left(&self) -> Option<u64> {
         self.total.checked_sub(self.done).filter(|left| *left > 0)?.checked_div(self.bytes_per_s)
     }
@@ -359,7 +359,7 @@ impl Moment {
     }
 }
 
-/// A bar is no shorter and no longer than this.
+/// The minimum and maximum length of a bar.
 const BAR_CHARS_MIN: usize = 8;
 const BAR_CHARS_MAX: usize = 24;
 

@@ -1,4 +1,4 @@
-//! `report`: a page about a job, for who would rather look than read.
+//! `report`: a page about a job, for people who prefer pictures to text.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::engine::{self, ReportOptions, ReportTo};
 use crate::error::{Error, Result};
 use crate::report::Exit;
 
-/// By this, programs are told to make the same bytes of the same things: seconds since 1970.
+/// The variable that asks programs for reproducible output: seconds since 1970.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 pub(super) fn report(args: &ReportArgs, speech: Speech) -> anyhow::Result<Exit> {
@@ -27,7 +27,7 @@ pub(super) fn report(args: &ReportArgs, speech: Speech) -> anyhow::Result<Exit> 
     Ok(Exit::Success)
 }
 
-/// What the page says of when it was made: now, unless it is to be the same whenever it is made.
+/// The time shown as that of the page: now, unless reproducible output is requested.
 fn made_at() -> Result<DateTime<Utc>> {
     let Some(seconds) = std::env::var_os(EPOCH) else { return Ok(Utc::now()) };
     let time = seconds.to_str().and_then(|text| text.parse().ok());

@@ -25,7 +25,7 @@ pub(super) fn rollup(args: &RollupArgs, speech: Speech, stop: &Stop) -> anyhow::
     Ok(report.head.exit)
 }
 
-/// The dates that are meant.
+/// The selected dates.
 fn dates(args: &RollupArgs) -> Result<Dates> {
     if let Some(date) = args.date {
         let next =

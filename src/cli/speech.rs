@@ -1,9 +1,9 @@
-//! How the command speaks: results to stdout, everything else to stderr.
+//! Printing: results go to stdout, everything else to stderr.
 //!
-//! Text from logs (names, values, messages of a server) can hold escape sequences that forge
-//! or wipe what a terminal shows. Everything that is written passes through this file, and text
-//! leaves it without control characters, whoever made it. Only what is asked for byte by byte (a
-//! record, a statement, a job file) goes out as it is, and not to a terminal.
+//! Text from logs (names, values, messages of a server) can contain escape sequences that forge or erase what
+//! a terminal shows. Everything that is written passes through this file, and text leaves it without control
+//! characters, wherever it came from. Only output that is requested byte by byte (a record, a statement, a
+//! job file) is written unchanged, and not to a terminal.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -19,18 +19,18 @@ use crate::event::{Event, Level, Observer};
 use crate::printable::{PrintableJson, printable, printable_json};
 use crate::report::{Exit, FailedFile, Report, folded, folded_under};
 
-/// More files than this are counted only.
+/// More files than this are only counted.
 const FAILURES_TOLD: usize = 10;
 
-/// How loud, and in which form.
+/// Verbosity and form of the output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speech {
     pub(super) output: Output,
     is_quiet: bool,
-    /// How often more was asked for.
+    /// How often more output was asked for.
     verbosity: u8,
     log_format: LogFormat,
-    /// A run is watched, and not only what a person has to know of it is told where messages are JSON.
+    /// A program follows the run by its events: JSON messages then include more than people need to know.
     is_followed: bool,
     colour: Colour,
     /// stderr is a terminal.
@@ -55,7 +55,7 @@ impl Speech {
         self.verbosity > 0
     }
 
-    /// Whether what goes to `stream` has colours. A flag counts more than a variable.
+    /// Whether output to `stream` is coloured. A flag takes precedence over a variable.
     pub(super) fn has_colour(&self, stream: &impl IsTerminal) -> bool {
         let no_colour = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         match self.colour {
@@ -65,41 +65,41 @@ impl Speech {
         }
     }
 
-    /// The same for a run: where messages are JSON, a program follows it by its events, and gets all.
+    /// The same for a run: with JSON messages a program follows it by its events, and gets all of them.
     pub(super) fn following(self) -> Speech {
         Speech { is_followed: true, ..self }
     }
 
     /// Whether a progress bar is shown.
     pub(super) fn shows_bar(&self) -> bool {
-        // One that cannot move its cursor (an editor's, a log's) has lines instead.
+        // A terminal that cannot move its cursor (an editor's, a log's) gets lines instead.
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         self.is_terminal && !is_dumb && self.speaks()
     }
 
-    /// Whether anything but errors is said to people.
+    /// Whether anything besides errors is printed for people.
     pub(super) fn speaks(&self) -> bool {
         !self.is_quiet && self.log_format == LogFormat::Text
     }
 
-    /// Something that went wrong for good.
+    /// Reports a final failure.
     pub(super) fn error(&self, text: &str) {
         self.say("error", text, None);
     }
 
-    /// Something to know, though the work goes on.
+    /// Reports something to know, though the work continues.
     pub(super) fn warn(&self, text: &str) {
         self.event(&Event::Warning { text: text.to_owned() });
     }
 
-    /// What goes on.
+    /// Reports what is going on.
     pub(super) fn inform(&self, text: &str) {
         if !self.is_quiet {
             self.say("info", text, None);
         }
     }
 
-    /// Something that happened during a run, as a line of its own.
+    /// Prints an event of a run as a line of its own.
     pub(super) fn event(&self, event: &Event) {
         if self.hears(event) {
             let level = match event.level() {
@@ -111,7 +111,7 @@ impl Speech {
         }
     }
 
-    /// Whether an event gets a line.
+    /// Whether an event is printed.
     pub(super) fn hears(&self, event: &Event) -> bool {
         let is_followed = self.is_followed && self.log_format == LogFormat::Json && !self.is_quiet;
         match event.level() {
@@ -122,24 +122,24 @@ impl Speech {
         }
     }
 
-    /// For a command that looks and is done: what happens gets a line of the log.
+    /// For a command that only reads: events are printed as log lines.
     pub(super) fn watch(self) -> Watch {
         Watch { observer: self.observer(), ..Watch::default() }
     }
 
-    /// A line of the log for everything that happens.
+    /// Prints every event as a log line.
     pub(super) fn observer(self) -> Observer {
         Observer::new(move |event| self.event(event))
     }
 
-    /// Draws the line that says how far we are. It is made for so many characters, and with colours or without.
+    /// Draws the progress line. `line` receives the number of characters, and whether to use colours.
     pub(super) fn draw(&self, line: impl FnOnce(usize, bool) -> String) {
         let stderr = io::stderr();
         let width = terminal::width_of(&stderr).unwrap_or(LINE_CHARS);
         terminal::draw(stderr.lock(), &line(width, self.has_colour(&stderr)));
     }
 
-    /// Asks a person. Where there is none, the command line has said it all.
+    /// Asks a person. If there is none, the command line counts as consent.
     pub(super) fn agrees(&self, question: &str) -> bool {
         if !(self.is_terminal && io::stdin().is_terminal()) {
             return true;
@@ -150,7 +150,7 @@ impl Speech {
         read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 
-    /// A report as the result of the command, in the form that was asked for.
+    /// Prints a report as the result of the command, in the requested form.
     pub(super) fn show(&self, report: &impl Report) -> io::Result<()> {
         match self.output {
             Output::Json => print(&report.json()),
@@ -158,7 +158,8 @@ impl Speech {
         }
     }
 
-    /// The same of a command that only looks: who wants to hear of nothing but failures has its exit code.
+    /// The same for a command that only reads: a user who wants to see nothing but failures has its exit
+    /// code.
     pub(super) fn show_unless_quiet(&self, report: &impl Report) -> io::Result<()> {
         if self.is_quiet && self.output == Output::Text {
             self.tell_failures(report.failures());
@@ -167,12 +168,12 @@ impl Speech {
         self.show(report)
     }
 
-    /// A result for people that is no report, or a part of one.
+    /// Prints a result for people that is not a report, or part of one.
     pub(super) fn show_text(&self, text: &str) -> io::Result<()> {
         write_out(fitted(printable(text), &io::stdout()).as_bytes())
     }
 
-    /// A report as it is written to `stream`: as wide as that is, and with colours if it takes them.
+    /// A report as text for `stream`: in its width, and with colours if it supports them.
     fn for_people(&self, report: &impl Report, stream: &(impl AsFd + IsTerminal)) -> String {
         let piped = if report.is_verbatim() { usize::MAX } else { PIPED_CHARS };
         let text = printable(&report.text(terminal::width_of(stream).unwrap_or(piped)));
@@ -183,8 +184,8 @@ impl Speech {
         }
     }
 
-    /// A report on work whose result is elsewhere: in a destination, or on stdout already. Where
-    /// messages are JSON, its first line is one and carries all of it.
+    /// Prints a report on work whose result is elsewhere: in a destination, or already on stdout. With JSON
+    /// messages, its first line is a message and carries all of it.
     pub(super) fn summarize(&self, report: &impl Report) -> io::Result<()> {
         match (self.output, self.log_format) {
             (Output::Json, _) => print(&report.json())?,
@@ -199,7 +200,7 @@ impl Speech {
         Ok(())
     }
 
-    /// Files that could not be loaded, for those who want to hear of nothing else.
+    /// Names the files that could not be loaded, for users who want to see nothing else.
     fn tell_failures(&self, failures: &[FailedFile]) {
         for FailedFile { file, why } in failures.iter().take(FAILURES_TOLD) {
             self.error(&format!("{}: {why}", file.display()));
@@ -212,12 +213,12 @@ impl Speech {
         }
     }
 
-    /// A text for people that stands by itself.
+    /// A text for people that stands alone.
     pub(super) fn tell(&self, text: &str) {
         complain(text);
     }
 
-    /// A line for programs, which is whole.
+    /// Prints a complete line for programs.
     pub(super) fn line(&self, line: &str) {
         write_above(line);
     }
@@ -226,7 +227,7 @@ impl Speech {
         let line = match self.log_format {
             LogFormat::Text => {
                 let word = if level == "warning" { WARNING } else { "" };
-                // A message of several lines is indented under its first.
+                // The lines of a message after the first are indented.
                 let text = format!("{NAME}{word}{}\n", printable(text).replace('\n', "\n         "));
                 let text = match terminal::width_of(&io::stderr()) {
                     Some(width) => folded_under(&text, width, NAME.len()),
@@ -251,20 +252,20 @@ impl Speech {
     }
 }
 
-/// Who speaks,
+/// The prefix of a message.
 const NAME: &str = "logmill: ";
 
-/// and what stands before something to know.
+/// The prefix of a warning.
 const WARNING: &str = "warning: ";
 
-/// Colours, for where they say more than the words: how something ended.
+/// Colours where they add to the words: how something ended.
 const GOOD: &str = "\u{1b}[1;32m";
 const WARN: &str = "\u{1b}[1;33m";
 const BAD: &str = "\u{1b}[1;31m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// A text in lines that `stream` has room for, if that is a terminal. What goes elsewhere is read by programs
-/// too, and keeps a line for each thing.
+/// A text in lines that fit `stream`, if that is a terminal. Other output is also read by programs, and keeps
+/// one line per thing.
 fn fitted(text: String, stream: &(impl AsFd + IsTerminal)) -> String {
     match terminal::width_of(stream) {
         Some(width) => folded(&text, width),
@@ -272,7 +273,7 @@ fn fitted(text: String, stream: &(impl AsFd + IsTerminal)) -> String {
     }
 }
 
-/// A report whose first word, the name of the job, has the colour of how it ended.
+/// A report whose first word, the name of the job, is coloured by how it ended.
 fn headed(text: &str, exit: Exit) -> String {
     let colour = match exit {
         Exit::Success => GOOD,
@@ -286,15 +287,15 @@ fn headed(text: &str, exit: Exit) -> String {
     }
 }
 
-/// How wide a terminal is that does not say so.
+/// The assumed width of a terminal that does not report it.
 const LINE_CHARS: usize = 80;
 
-/// Takes the line away that says how far we are.
+/// Removes the progress line.
 pub(super) fn clear_line() {
     terminal::clear(io::stderr().lock());
 }
 
-/// The same for good, as the process is about to end.
+/// The same for good, because the process is about to end.
 pub(super) fn close_line() {
     terminal::close(io::stderr().lock());
 }
@@ -303,18 +304,18 @@ fn write_above(text: &str) {
     terminal::write_above(io::stderr().lock(), text);
 }
 
-/// A result.
+/// Prints a result.
 pub(super) fn print(text: &str) -> io::Result<()> {
     write_out(printable(text).as_bytes())
 }
 
-/// A result that is used byte by byte: a record, a statement, a job file, a script. On a
-/// terminal it is only looked at.
+/// Prints a result that is used byte by byte: a record, a statement, a job file, a script. On a terminal it
+/// is only displayed, and so escaped.
 pub(super) fn print_as_is(bytes: &[u8]) -> io::Result<()> {
     if io::stdout().is_terminal() { print(&String::from_utf8_lossy(bytes)) } else { write_out(bytes) }
 }
 
-/// What is wrong with a command line that could not be read, so that the tone is not known yet.
+/// Reports an unreadable command line, when the settings of the output are not known yet.
 pub(super) fn complain(text: &str) {
     write_above(&fitted(printable(text), &io::stderr()));
 }
@@ -331,12 +332,12 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Refuses to write to stdout what a flag asks for where the report as JSON is to stand there.
+/// Refuses a flag whose output would go to stdout along with the JSON report.
 pub(super) fn refuse_two_results(flag: &str, speech: Speech) -> Result<()> {
     if speech.output != Output::Json {
         return Ok(());
     }
-    // A person who has not typed the flag would not think of the variable.
+    // A user who has not typed the flag would not think of the variable.
     let output = match std::env::var("LOGMILL_OUTPUT").as_deref() {
         Ok("json") => "LOGMILL_OUTPUT=json",
         _ => "--output json",
@@ -344,7 +345,7 @@ pub(super) fn refuse_two_results(flag: &str, speech: Speech) -> Result<()> {
     Err(Error::usage(format!("{flag} and {output} both want stdout; name a file in the place of -")))
 }
 
-/// A writer of many objects, one on each line: into a file, or to stdout.
+/// A writer for many objects, one per line: into a file, or to stdout.
 pub(super) fn json_lines(file: Option<File>) -> Box<dyn Write + Send> {
     let out: Box<dyn Write + Send> = match file {
         Some(file) => Box::new(file),
@@ -356,5 +357,5 @@ pub(super) fn json_lines(file: Option<File>) -> Box<dyn Write + Send> {
 /// Lines are written in pieces of this size.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// How wide a table may be where there is no terminal.
+/// The maximum width of a table if there is no terminal.
 const PIPED_CHARS: usize = 120;

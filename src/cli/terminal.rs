@@ -1,33 +1,33 @@
-//! The terminal that a person looks at: whether there is one, how wide it is, and the line at its bottom.
+//! The user's terminal: whether there is one, how wide it is, and the line at its bottom.
 //!
-//! That line says how far we are. Whatever else is written to stderr passes here, so that it takes the place of the
-//! line, and the line stands below it again.
+//! That line shows progress. Everything else that is written to stderr passes through here: it replaces the
+//! line, which is then drawn again below.
 
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The line, as it is drawn; nothing where there is none.
+/// The line, as drawn; empty if there is none.
 static BOTTOM: Mutex<String> = Mutex::new(String::new());
 
-/// Back to the beginning of the line, which may be folded since the window was made narrower, and all that
-/// stands there away. The cursor rests at the beginning, so what a person types (^C) wraps nothing.
+/// Returns to the beginning of the line, which may wrap if the window was made narrower since, and clears
+/// everything after it. The cursor rests at the beginning, so typed characters (^C) cause no wrapping.
 const AWAY: &str = "\r\x1b[J";
 
-/// How wide a terminal is, if there is one.
+/// The width of a terminal, if there is one.
 pub(super) fn width_of(stream: &(impl AsFd + IsTerminal)) -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(stream).filter(|_| stream.is_terminal())?;
     Some(usize::from(width.0)).filter(|width| *width > 0)
 }
 
-/// Draws the line at the bottom. It has no more characters than the terminal is wide.
+/// Draws the line at the bottom. It must not be longer than the terminal is wide.
 pub(super) fn draw(out: impl Write, line: &str) {
     let mut bottom = bottom();
     write(out, &format!("{AWAY}{line}\r"));
     line.clone_into(&mut bottom);
 }
 
-/// Takes the line away.
+/// Removes the line.
 pub(super) fn clear(out: impl Write) {
     let mut bottom = bottom();
     if !bottom.is_empty() {
@@ -36,7 +36,8 @@ pub(super) fn clear(out: impl Write) {
     }
 }
 
-/// The same for good, for a process that is about to end: who would draw it again waits for that end.
+/// The same for good, for a process that is about to end: a thread that would draw it again blocks until
+/// then.
 pub(super) fn close(out: impl Write) {
     let bottom = bottom();
     if !bottom.is_empty() {
@@ -58,7 +59,7 @@ fn bottom() -> MutexGuard<'static, String> {
     BOTTOM.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// There is no way left to say that stderr is gone.
+/// If stderr is gone, there is no way left to say so.
 fn write(mut out: impl Write, text: &str) {
     let _ = out.write_all(text.as_bytes());
 }

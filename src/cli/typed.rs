@@ -1,5 +1,5 @@
-//! What was typed, for what has to be known of a command line that cannot be read: which command it is about, and
-//! how the complaint is to be told.
+//! The raw command line, for what must be known even if it cannot be parsed: which command it is about, and
+//! how to print the complaint.
 
 use clap::error::{ContextKind, ContextValue};
 
@@ -9,7 +9,7 @@ use crate::error::secret::masked;
 use crate::printable::printable;
 use crate::report::{Bare, Exit, Head, Report as _};
 
-/// How colours were asked for. Help is printed before anything is read.
+/// The requested use of colours. Help is printed before anything is parsed.
 pub(super) fn colour() -> clap::ColorChoice {
     match flag("--color", "LOGMILL_COLOR").as_deref() {
         Some("always") => clap::ColorChoice::Always,
@@ -18,14 +18,14 @@ pub(super) fn colour() -> clap::ColorChoice {
     }
 }
 
-/// Says what is wrong with the command line. A caller who asked for one object on stdout gets one.
+/// Reports what is wrong with the command line. A caller that asked for one object on stdout gets one.
 pub(super) fn refuse(error: clap::Error) -> Exit {
     let text = shown(error).render().to_string();
     complain(&text);
     if flag("--output", "LOGMILL_OUTPUT").as_deref() == Some("json") {
         let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         let (head, error) = (Head::new(&command(), None, Exit::Usage), Some(what.trim_end().to_owned()));
-        // It may be stdout that failed, and the exit code says the same.
+        // Stdout itself may have failed, and the exit code says the same.
         let _ = print(&Bare { head, error, error_kind: Some("usage") }.json());
     }
     Exit::Usage
@@ -37,7 +37,7 @@ fn words() -> impl Iterator<Item = String> {
     words.take_while(|word| word != "--")
 }
 
-/// The value of a flag, or of the variable that stands in for it.
+/// The value of a flag, or of the variable that replaces it.
 fn flag(name: &str, variable: &str) -> Option<String> {
     let (mut words, mut found) = (words(), None);
     while let Some(word) = words.next() {
@@ -50,7 +50,7 @@ fn flag(name: &str, variable: &str) -> Option<String> {
     found.or_else(|| std::env::var(variable).ok())
 }
 
-/// The command that was meant, as far as there is one of that name.
+/// The intended command, as far as such a command exists.
 fn command() -> String {
     let (mut command, mut names) = (args::command_line(), Vec::new());
     for word in words() {
@@ -62,10 +62,9 @@ fn command() -> String {
     names.join(" ")
 }
 
-/// The complaint about a command line, which quotes what was typed: also a destination that is
-/// none, with its password, or a name with control characters. Each quotation is masked and
-/// escaped by itself: what stands around it has quotes of its own, and a complaint that is
-/// rendered has lost its escape sequences.
+/// The complaint about a command line, which quotes what was typed, possibly an invalid destination with its
+/// password, or a name with control characters. Each quotation is masked and escaped by itself: the text
+/// around it has quotes of its own, and a rendered complaint has already lost its escape sequences.
 fn shown(mut error: clap::Error) -> clap::Error {
     let shown = |text: &String| printable(&masked(text));
     let quoted: Vec<(ContextKind, ContextValue)> = error

@@ -1,4 +1,4 @@
-//! `verify`: what is in the files, held against what is in the destination.
+//! `verify`: compares the content of the files with that of the destination.
 
 use std::cell::Cell;
 
@@ -17,7 +17,7 @@ pub(super) fn verify(args: &VerifyArgs, speech: Speech, stop: &Stop) -> anyhow::
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let told = Cell::new(false);
     let job = |date| {
-        // It is read for each day, and warned of once.
+        // The job is read for each day, but its warnings are printed once.
         let of_job = if told.replace(true) { Watch::default() } else { speech.watch() };
         let overrides = Overrides {
             files: given.clone(),

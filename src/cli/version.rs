@@ -1,8 +1,8 @@
-//! What `--version` tells: with what, and from which commit, this program was built.
+//! The output of `--version`: the features and the commit that this program was built from.
 
 use std::sync::LazyLock;
 
-/// The number, and on lines of their own the rest. `-V` tells the number alone.
+/// The number, followed by the rest on lines of its own. `-V` prints only the number.
 pub(super) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let commit = option_env!("LOGMILL_COMMIT").unwrap_or("not told to this build");

@@ -1,7 +1,7 @@
-//! Those who watch a run: what is said on stderr, figures for Prometheus in a file and at an address, lineage.
+//! The watchers of a run: messages on stderr, Prometheus metrics in a file and at an address, lineage.
 //!
-//! None of them is in the way of a batch. Each has a thread of its own, takes what it needs from a copy,
-//! and what it cannot do it says once.
+//! None of them delays a batch. Each has its own thread, takes what it needs from a copy, and reports once
+//! what it cannot do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ use crate::metrics::{End, Metrics};
 use crate::report::Exit;
 use crate::trust::{publish, refuse_to_publish};
 
-/// How often a file of figures is looked after.
+/// How often the metrics file is checked for an update.
 const FILE_EVERY: Duration = Duration::from_secs(1);
 
-/// A disk that does not take the last figures for so long does not get them.
+/// If the disk does not accept the last metrics for this long, they are not written.
 const LAST_WRITE_WAIT: Duration = Duration::from_secs(2);
 
-/// A longer file is none that we left.
+/// A longer file was not written by logmill.
 const PREVIOUS_BYTES_MAX: u64 = 1 << 20;
 
 /// The watchers of a command.
@@ -41,8 +41,8 @@ pub(super) struct Watchers {
 }
 
 impl Watchers {
-    /// Starts those that were asked for, to watch a run of `job`. What cannot work at all is refused
-    /// before anything is touched.
+    /// Starts the requested watchers, for a run of `job`. A watcher that cannot work at all is refused before
+    /// anything is touched.
     pub(super) fn start(
         args: &WatchArgs,
         speech: Speech,
@@ -66,7 +66,7 @@ impl Watchers {
         Ok(Watchers { progress, metrics, file, lineage })
     }
 
-    /// Tells all of them.
+    /// Passes events to all of them.
     pub(super) fn observer(&self) -> Observer {
         let (said, metrics) = (self.progress.observer(), self.metrics.clone());
         let lineage = self.lineage.as_ref().map(Telling::teller);
@@ -77,7 +77,7 @@ impl Watchers {
         })
     }
 
-    /// The command has ended like this.
+    /// Records how the command ended.
     pub(super) fn end(self, exit: Exit) {
         if let Some(metrics) = &self.metrics {
             metrics.end(End {
@@ -96,7 +96,7 @@ impl Watchers {
     }
 }
 
-/// How a command ended, from what it gives.
+/// How a command ended, from its result.
 pub(super) fn exit_of<T>(result: &Result<T>, of: impl Fn(&T) -> Exit) -> Exit {
     match result {
         Ok(report) => of(report),
@@ -108,8 +108,8 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::usage(format!("--metrics {}: {why}; name another file", path.display()))
 }
 
-/// What an earlier command left in the file, if it did. `Err` says why the file is nobody's to write over: it
-/// holds anything else, which may be a log, a job or a database.
+/// The content that an earlier command left in the file, if it did. `Err` says why the file must not be
+/// overwritten: it holds something else, which may be a log, a job or a database.
 fn figures_at(path: &Path) -> std::result::Result<Option<String>, &'static str> {
     refuse_to_publish(path)?;
     let found = match path.metadata() {
@@ -123,21 +123,20 @@ fn figures_at(path: &Path) -> std::result::Result<Option<String>, &'static str> 
     }
 }
 
-/// Puts figures in the place of older ones. The name is looked at each time: in a run of hours something else
-/// can have taken it.
+/// Replaces older metrics. The name is checked each time: in a run of hours something else may have taken it.
 fn renew(path: &Path, text: &str) -> io::Result<()> {
     figures_at(path).map_err(io::Error::other)?;
     publish(path, text)
 }
 
-/// How every file of figures begins.
+/// The beginning of every metrics file.
 const FIRST: &str = "# HELP logmill_";
 
-/// The thread that keeps the file of figures.
+/// The thread that maintains the metrics file.
 struct MetricsFile {
-    /// Asks for the last figures.
+    /// Requests the last write.
     end: Sender<()>,
-    /// Says that they are there.
+    /// Signals that it is done.
     written: crossbeam_channel::Receiver<()>,
 }
 
@@ -170,7 +169,7 @@ impl MetricsFile {
         MetricsFile { end, written }
     }
 
-    /// Has the last figures written, which nothing waits for but the end of the command, and that not long.
+    /// Requests the last write; only the end of the command waits for it, and not for long.
     fn end(self) {
         let _ = self.end.try_send(());
         let _ = self.written.recv_timeout(LAST_WRITE_WAIT);

@@ -1,9 +1,9 @@
 //! `backfill`: one job for many days.
 //!
-//! A day is a load like any other, with its own run and its own checkpoints. What is due is found
-//! out first, with one look at the destination, so that a year that is done costs next to nothing.
-//! Days may go side by side; their claims are made in the order of the days all the same, so that
-//! ids do not depend on that.
+//! A day is a load like any other, with its own run and its own checkpoints. A single look at the destination
+//! first determines what is due, so that a completed year costs next to nothing. Days may be loaded
+//! concurrently; their claims are still made in the order of the days, so that ids do not depend on
+//! concurrency.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,18 +24,18 @@ use crate::sink::destination::Destination;
 use crate::sink::{Answer, Counts, Task, decide};
 use crate::source::{Discovered, Found};
 
-/// How a backfill goes about it.
+/// How a backfill proceeds.
 #[derive(Clone, Copy, Debug)]
 pub struct BackfillOptions {
     /// What the load of each day may do.
     pub load: LoadOptions,
     /// How many days are loaded at a time.
     pub parallel: usize,
-    /// A day that fails ends it.
+    /// The first failed day ends it.
     pub fail_fast: bool,
 }
 
-/// What is to be done: the days, in their order.
+/// What to do: the days, in order.
 #[derive(Debug)]
 pub struct BackfillPlan<'c> {
     config: &'c Config,
@@ -44,13 +44,13 @@ pub struct BackfillPlan<'c> {
     days: Vec<PlannedDay>,
 }
 
-/// A day, and what is to be done for it.
+/// A day, and what to do for it.
 #[derive(Debug)]
 struct PlannedDay {
     date: NaiveDate,
     files: Discovered,
     fate: Fate,
-    /// Dead letters of it that are open.
+    /// Its open dead letters.
     open_dead_letters: u64,
 }
 
@@ -64,7 +64,7 @@ enum Fate {
     Due(u64),
 }
 
-/// Finds out what is due. Nothing is written.
+/// Determines what is due. Writes nothing.
 pub fn plan_backfill<'c>(
     config: &'c Config,
     dates: &[NaiveDate],
@@ -78,7 +78,7 @@ pub fn plan_backfill<'c>(
     }
     let destination = destination(config, watch)?;
     let options = match options.load.rebuild {
-        // A day that is rebuilt holds the file until it is there.
+        // A day that is being rebuilt locks the file until it is complete.
         Some(_) if destination.file().is_some() => BackfillOptions { parallel: 1, ..options },
         _ => options,
     };
@@ -90,7 +90,7 @@ pub fn plan_backfill<'c>(
     Ok(BackfillPlan { config, options, destination: destination.describe(), days })
 }
 
-/// A job whose files are the same on every day would load them again for each.
+/// Refuses a job whose files are the same on every day: it would load them again for each.
 fn refuse_undated(config: &Config) -> Result<()> {
     if config.source.is_dated() {
         return Ok(());
@@ -101,7 +101,7 @@ fn refuse_undated(config: &Config) -> Result<()> {
     ))
 }
 
-/// Where the order of records decides, days cannot go side by side.
+/// Refuses concurrent days if the order of records matters.
 fn refuse_order(config: &Config, parallel: usize) -> Result<()> {
     let destination = &config.destination;
     if parallel < 2 || !destination.on_conflict.is_decided_by_order(&destination.key) {
@@ -125,7 +125,7 @@ fn plan_day(
     let open_dead_letters = status.as_ref().map_or(0, |status| status.open_dead_letters);
     let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters };
     if options.load.rebuild.is_some() && !(files.files.is_empty() && sources.is_empty()) {
-        // Whatever became of it before.
+        // Regardless of its earlier state.
         let bytes = bytes_of(&files, &settings(config, watch), watch)?;
         return Ok(planned(files, Fate::Due(bytes)));
     }
@@ -151,7 +151,7 @@ fn plan_day(
     let (asked, unreadable) = pipeline::asked(&files.files, &settings, &watch.stop)?;
     let is_done = status.is_some_and(|status| status.state == DateState::Done && status.is_settled)
         && unreadable.is_empty();
-    // Why it cannot be decided, the load will say.
+    // If this cannot be decided, the load will report why.
     let Ok(decisions) = decide(&asked, &sources) else { return Ok(planned(files, Fate::Due(0))) };
     let mut bytes = 0;
     let mut is_due = !is_done;
@@ -168,7 +168,7 @@ fn plan_day(
     Ok(planned(files, if is_due { Fate::Due(bytes) } else { Fate::Done }))
 }
 
-/// The bytes of files, compressed as they are. What cannot be read will be told by the load.
+/// The bytes of files, compressed as they are. Unreadable files are reported by the load.
 fn bytes_of(files: &Discovered, settings: &Settings, watch: &Watch) -> Result<u64> {
     let (asked, _) = pipeline::asked(&files.files, settings, &watch.stop)?;
     Ok(asked.files.iter().map(|file| bytes_to_read(&Task::whole(0), file)).sum())
@@ -226,8 +226,8 @@ impl PlannedDay {
 
 /// Loads the days that are due.
 ///
-/// A day that fails does not end it, unless that is asked for. Where not even a beginning can be
-/// made, the others are left: a destination that is down is down for all of them.
+/// A day that fails does not end it, unless that was requested. If a day cannot even begin, the others are
+/// skipped: a destination that is down is down for all of them.
 pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     let began = Instant::now();
     plan.config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
@@ -244,7 +244,7 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
         error: Mutex::new(None),
     };
     let turns = Turns::default();
-    // All turns are given out before the first is waited for, because one that no load holds is never passed on.
+    // All turns are handed out before the first wait, because a turn that no load holds is never passed on.
     let turns: Vec<Arc<Turn>> = (0..due.len()).map(|place| Arc::new(turns.turn(place))).collect();
     let turns = Mutex::new(turns.into_iter().map(Some).collect::<Vec<_>>());
     side_by_side(beside, || running.run(&due, &turns));
@@ -256,7 +256,7 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     }
     let mut rollups = LoadRollups::default();
     if error.is_none() && watch.stop.asked().is_none() {
-        // Whatever their dates: a day of files is not a day of records.
+        // All marked dates: the days of files are not the days of records.
         match rollup::of_marked(plan.config, watch) {
             Ok(done) => rollups = done,
             Err(failed) => error = Some(failed),
@@ -283,10 +283,10 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     })
 }
 
-/// What the threads of a backfill share.
+/// The shared state of a backfill's threads.
 struct Running<'a> {
     plan: &'a BackfillPlan<'a>,
-    /// How many days go side by side, and share the threads and the memory.
+    /// How many days are loaded concurrently, and share the threads and the memory.
     beside: usize,
     watch: &'a Watch,
     next: AtomicUsize,
@@ -300,7 +300,7 @@ impl Running<'_> {
     /// Takes one day after the other.
     fn run(&self, due: &[(usize, u64)], turns: &Mutex<Vec<Option<Arc<Turn>>>>) {
         let config = self.plan.config;
-        // What delivers letters connects too, and there may be room for one connection only.
+        // A delivery of letters connects too, and there may be room for only one connection.
         let place =
             if config.dead_letters.to.is_none() { destination(config, self.watch).ok() } else { None };
         loop {
@@ -328,7 +328,7 @@ impl Running<'_> {
         let (plan, watch) = (self.plan, self.watch);
         let began = Instant::now();
         let config = plan.config.on(day.date);
-        // What is claimed counts itself.
+        // Claimed bytes are counted by the claim.
         watch.stats.foresaw(bytes);
         let share = Share { of: self.beside, turn, place, rolls_up: false };
         let mut ended = day.report();
@@ -359,7 +359,7 @@ impl Running<'_> {
     }
 }
 
-/// What the load of a day did.
+/// Adds what the load of a day did.
 fn note(day: &mut BackfillDate, load: Load) {
     let exit = load.head.exit;
     let has_lost_all = load.rebuilt.is_some_and(|rebuilt| rebuilt.sources_removed > 0)

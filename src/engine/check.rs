@@ -1,4 +1,4 @@
-//! `check`: the verdict on every record, without a destination.
+//! `check`: judges every record, without a destination.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::report::Check;
 use crate::sink::judge::{Judge, Verdicts};
 use crate::source::{Discovered, Found};
 
-/// Judges the records of `files`, which are those of the job, as a load would, and writes the
-/// verdict on each where it is wanted.
+/// Judges the records of `files`, which are those of the job, as a load would, and writes the verdict on each
+/// if requested.
 pub fn check(
     config: &Config,
     files: &Discovered,
@@ -40,7 +40,7 @@ pub fn check(
     }
 }
 
-/// The input of a check that `path` is another name of, and what it is.
+/// The input of a check that `path` also names, and what it is.
 pub fn input_at(
     path: &Path,
     config: &Config,

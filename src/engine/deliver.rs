@@ -1,4 +1,4 @@
-//! `dead-letters deliver`, and the end of a load: what is due goes where `to` says.
+//! `dead-letters deliver`, and the end of a load: what is due is sent where `to` says.
 
 use super::{Watch, destination};
 use crate::config::Config;
@@ -26,8 +26,8 @@ pub fn deliver(config: &Config, watch: &Watch) -> Result<Deliver> {
     Ok(Deliver { head, undelivered: delivery.undelivered, delivery })
 }
 
-/// What a load delivers at its end, however that came. Nothing that stands in the way is an error of
-/// the load: what is due stays due.
+/// The delivery at the end of a load, however the load ended. No obstacle is an error of the load: what is
+/// due stays due.
 pub(super) fn at_end(
     config: &Config,
     destination: &dyn Destination,
@@ -35,7 +35,8 @@ pub(super) fn at_end(
     watch: &Watch,
 ) -> Option<Delivery> {
     let to = config.dead_letters.to.as_ref()?;
-    // Who is to stop stops, and who has lost the sources to another run leaves the rest to that too.
+    // A run that was stopped does not deliver, and one that lost its sources leaves the delivery to the other
+    // run too.
     if matches!(exit, Exit::Stopped(_) | Exit::Held) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Which format files are in: every candidate is tried on samples of them.
+//! Detects the format of files: every candidate is tried on samples of them.
 
 use std::path::Path;
 use std::slice;
@@ -14,27 +14,27 @@ use crate::infer::{
 use crate::source::{Found, Settings, Source};
 use crate::stop::Stop;
 
-/// So much is looked at of the start of a file, and as much of its middle and its end.
+/// How much is read of the start of a file, and also of its middle and its end.
 const LOOK_BYTES: usize = 64 << 10;
 
-/// Of more files only the first are looked at all over.
+/// Only this many files are sampled throughout.
 const SAMPLES_MAX: usize = 16;
 
 /// How many formats are named at most.
 const FORMATS_SHOWN: usize = 3;
 
-/// A format that explains as much is taken, before others that may explain more and say less.
+/// A format that explains at least this much is taken before less specific ones that may explain more.
 const ENOUGH_PERCENT: u64 = 90;
 
 /// The format of some files.
 #[derive(Debug)]
 pub(super) struct Detected {
-    /// The lines of a job that say it.
+    /// The lines of a job that specify it.
     pub(super) lines: String,
     pub(super) spec: Spec,
     /// Texts that mean null in it.
     pub(super) nulls: Vec<String>,
-    /// What was tried, with what it explains; this format first.
+    /// What was tried, with what each explains; this format first.
     pub(super) tried: Vec<(String, Explained)>,
 }
 
@@ -45,8 +45,8 @@ impl Detected {
     }
 }
 
-/// The files that have records, and the format of these. One that cannot be read is left to the
-/// load, which tells of it; one that no format reads ends it here.
+/// The files that have records, and the format of these. An unreadable file is left to the load, which
+/// reports it; a file that no format can read is an error here.
 pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detected)> {
     let (mut readable, mut samples, mut failed, mut seems) = (Vec::new(), Vec::new(), None, None);
     for file in files {
@@ -70,7 +70,7 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
     }
     let Some(looks) = seems else { return Err(failed.unwrap_or_else(|| empty(files))) };
     let detected = choose(&samples).or_else(|tried| match looks {
-        // A record that is longer than what was looked at.
+        // A record that is longer than the sample.
         Looks::Ndjson if samples.iter().all(|sample| !sample.start.contains(&b'\n')) => {
             let lines = "format = \"ndjson\"\n".to_owned();
             let (spec, nulls) = read(&lines).expect("a format of ours");
@@ -90,8 +90,8 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
     Ok((readable, detected))
 }
 
-/// What to say of files that are in several formats: a job has one, and the files of the others would be nothing but
-/// dead letters.
+/// The error for files in several formats: a job has one format, and the files of the others would become
+/// nothing but dead letters.
 fn of_several_formats(files: &[Found], samples: &[Sample]) -> Option<String> {
     let mut formats: Vec<(String, &Path)> = Vec::new();
     for (file, sample) in files.iter().zip(samples) {
@@ -116,8 +116,8 @@ fn of_several_formats(files: &[Found], samples: &[Sample]) -> Option<String> {
     ))
 }
 
-/// Refuses files of values of which some begin with a header and some do not: a record would name columns,
-/// or a header would be a record.
+/// Refuses delimited files of which some begin with a header and some do not: a record would name columns, or
+/// a header would be a record.
 fn refuse_mixed(files: &[Found], samples: &[Sample], spec: &Spec, stop: &Stop) -> Result<()> {
     let (Spec::Csv(dialect), [first, ..]) = (spec, samples) else { return Ok(()) };
     for (number, file) in files.iter().enumerate().skip(1) {
@@ -143,7 +143,7 @@ fn refuse_mixed(files: &[Found], samples: &[Sample], spec: &Spec, stop: &Stop) -
     Ok(())
 }
 
-/// What a file looks like, and pieces of it.
+/// What a file looks like, and samples of it.
 fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Sample)> {
     let (source, is_cut) = Source::preview(file, stop)?;
     let source = Arc::new(source);
@@ -170,7 +170,7 @@ struct Tried {
     explained: Explained,
 }
 
-/// The format that explains most lines, or else what was tried.
+/// The format that explains most lines, or otherwise what was tried.
 fn choose(samples: &[Sample]) -> std::result::Result<Detected, Vec<(String, Explained)>> {
     let (mut tried, best) = attempt(samples);
     let mut shares: Vec<(String, Explained)> =
@@ -187,11 +187,12 @@ fn choose(samples: &[Sample]) -> std::result::Result<Detected, Vec<(String, Expl
     Ok(within(samples, &detected).unwrap_or(detected))
 }
 
-/// Tries every format on the samples. The second is the one to take, if it explains most of them.
+/// Tries every format on the samples. The second value is the index of the one to take, if it explains most
+/// of them.
 fn attempt(samples: &[Sample]) -> (Vec<Tried>, usize) {
     let mut tried: Vec<Tried> = Vec::new();
     for candidate in samples.first().map(candidates).unwrap_or_default() {
-        // What is not built is no candidate.
+        // A format that is not compiled in is not a candidate.
         let Some((spec, nulls)) = read(&candidate.lines) else { continue };
         let format = format::of::<String>(&spec, &[], Extras::Gathered);
         let explained = explain(&candidate, &format, samples, record_bytes_max());
@@ -210,8 +211,8 @@ fn attempt(samples: &[Sample]) -> (Vec<Tried>, usize) {
     (tried, best)
 }
 
-/// The format of what is within the lines of a container, if they are such lines and one explains
-/// nearly all; text would take all.
+/// The format within the lines of a container, if they are such lines and one format explains nearly all;
+/// text would accept everything.
 fn within(samples: &[Sample], detected: &Detected) -> Option<Detected> {
     let Spec::Contained { runtime, .. } = detected.spec else { return None };
     let text = format::of(&detected.spec, &[vec!["message"]], Extras::Ignored);
@@ -223,19 +224,19 @@ fn within(samples: &[Sample], detected: &Detected) -> Option<Detected> {
         return None;
     }
     let Candidate { name, lines, .. } = best.candidate.within(runtime.name());
-    // Not every format can stand there.
+    // Not every format is allowed there.
     let (spec, nulls) = read(&lines)?;
     let mut tried = detected.tried.clone();
     tried.first_mut()?.0 = name;
     Some(Detected { lines, spec, nulls, tried })
 }
 
-/// A longer record is not looked at.
+/// A longer record is not examined.
 fn record_bytes_max() -> usize {
     Settings::default().record_bytes_max
 }
 
-/// What these lines of a job say, if they can be read.
+/// The meaning of these lines of a job, if they can be read.
 fn read(lines: &str) -> Option<(Spec, Vec<String>)> {
     let job = format!(
         "name = \"x\"\n[source]\n{lines}[record.fields]\nx = \"text\"\n[destination]\ntable = \"x\"\n"

@@ -1,4 +1,4 @@
-//! `dead-letters export`: letters into a file, to be looked at and mended.
+//! `dead-letters export`: writes letters to a file, to be examined and mended.
 
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
@@ -18,18 +18,17 @@ use crate::report::{Exit, Export, Head};
 use crate::sink::history::{DeadLetter, Filter, Line};
 use crate::trust::Draft;
 
-/// Where letters go, and in which form.
+/// The target of an export, and the form of the letters.
 pub enum ExportTo<'a> {
-    /// Into a file, an object for each.
+    /// A file with one object per letter.
     Objects(&'a Path),
-    /// Into a file, each on a line as it is, and its id on the same line of a file beside.
+    /// A file with each record on a line of its own, and a second file with the ids on the same lines.
     Records(&'a Path),
-    /// To a reader, an object for each.
+    /// A reader, with one object per letter.
     Reader(&'a mut dyn Write),
 }
 
-/// A letter as it is exported. The bytes are those that a replay would try: mended ones, where there
-/// are some.
+/// A letter as it is exported. The bytes are those that a replay would try: mended ones, if there are any.
 #[derive(Serialize)]
 struct Exported<'a> {
     id: i64,
@@ -48,14 +47,14 @@ struct Exported<'a> {
     raw_base64: Option<String>,
 }
 
-/// How many letters were exported, and of how many the record was too long to be kept.
+/// How many letters were exported, and how many of their records were too long to be kept.
 #[derive(Default)]
 struct Tally {
     exported: u64,
     not_kept: u64,
 }
 
-/// Writes the job's dead letters that pass the filter to where they are wanted.
+/// Writes the job's dead letters that match the filter to the target.
 pub fn export(config: &Config, filter: Filter, to: ExportTo<'_>, watch: &Watch) -> Result<Export> {
     let filter = Filter { job: config.name.clone(), has_raw: true, ..filter };
     refuse_unknown(config, &filter.ids, watch)?;
@@ -69,7 +68,7 @@ pub fn export(config: &Config, filter: Filter, to: ExportTo<'_>, watch: &Watch) 
     Ok(Export { head, file, exported: tally.exported, not_kept: tally.not_kept })
 }
 
-/// The letters that are meant.
+/// The selected letters.
 struct Letters<'a> {
     config: &'a Config,
     filter: Filter,

@@ -1,4 +1,4 @@
-//! The files of a job, or those that were given in their place.
+//! The files of a job, or those given in their place.
 
 use std::path::PathBuf;
 use std::slice;
@@ -14,13 +14,13 @@ use crate::pipeline::{self, Settings};
 use crate::sink::{Answer, Rebuild};
 use crate::source::{Discovered, Found, LETTERS, Pattern, Places, Reach, discover};
 
-/// The files of which none need be there.
+/// The files, of which none need exist.
 pub fn files_or_none(config: &Config, watch: &Watch) -> Result<Discovered> {
     found(config, &config.patterns()?, &watch.reach(config))
 }
 
-/// The files that patterns stand for. What the job delivers itself is refused: it would load its dead
-/// letters, and those of these.
+/// The files that patterns match. Refuses files that the job itself delivers: it would load its dead letters,
+/// and the dead letters of these.
 fn found(config: &Config, patterns: &[Pattern], reach: &Reach) -> Result<Discovered> {
     let found = discover(patterns, &config.source.selection, reach)?;
     let Some(Address::Folder(to)) = &config.dead_letters.to else { return Ok(found) };
@@ -37,8 +37,8 @@ fn found(config: &Config, patterns: &[Pattern], reach: &Reach) -> Result<Discove
     }
 }
 
-/// The files, in the order in which they are loaded. That there are none is an error, unless their
-/// names are those of a day: it may have none.
+/// The files, in the order in which they are loaded. Finding none is an error, unless their names depend on a
+/// day: a day may have none.
 pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
     let reach = &watch.reach(config);
     let patterns = config.patterns()?;
@@ -64,8 +64,8 @@ pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
     Ok(found)
 }
 
-/// The files of a rebuild. Where sources may go without theirs, none need be there, if the job has loaded any:
-/// a job that has not has more likely a mistake in its names.
+/// The files of a rebuild. If sources without files may be removed, no file need exist, provided that the job
+/// has loaded any: for a job that has not, a mistake in its names is more likely.
 pub fn files_to_rebuild(config: &Config, rebuild: Rebuild, watch: &Watch) -> Result<Discovered> {
     let may_go = rebuild.is_whole && rebuild.allow_missing && has_loaded(config, watch)?;
     match files(config, watch) {
@@ -99,17 +99,17 @@ fn warn_of_idle(found: &Discovered, watch: &Watch) {
     }
 }
 
-/// Takes down which objects the destination remembers as loaded: of these, not even the beginning is read.
-/// What cannot be told now will be, when they are claimed.
+/// Marks the objects that the destination remembers as loaded: of these, not even the beginning is read.
+/// Anything that cannot be determined now is determined when they are claimed.
 pub(super) fn note_finished(files: &mut [Found], config: &Config, watch: &Watch) {
     if files.iter().all(|file| file.container().is_none()) {
         return;
     }
-    // What it has to say, it says when it is opened.
+    // The load itself reports what there is to report.
     let quiet = Watch { stop: watch.stop.clone(), ..Watch::default() };
     let mut objects: Vec<Found> = files.iter().filter(|file| file.container().is_some()).cloned().collect();
     objects.iter_mut().for_each(Found::set_finished);
-    // By other rules they are finished all the same.
+    // They are finished under other rules too.
     let settings = Settings { accept_new_rules: true, ..settings(config, &quiet) };
     let answers = pipeline::asked(&objects, &settings, &quiet.stop)
         .and_then(|(asked, _)| Ok(destination(config, &quiet)?.forecast(&asked)?.answers));
@@ -122,16 +122,16 @@ pub(super) fn note_finished(files: &mut [Found], config: &Config, watch: &Watch)
     }
 }
 
-/// What the summary says of names of a day that stand for no file.
+/// The notices of the summary about names of a day that match no file.
 pub(super) fn notices_of_absent(names: &[PathBuf]) -> impl Iterator<Item = (PathBuf, String)> {
     names.iter().map(|name| (name.clone(), "there is no such file for this day".to_owned()))
 }
 
-/// Why a link is passed over.
+/// Why a link is skipped.
 pub(super) const LINK_OF_ANOTHER: &str =
     "a link of another user, which is not followed; name it to load what it leads to";
 
-/// What the summary says of links that were passed over, all at once: there can be many.
+/// The notice of the summary about skipped links, in one: there can be many.
 pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
     let (first, more) = links.split_first()?;
     let more = match more.len() {
@@ -141,7 +141,7 @@ pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
     Some((first.clone(), format!("{LINK_OF_ANOTHER}{more}")))
 }
 
-/// What to say of names that stand for no file at all.
+/// The error for names that match no file at all.
 pub(super) fn nothing_found(names: &[PathBuf], found: &Discovered) -> Error {
     ErrorKind::NoFiles {
         names: names.to_vec(),

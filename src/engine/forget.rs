@@ -1,7 +1,7 @@
-//! `forget`: sources out of the memory of a job, so that they are loaded again.
+//! `forget`: removes sources from a job's memory, so that they are loaded again.
 //!
-//! The rows stay, unless they are to go too. What it means for the next load that they stay depends
-//! on the key, so it is said.
+//! The rows stay, unless they are to be deleted too. What remaining rows mean for the next load depends on
+//! the key, and is reported.
 
 use std::path::PathBuf;
 
@@ -17,28 +17,28 @@ use crate::sink::history::SourceStatus;
 use crate::sink::statement::{delete_rows, delete_some};
 use crate::sink::{Destination, Key};
 
-/// Which sources are meant.
+/// Which sources are selected.
 #[derive(Clone, Debug, Default)]
 pub struct Meant {
     /// Those of these files, which may be gone.
     pub files: Vec<PathBuf>,
-    /// Of these, only those of this day.
+    /// Only those of this day.
     pub date: Option<NaiveDate>,
     /// Those with these ids.
     pub ids: Vec<i32>,
 }
 
-/// What is to be done with them.
+/// What to do with them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForgetOptions {
-    /// Nothing: it is only said what would be.
+    /// Nothing; only reports what would be done.
     pub is_rehearsal: bool,
     /// Their rows are deleted too.
     pub deletes_rows: bool,
 }
 
-/// Forgets sources, or says only which would be. `consent` is shown what is about to be done, and
-/// can say no.
+/// Forgets sources, or only reports which it would forget. `consent` receives what is about to be done, and
+/// can refuse.
 pub fn forget(
     config: &Config,
     meant: &Meant,
@@ -73,8 +73,8 @@ pub fn forget(
 }
 
 impl Meant {
-    /// The sources that are meant. A name that means none, or sources of several days, is more
-    /// likely a mistake than a wish.
+    /// The selected sources. A name that matches none, or sources of several days, is more likely a mistake
+    /// than intended.
     fn among<'a>(&self, sources: &'a [SourceStatus], job: &str) -> Result<Vec<&'a SourceStatus>> {
         let (mut meant, unknown) = selected(&self.files, sources)?;
         if let Some(file) = unknown.first() {
@@ -102,7 +102,7 @@ impl Meant {
     }
 }
 
-/// What becomes of rows that are there when their sources are loaded again.
+/// What happens to existing rows when their sources are loaded again.
 fn rows(
     config: &Config,
     destination: &dyn Destination,

@@ -1,4 +1,4 @@
-//! The days that a job has files of.
+//! The days for which a job has files.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::source::discover;
 
-/// The days that the names of files tell, in their order.
+/// The days in the names of files, in order.
 pub fn found_dates(config: &Config, watch: &Watch) -> Result<Vec<NaiveDate>> {
     let patterns = config.source.of_any_day().map_err(|text| {
         Error::usage(format!(

@@ -1,6 +1,6 @@
-//! A job whose fields are those of a JSON Schema, for a person to edit.
+//! A job with the fields of a JSON Schema, for a person to edit.
 //!
-//! Beside each field stands what the schema does not say of it, or says and is not enforced.
+//! Beside each field is a remark on what the schema does not express, or expresses without being enforced.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::report::{self, InferredField};
 use crate::schema::{Fault, Field, Imported, Owned, Value, unsaid};
 use crate::sink;
 
-/// A JSON Schema that no job was written for, and where one would be.
+/// A JSON Schema without a job, and where its job would be.
 #[derive(Debug)]
 pub struct UnwrittenSchema {
-    /// Where the file of the job would be.
+    /// The path of the job file.
     pub path: PathBuf,
-    /// What the job would be called.
+    /// The name of the job.
     pub name: String,
     schema: PathBuf,
 }
@@ -33,7 +33,7 @@ impl UnwrittenSchema {
         Ok(UnwrittenSchema { path, name, schema: schema.to_owned() })
     }
 
-    /// The job, with all that the schema says of its fields.
+    /// The job, with everything that the schema says about its fields.
     pub fn infer(&self, overrides: &Overrides) -> Result<Inferred> {
         let Imported { schema, weaker, .. } = config::import_schema(&self.schema)?;
         let fields: Vec<Proposed> = schema.fields.into_iter().map(|field| proposed(field, &weaker)).collect();
@@ -78,7 +78,7 @@ fn told(Proposed { field, note, .. }: &Proposed) -> InferredField {
     }
 }
 
-/// A field as a job can have it, with what there is to know.
+/// A field in the form that a job can express, with remarks.
 fn proposed(field: Field, weaker: &[Fault]) -> Proposed {
     let mut notes = Vec::new();
     let place = format!("#/properties/{}", field.name.replace('~', "~0").replace('/', "~1"));
@@ -86,7 +86,7 @@ fn proposed(field: Field, weaker: &[Fault]) -> Proposed {
     notes.extend(weaker.iter().filter(is_here).map(|fault| fault.message.clone()));
     notes.extend(unsaid(&field.kind).map(ToOwned::to_owned));
     let field = match &field.default {
-        // TOML has no null: what need not be there is null without a word.
+        // TOML has no null: a field that may be absent is implicitly null.
         Some(default) if *default == Owned::Plain(Value::Null) => Field { default: None, ..field },
         Some(default) if !config::can_write(&field.kind, default) => {
             notes.push("its default holds a null, which TOML has no word for: it is left out".to_owned());

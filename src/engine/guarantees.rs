@@ -1,6 +1,6 @@
-//! What a job promises: narrowly, for its sources, its key and its destination.
+//! What a job promises: precisely, for its sources, its key and its destination.
 //!
-//! The same as the page of the manual about guarantees, cut down to the job at hand.
+//! The content of the manual's page about guarantees, reduced to this job.
 
 use crate::config::Config;
 use crate::report::Guarantee;
@@ -14,11 +14,11 @@ pub(super) struct Kinds {
     pub(super) plain: bool,
     pub(super) archive: bool,
     pub(super) stream: bool,
-    /// What lies in a bucket, archive or not.
+    /// An object in a bucket, archive or not.
     pub(super) object: bool,
 }
 
-/// What holds, in the order in which it is asked: a subject, and what is true of it.
+/// The guarantees in the order of a reader's questions: each a subject, and what holds for it.
 pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<Guarantee> {
     let (key, is_bucket) = (&config.destination.key, is_bucket(config.destination.url.reveal()));
     let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
@@ -61,7 +61,7 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
     lines.into_iter().map(|(what, holds)| Guarantee { what, holds }).collect()
 }
 
-/// What holds of a bucket, in which no row is ever looked up or changed.
+/// What holds for a bucket, in which no row is ever looked up or changed.
 const OF_BUCKET: [(&str, &str); 3] = [
     (
         "--rebuild",

@@ -1,4 +1,4 @@
-//! `infer`: files that no job was written for, to a job and a report on it.
+//! `infer`: turns files without a job into a job and a report on it.
 
 use std::path::{Path, PathBuf};
 
@@ -21,19 +21,19 @@ use crate::sink;
 use crate::source::{Found, Pattern, Reach, STDIN, Selection, Settings, discover, is_in_bucket};
 use crate::stop::Stop;
 
-/// So much is read at most, of all files together. It takes a second or two, and what is
-/// beyond it can still not be lost: see `extra` below.
+/// The maximum number of bytes read, of all files together. It takes a second or two, and members that first
+/// appear beyond it are not lost: see `extra` below.
 const BYTES_MAX: u64 = 256 << 20;
 
-/// More names than this are a list, and no job: a person would write a pattern instead.
+/// More names than this are a list, not a job: a person would write a pattern instead.
 const NAMES_MAX: usize = 100;
 
-/// Files that no job was written for, and where one would be.
+/// Files without a job, and where their job would be.
 #[derive(Debug)]
 pub struct Unwritten {
-    /// Where the file of the job would be.
+    /// The path of the job file.
     pub path: PathBuf,
-    /// What the job would be called.
+    /// The name of the job.
     pub name: String,
     names: Vec<PathBuf>,
     files: Vec<Found>,
@@ -57,7 +57,7 @@ impl Unwritten {
         let patterns: Vec<Pattern> = names.iter().map(|name| Pattern::new(name, Path::new(""))).collect();
         let found = discover(&patterns, &Selection::default(), &Reach::default())?;
         let files = &found.files;
-        // The standard input is looked at and then read; of another stream a look takes something away.
+        // The standard input can be previewed and then read; reading another stream consumes it.
         if let Some(stream) =
             files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)])
         {
@@ -69,7 +69,7 @@ impl Unwritten {
         let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
         let name = match names {
             [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),
-            // All that is in a directory is called like the directory.
+            // A job over a whole directory has the directory's name.
             [directory] if directory.is_dir() => {
                 std::fs::canonicalize(directory).ok().and_then(|path| job_name_of_directory(&path))
             }
@@ -127,8 +127,8 @@ impl Unwritten {
             fields: &proposed(&proposal.fields),
             offered: &proposed(&proposal.members),
             keys: &proposal.unique[..proposal.unique.len().min(KEYS_MAX)],
-            // A key that comes later, or behind what was read, goes into a column of its own
-            // with all others of its kind: nothing is passed over unseen.
+            // A key that appears later, or beyond what was read, goes into a separate column with all others
+            // like it: nothing is silently dropped.
             extra: Extra::Keep,
             url,
             table: &table,
@@ -137,8 +137,8 @@ impl Unwritten {
         Ok(Inferred { text, report: report(&proposal, detected, &files, &surveyed, warnings) })
     }
 
-    /// The names as they lead to the files from a job at `path`. Those in a job start at its
-    /// folder, those that were given where we are.
+    /// The names as paths from a job at `path`. Names in a job start at its folder, given names at the
+    /// current directory.
     fn names_from(&self, path: &Path) -> Result<Vec<PathBuf>> {
         let is_here = path.parent().is_none_or(|folder| ["", "."].map(Path::new).contains(&folder));
         if is_here {
@@ -154,7 +154,7 @@ impl Unwritten {
     }
 }
 
-/// The fields to be asked for: some formats make fields of others only for those who ask.
+/// The fields to ask for: some formats produce certain fields only when asked.
 fn paths(spec: &Spec) -> Vec<Vec<String>> {
     let usual = spec.usual_fields().into_iter().map(|field| field.name.to_owned());
     let made = matches!(spec, Spec::W3c).then(|| "timestamp".to_owned());
@@ -173,7 +173,7 @@ fn proposed(fields: &[infer::Inferred]) -> Vec<Proposed> {
     proposed.collect()
 }
 
-/// What only a person can decide on.
+/// What only a person can decide.
 fn asked(proposal: &Proposal, listed: &[String]) -> Vec<(String, String)> {
     let mut asked = Vec::new();
     if let [(text, date)] = listed.iter().filter_map(|name| dated(name)).collect::<Vec<_>>().as_slice() {
@@ -229,7 +229,7 @@ fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)
     }
 }
 
-/// What there is to know besides the fields.
+/// The warnings beyond the fields.
 fn warnings(
     proposal: &Proposal,
     detected: &Detected,
@@ -302,7 +302,7 @@ fn warnings(
     warnings
 }
 
-/// What was inferred, to be told.
+/// The report on what was inferred.
 fn report(
     proposal: &Proposal,
     detected: Detected,

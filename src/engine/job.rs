@@ -1,4 +1,4 @@
-//! The job of a command: the one that is named, the one that stands beside, or a new one.
+//! The job of a command: the named one, the one found beside the files, or a new one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,21 +13,20 @@ use crate::failpoint;
 use crate::infer::is_same_log;
 use crate::trust::{open_found, others_may_read};
 
-/// A job, and where it came from.
+/// A job, and its origin.
 #[derive(Debug)]
 pub struct Job {
     /// What is to be done.
     pub config: Config,
     /// Its file, or where its file would be.
     pub path: PathBuf,
-    /// Whether it was not named, but found or inferred.
+    /// Whether it was found or inferred rather than named.
     pub is_found: bool,
-    /// What it was inferred from, if it was just now. There is no file of it then.
+    /// What it was inferred from, if it was just inferred. Then it has no file.
     pub inferred: Option<Inferred>,
 }
 
-/// The job that is named; else the one that is called after the files; else what can be
-/// inferred from them.
+/// The named job; otherwise the job with the name of the files; otherwise a job inferred from them.
 pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) -> Result<Job> {
     if let Some(path) = named {
         let config = read_job(path, overrides, watch)?;
@@ -56,16 +55,15 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
 }
 
-/// What the job in a file is called, as far as that can be read, for who is told that something failed.
+/// The name of the job in a file, as far as it can be read, for the report on a failure.
 pub fn job_name(path: &Path) -> Option<String> {
     let text = path.is_file().then(|| fs::read_to_string(path).ok()).flatten()?;
     let job: toml::Table = text.parse().ok()?;
     Some(job.get("name")?.as_str()?.to_owned())
 }
 
-/// Refuses a job that was only found for files of another folder, or for another log: names repeat from
-/// folder to folder, and what is in the one is not what is in the other; and `app.log` and `app.ndjson`
-/// have one name for their jobs.
+/// Refuses a merely found job for files in another folder, or for another log: names repeat from folder to
+/// folder with different content; and `app.log` and `app.ndjson` give their jobs the same name.
 fn refuse_stranger(config: &Config, job: &Path, names: &[PathBuf]) -> Result<()> {
     let named = config.source.named_files();
     let stranger = names.iter().find_map(|name| {
@@ -89,14 +87,14 @@ fn refuse_stranger(config: &Config, job: &Path, names: &[PathBuf]) -> Result<()>
     )))
 }
 
-/// Its destination is as little named as the job is, unless it was said apart.
+/// Marks its destination as found too, unless that was given separately.
 fn note_found(config: &mut Config, overrides: &Overrides) {
     if overrides.into.is_none() {
         config.destination.url = config.destination.url.clone().found();
     }
 }
 
-/// Reads a job that was named.
+/// Reads a named job.
 pub fn read_job(path: &Path, overrides: &Overrides, watch: &Watch) -> Result<Config> {
     let config = Config::load(path, overrides)?;
     warn_of_password(&config, path, watch);
@@ -116,8 +114,8 @@ fn warn_of_password(config: &Config, path: &Path, watch: &Watch) {
     }
 }
 
-/// Refuses a database that was not named and that another user may have put there, before anything
-/// is written. It is looked at again once it is open.
+/// Refuses a database that was not named and that another user may have placed there, before anything is
+/// written. It is checked again once it is open.
 pub fn refuse_found_database(config: &Config) -> Result<()> {
     let destination = destination(config, &Watch::default())?;
     let Some(path) = destination.file().filter(|_| config.destination.url.is_found()) else { return Ok(()) };
@@ -127,10 +125,9 @@ pub fn refuse_found_database(config: &Config) -> Result<()> {
     }
 }
 
-/// Writes a job file, whole or not at all, unless one is there: half a job would be found by the
-/// next run.
+/// Writes a job file, completely or not at all, unless one exists: the next run would find half a job.
 pub fn write_job(path: &Path, text: &str) -> Result<()> {
-    // The name is neither that of a job nor of a log, and it is on the same file system.
+    // The draft's name is neither that of a job nor of a log, and it is on the same file system.
     let draft = path.with_file_name(format!(".logmill-{}.tmp", std::process::id()));
     let written = write_draft(&draft, text).and_then(|()| give_name(&draft, path));
     let _ = fs::remove_file(&draft);
@@ -141,7 +138,7 @@ pub fn write_job(path: &Path, text: &str) -> Result<()> {
 }
 
 fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
-    // Of a run that was killed.
+    // Left behind by a killed run.
     let _ = fs::remove_file(draft);
     let mut file = File::create_new(draft)?;
     let (one_half, other_half) = text.as_bytes().split_at(text.len() / 2);
@@ -153,7 +150,7 @@ fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives the file its name, if that is free. (A rename would take it.)
+/// Gives the file its name, if that is free. (A rename would replace an existing file.)
 fn give_name(draft: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(draft, path) {
         // Some file systems have no links.

@@ -12,9 +12,8 @@ use crate::sink::history::Filter;
 /// How many letters are in memory at a time.
 const PIECE: usize = 1_000;
 
-/// The job's dead letters that pass the filter, without their records; all of them, or up to a
-/// limit. There can be more than memory has room for, so `take` is given some at a time and takes
-/// them out.
+/// The job's dead letters that match the filter, without their records; all of them, or up to a limit. There
+/// can be more than fit into memory, so `take` receives them in pieces and removes them.
 pub fn dead_letters(
     config: &Config,
     filter: Filter,
@@ -37,12 +36,12 @@ pub fn dead_letters(
         if letters.dead_letters.len() == PIECE { take(&mut letters) } else { ControlFlow::Continue(()) }
     })?;
     letters.rank();
-    // After this there is nothing to break off.
+    // After this there is nothing left to break off.
     let _ = take(&mut letters);
     Ok(letters)
 }
 
-/// Refuses ids that no dead letter of the job has: a person who types one means one.
+/// Refuses ids that no dead letter of the job has: a person who types an id means a letter.
 pub(super) fn refuse_unknown(config: &Config, ids: &[i64], watch: &Watch) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
@@ -63,7 +62,7 @@ fn no_letter(config: &Config, id: i64) -> Error {
     ErrorKind::from(Unclear::NoLetter { job: config.name.clone(), id }).into()
 }
 
-/// One of them, with its record.
+/// One dead letter, with its record.
 pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<ShownLetter> {
     let filter = Filter { job: config.name.clone(), ids: vec![id], has_raw: true, ..Filter::default() };
     let mut found = None;
@@ -75,7 +74,7 @@ pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<ShownLette
     Ok(ShownLetter::new(Head::new("dead-letters show", Some(&config.name), Exit::Success), letter))
 }
 
-/// Discards the job's open dead letters that pass the filter.
+/// Discards the job's open dead letters that match the filter.
 pub fn discard(config: &Config, filter: Filter, note: Option<&str>, watch: &Watch) -> Result<Discard> {
     let filter = Filter { job: config.name.clone(), ..filter };
     refuse_unknown(config, &filter.ids, watch)?;

@@ -1,4 +1,4 @@
-//! Lists of names of files, as other programs write them.
+//! Lists of file names, as written by other programs.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// A longer list is not read: all its names are in memory at once.
 const LIST_BYTES_MAX: u64 = 64 << 20;
 
-/// The names of files that a list holds, which can be any bytes but their separator: a NUL, if
-/// `is_null`, or a newline. `-` is the standard input.
+/// The file names in a list, which can contain any bytes but their separator: a NUL, if `is_null`, or a
+/// newline. `-` is the standard input.
 pub fn listed(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
     let failed = |cause| match path.as_os_str() == "-" {
         true => Error::usage(format!("cannot read the names of files from stdin: {cause}")),
@@ -32,7 +32,7 @@ pub fn listed(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
             path.display()
         )));
     }
-    // No name of a file has a NUL in it.
+    // No file name contains a NUL.
     let is_null = is_null || memchr::memchr(0, &bytes).is_some();
     Ok(names(bytes, is_null))
 }
@@ -40,7 +40,7 @@ pub fn listed(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
 fn names(bytes: Vec<u8>, is_null: bool) -> Vec<PathBuf> {
     let separator = if is_null { 0 } else { b'\n' };
     let names = bytes.split(|&byte| byte == separator).map(|name| match name {
-        // A list that was written elsewhere.
+        // The list may have been written on another system.
         [rest @ .., b'\r'] if !is_null => rest,
         name => name,
     });

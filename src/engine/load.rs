@@ -20,27 +20,27 @@ use crate::sink::{HOLDER_WAIT, Rebuild};
 use crate::source::Discovered;
 use crate::split::Split;
 
-/// What a load may do that its job does not say.
+/// What a load may do beyond its job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions {
-    /// Open dead letters are no reason to end otherwise than well.
+    /// Open dead letters do not affect the exit code.
     pub allow_rejects: bool,
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
-    /// Go on with sources that were begun under other rules.
+    /// Resume sources that were begun under other rules.
     pub accept_new_rules: bool,
-    /// End the run that holds a source, rather than leave.
+    /// End the run that holds a source instead of leaving.
     pub take_over: bool,
-    /// Load what is known anew, in the place of its rows.
+    /// Reload known sources in place of their rows.
     pub rebuild: Option<Rebuild>,
-    /// Load this split alone.
+    /// Load only this split.
     pub split: Option<Split>,
-    /// Wait so long for a run that holds a source, if that is said.
+    /// How long to wait for a run that holds a source, if given.
     pub wait: Option<Duration>,
 }
 
 impl LoadOptions {
-    /// How long a run that holds a source is waited for. One split is waited for as long as it takes.
+    /// How long to wait for a run that holds a source. A single split is waited for as long as it takes.
     fn wait(&self) -> Option<Duration> {
         self.wait.or(match self.split {
             Some(_) => None,
@@ -51,23 +51,23 @@ impl LoadOptions {
 
 /// Loads what is new in `files`, which are those of the job.
 ///
-/// The report also tells of a run that a signal ended early, where single files failed, or that
-/// could not go on: what was committed until then is whole, and a second load goes on from there.
-/// `Err` is that nothing was begun.
+/// The report also covers a run that a signal ended early, in which single files failed, or that could not
+/// continue: what was committed until then is complete, and a second load resumes from there. `Err` means
+/// that nothing was begun.
 pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &Watch) -> Result<Load> {
     config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
     load_beside(config, files, options, Share::default(), watch)
 }
 
-/// What a load has where others go beside it.
+/// The share of one load among concurrent ones.
 pub(super) struct Share<'a> {
-    /// How many of them there are at a time, with it: they share threads and memory.
+    /// How many loads run at a time, this one included: they share threads and memory.
     pub(super) of: usize,
     /// When it may claim.
     pub(super) turn: Option<Arc<Turn>>,
-    /// Where those before it have gone.
+    /// The destination used by earlier loads.
     pub(super) place: Option<&'a dyn Destination>,
-    /// Whether it computes the metrics of the dates that are marked, or another load does at the end.
+    /// Whether it computes the metrics of the marked dates, or another load does so at the end.
     pub(super) rolls_up: bool,
 }
 
@@ -77,7 +77,7 @@ impl Default for Share<'_> {
     }
 }
 
-/// The same where others go beside it.
+/// The same beside concurrent loads.
 pub(super) fn load_beside(
     config: &Config,
     files: &Discovered,
@@ -85,7 +85,7 @@ pub(super) fn load_beside(
     share: Share<'_>,
     watch: &Watch,
 ) -> Result<Load> {
-    // Of a backfill, each day is a run.
+    // In a backfill, each day is a run.
     let watch = &Watch { observer: watch.observer.of_run(), ..watch.clone() };
     let all = settings(config, watch);
     let settings = Settings {
@@ -136,7 +136,7 @@ pub(super) fn load_beside(
     ended.outcome.notices.extend(notices_of_absent(&files.absent));
     let run = sink.run_id();
     watch.observer.tell(&ended_event(run, &ended));
-    // A role may have room for one connection.
+    // A role may have room for only one connection.
     drop(sink);
     let delivery = deliver::at_end(config, &*destination, ended.exit, watch);
     let query = Some(first_rows(&*destination, &config.record.schema));
@@ -155,7 +155,7 @@ pub(super) fn load_beside(
     Ok(Load { failure: ended.failure, ..load })
 }
 
-/// What is told of a run that has ended.
+/// The event of a run that has ended.
 fn ended_event(run: Option<i64>, ended: &Ended) -> Event {
     let Ended { outcome, exit, error, .. } = ended;
     Event::RunEnded {
@@ -172,10 +172,10 @@ fn ended_event(run: Option<i64>, ended: &Ended) -> Event {
     }
 }
 
-/// The command of a run that loads anew.
+/// The command of a run that reloads.
 const REBUILD: &str = "load --rebuild";
 
-/// The destination of a job, for a rebuild. One of a job whose rows cannot be told from others is refused.
+/// The destination of a job, for a rebuild. Refuses a job whose rows cannot be distinguished from others.
 pub(super) fn to_be_rebuilt(
     config: &Config,
     rebuild: Rebuild,

@@ -1,7 +1,7 @@
-//! Mended bytes: what a person has made of exported letters.
+//! Mended bytes: exported letters after a person has edited them.
 //!
-//! Objects as `dead-letters export` writes them, one on a line and in any order; or, where a file of
-//! ids stands beside, one record on each line. Only the places of the bytes are kept in memory.
+//! Objects as `dead-letters export` writes them, one per line and in any order; or, with a second file of
+//! ids, one record per line. Only the places of the bytes are kept in memory.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ pub(super) struct MendedFile {
     path: PathBuf,
     file: File,
     is_raw: bool,
-    /// The line of each, by its id.
+    /// The line of each letter, by id.
     lines: HashMap<i64, Line>,
 }
 
@@ -38,7 +38,7 @@ struct Line {
     length: usize,
 }
 
-/// What is read of an object; the rest is for people.
+/// The parts of an object that are read; the rest is for people.
 #[derive(Deserialize)]
 struct Object {
     id: i64,
@@ -46,14 +46,14 @@ struct Object {
     raw_base64: Option<String>,
 }
 
-/// A letter as its object has it. One that was too long to be kept has no bytes, and is tried as its
-/// source has it.
+/// A letter, from its object. One that was too long to be kept has no bytes, and is tried with those of its
+/// source.
 struct Letter {
     id: i64,
     bytes: Option<Vec<u8>>,
 }
 
-/// The file of ids that stands beside a file of records.
+/// The file of ids that belongs to a file of records.
 pub(super) fn ids_beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".ids");
@@ -61,7 +61,8 @@ pub(super) fn ids_beside(path: &Path) -> PathBuf {
 }
 
 impl MendedFile {
-    /// Reads where everything stands. What cannot be read is told with its line, and nothing is done.
+    /// Reads the places of all letters. A line that cannot be read is reported with its number, and nothing
+    /// is done.
     pub(super) fn open(path: &Path) -> Result<MendedFile> {
         let file = File::open(path).map_err(|cause| Error::file("read", path, cause))?;
         let beside = ids_beside(path);
@@ -83,7 +84,7 @@ impl MendedFile {
             let id = match is_raw {
                 true => ids.get(number - 1).copied(),
                 false if line.trim_ascii().is_empty() => None,
-                // Its bytes are looked at too, before anything is done.
+                // The bytes are checked too, before anything is done.
                 false => Some(letter(path, number, &line)?.id),
             };
             if let Some(id) = id
@@ -109,7 +110,7 @@ impl MendedFile {
         Ok(mended)
     }
 
-    /// The ids of its letters; of these only, if there are any, and all of them must be there.
+    /// The ids of its letters; if `ids` are given, only these, all of which must exist.
     pub(super) fn among(&self, ids: &[i64]) -> Result<Vec<i64>> {
         if let Some(id) = ids.iter().find(|id| !self.lines.contains_key(id)) {
             let path = self.path.display();
@@ -122,7 +123,7 @@ impl MendedFile {
     }
 }
 
-/// Reads the line of this number.
+/// Reads the line with this number.
 fn letter(path: &Path, number: usize, line: &[u8]) -> Result<Letter> {
     let refused = |why: String| Error::usage(format!("{}:{number}: {why}", path.display()));
     let Object { id, raw, raw_base64 } = serde_json::from_slice(line).map_err(|error| {

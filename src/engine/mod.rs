@@ -1,8 +1,8 @@
 //! The engine: a job in, a report out.
 //!
-//! Everything the command does, without the command: no flags are known here, nothing is printed,
-//! and no terminal is asked. A caller gives a [`Config`], watches by a [`Watch`] while it
-//! lasts, and gets a value of [`report`](crate::report).
+//! Everything the command does, without the command: it knows no flags, prints nothing, and queries no
+//! terminal. A caller passes a [`Config`], observes progress through a [`Watch`], and gets a value of
+//! [`report`](crate::report).
 
 mod backfill;
 mod check;
@@ -64,21 +64,21 @@ use crate::sink::destination::{Address, Destination, Settings, Timeouts};
 use crate::source::{Hash16, Opened, Reach};
 use crate::stop::Stop;
 
-/// What a caller keeps while the engine is at work: to stop it, and to see how far it is.
+/// A caller's handle on the engine's work: to stop it, and to observe it.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
-    /// Asks for a clean stop.
+    /// Requests a clean stop.
     pub stop: Stop,
-    /// Is told what happens.
+    /// Receives the events.
     pub observer: Observer,
-    /// Counts what is done.
+    /// Counts the work done.
     pub stats: Arc<Stats>,
-    /// The buckets that are open.
+    /// The open buckets.
     pub buckets: Opened,
 }
 
 impl Watch {
-    /// How buckets are reached that files of a job are in.
+    /// How to reach the buckets that contain files of a job.
     pub(crate) fn reach(&self, config: &Config) -> Reach {
         let reach = Reach::new(config.pipeline.retry_for, &self.stop, &self.observer);
         let reach = reach.among(&self.buckets);
@@ -87,13 +87,13 @@ impl Watch {
     }
 }
 
-/// The destination of a job. Nothing is connected to.
+/// The destination of a job. Does not connect.
 pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Destination>> {
     let (address, settings) = address_and_settings(config, watch);
     crate::sink::of(&address, settings)
 }
 
-/// The same for one of several loads, of which others have gone to `place` before, or go beside it.
+/// The same for one of several loads, of which others have used `place` before, or run concurrently.
 fn destination_among(
     config: &Config,
     watch: &Watch,
@@ -108,7 +108,7 @@ fn destination_among(
     }
 }
 
-/// Where it is, and what it is told by the job.
+/// The address of the destination, and its settings from the job.
 fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
     let (destination, pipeline) = (&config.destination, &config.pipeline);
     let address = Address {

@@ -1,5 +1,5 @@
-//! How fast a job is: what a core makes of its records, what its destination took in loads before, and what
-//! follows for those who think of more cores, more machines, or another destination.
+//! How fast a job is: how quickly a core parses its records, how quickly its destination accepted earlier
+//! loads, and what follows for a user who considers more cores, more machines, or another destination.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::sink::judge::Judge;
 use crate::source::{Found, is_in_bucket};
 use crate::stop::Stop;
 
-/// Less is loaded before anybody has read how long it takes.
+/// A smaller load is done before anyone has read an estimate.
 const TOLD_FROM: u64 = 64 << 20;
 
-/// So much of a file is parsed, to see how fast that is.
+/// How much of a file is parsed as a sample.
 const SAMPLE_BYTES: u64 = 8 << 20;
 
 /// Batches of the sample: it ends with one.
 const SAMPLE_BATCH_ROWS: usize = 10_000;
 
-/// A shorter load tells how loads begin, not how they go on.
+/// A shorter load shows how loads begin, not how they continue.
 const LOAD_MIN: Duration = Duration::from_secs(2);
 
-/// Whoever has longer to wait would rather do it otherwise.
+/// A user who has to wait longer will want another way.
 const TOO_LONG: Duration = Duration::from_secs(48 * 3600);
 
-/// How fast the load of a plan would be; nothing if it is short, or if nothing can be seen of it.
+/// How fast the load of a plan would be; `None` if it is short, or if no estimate is possible.
 pub(super) fn pace(
     config: &Config,
     found: &[Found],
@@ -54,7 +54,7 @@ pub(super) fn pace(
     let sample = sample(config, first?, watch)?;
     let parsed = sample.bytes as f64 / sample.work.as_secs_f64();
     let stored = stored(config, destination);
-    // An archive becomes more than it is, about as much more as its beginning.
+    // An archive expands, by about the same factor as its beginning.
     let bytes = raw as f64 * sample.bytes as f64 / sample.raw_bytes.max(1) as f64;
     let seconds = stored.map(|stored| bytes / stored.min(parsed * cores() as f64));
     let busy = stored.map(|stored| stored / parsed);
@@ -78,7 +78,7 @@ struct Sample {
     work: Duration,
 }
 
-/// Parses and checks the beginning of a file, as a load would, by one worker and without a destination.
+/// Parses and checks the beginning of a file, as a load would, with one worker and without a destination.
 fn sample(config: &Config, file: &Found, watch: &Watch) -> Option<Sample> {
     let (stop, read) = (Stop::default(), AtomicU64::new(0));
     let enough = stop.clone();
@@ -94,14 +94,14 @@ fn sample(config: &Config, file: &Found, watch: &Watch) -> Option<Sample> {
     let (stats, mut outcome) = (Arc::<Stats>::default(), Outcome::default());
     let mut judge = Judge::new(Arc::new(config.record.schema.clone()), None);
     let files = std::slice::from_ref(file);
-    // What is wrong with a file is told by the plan, or by a load.
+    // Faults in a file are reported by the plan, or by a load.
     pipeline::run(files, recipe(config), &mut judge, &settings, &stop, &stats, &mut outcome).ok();
     let work = stats.times().work;
     let is_seen = outcome.bytes > 0 && !work.is_zero();
     is_seen.then_some(Sample { bytes: outcome.bytes, raw_bytes: outcome.raw_bytes, work })
 }
 
-/// How many bytes a second the destination took in the best of the last loads of the job.
+/// How many bytes a second the destination accepted in the best of the job's last loads.
 fn stored(config: &Config, destination: &dyn Destination) -> Option<f64> {
     let status = destination.history().ok()?.status(&config.name).ok()??;
     let loads = status.runs.iter().filter(|run| ["load", "backfill"].contains(&run.command.as_str()));
@@ -112,7 +112,7 @@ fn stored(config: &Config, destination: &dyn Destination) -> Option<f64> {
     rates.max_by(f64::total_cmp)
 }
 
-/// What follows for whoever is about to load.
+/// The advice for a user who is about to load.
 fn advice(busy: Option<f64>, seconds: Option<f64>, is_bucket: bool) -> String {
     let (Some(busy), Some(seconds)) = (busy, seconds) else {
         return "how fast the destination is, only a load can tell: load one large file first, and plan again"

@@ -1,4 +1,4 @@
-//! `plan`: what a load would do, and what it promises, before it is let.
+//! `plan`: what a load would do, and what it promises, before it runs.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,22 +18,22 @@ use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Destination, Key};
 use crate::source::{Candidate, Discovered, Found};
 
-/// What the load that is foretold may do, and what is asked.
+/// What the planned load may do, and what to report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
-    /// Go on with sources that were begun under other rules.
+    /// Resume sources that were begun under other rules.
     pub accept_new_rules: bool,
-    /// The statements that would be run first are asked for.
+    /// Include the statements that would be run first.
     pub with_sql: bool,
-    /// Files are cut into splits of about so many bytes first.
+    /// First cut files into splits of about this many bytes.
     pub split_bytes: Option<u64>,
-    /// Nothing is asked about files: there may be none yet, and a statement asks for no day.
+    /// Leave files out: there may be none yet, and a statement depends on no day.
     pub without_files: bool,
 }
 
-/// Foretells a load. Nothing is written but splits, if these are asked for.
+/// Forecasts a load. Writes nothing but splits, if these are requested.
 pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan> {
     if let Some(bytes) = options.split_bytes {
         refuse_small_splits(bytes, config.source.settings.chunk_bytes as u64)?;
@@ -45,7 +45,7 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
         accept_new_rules: options.accept_new_rules,
         ..settings(config, watch)
     };
-    // To look at a stream is to take from it.
+    // Previewing a stream would consume part of it.
     let (streams, mut found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
     note_finished(&mut found, config, watch);
     let destination = destination(config, watch)?;
@@ -79,7 +79,7 @@ fn refuse_small_splits(bytes: u64, chunk_bytes: u64) -> Result<()> {
     )))
 }
 
-/// Cuts files into splits, as the first half of a load, which stops before the first record.
+/// Cuts files into splits, as in the first half of a load, and stops before the first record.
 fn make_splits(
     config: &Config,
     destination: &dyn Destination,
@@ -111,7 +111,7 @@ fn splits(asked: &Asked, forecast: &Forecast) -> Vec<PlannedSplit> {
     splits
 }
 
-/// The files that are one split whatever is asked for, where something is.
+/// The files that must stay one split, and why.
 fn whole(
     config: &Config,
     asked: &Asked,
@@ -132,7 +132,7 @@ fn whole(
     whole.collect()
 }
 
-/// Which of the files at their end were loaded under other rules.
+/// Which of the complete files were loaded under other rules.
 fn other_rules(
     config: &Config,
     destination: &dyn Destination,

@@ -1,4 +1,4 @@
-//! `dead-letters replay`: the present rules over letters once more.
+//! `dead-letters replay`: applies the present rules to letters again.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -23,24 +23,24 @@ use crate::sink::rehearsal::Rehearsal;
 use crate::sink::rollup::{Dates, RolledUp};
 use crate::sink::{Ending, Key, OnConflict, Sink};
 
-/// What a replay is told besides its job.
+/// The options of a replay besides its job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplayOptions<'a> {
-    /// Letters as they were exported and then mended.
+    /// Exported letters that were then mended.
     pub from: Option<&'a Path>,
-    /// Rows that are there give way.
+    /// Existing rows give way.
     pub overwrite: bool,
-    /// Only say what would come of it.
+    /// Only report what would come of it.
     pub dry_run: bool,
 }
 
 /// The command.
 const REPLAY: &str = "dead-letters replay";
 
-/// Tries the job's open dead letters that pass the filter once more.
+/// Retries the job's open dead letters that match the filter.
 ///
-/// The report also tells of a replay that could not go on: what was committed until then stays. `Err`
-/// is that nothing was begun.
+/// The report also covers a replay that could not continue: what was committed until then stays. `Err` means
+/// that nothing was begun.
 pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch: &Watch) -> Result<Replay> {
     let mut filter = Filter { job: config.name.clone(), state: Some("open".to_owned()), ..filter };
     refuse_unknown(config, &filter.ids, watch)?;
@@ -65,7 +65,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
         true => Ok(()),
         false => {
             let settings = ReplaySettings {
-                // Where what is there stays, the last comes first, so that of one key it is the one that is in.
+                // If existing rows win, the last letter comes first, so that for each key the last one is in.
                 is_backwards: leaves && matches!(config.destination.key, Key::Columns(_)),
                 filter: filter.clone(),
                 reach: watch.reach(config),
@@ -123,7 +123,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
     Ok(Replay { rollups: LoadRollups::of(&rolled_up), ..reported })
 }
 
-/// Whether rows that are there stay. A letter is older than what came behind it.
+/// Whether existing rows win. A letter is older than what came after it.
 fn leaves(config: &Config, overwrite: bool) -> bool {
     config.destination.on_conflict == OnConflict::Update && !overwrite
 }
@@ -162,7 +162,7 @@ fn report(
     }
 }
 
-/// Opens the destination for a replay. Where rows that are there stay, to it that is the rule.
+/// Opens the destination for a replay. If existing rows win, the destination gets that as its rule.
 fn open(config: &Config, leaves: bool, dry_run: bool, watch: &Watch) -> Result<Box<dyn Sink>> {
     if dry_run {
         let judge = Judge::new(Arc::new(config.record.schema.clone()), None);
@@ -177,7 +177,7 @@ fn open(config: &Config, leaves: bool, dry_run: bool, watch: &Watch) -> Result<B
     opened(&*crate::sink::of(&address, settings)?, REPLAY, &config.name, None, watch)
 }
 
-/// What is to be said of letters that were asked for by their ids and are not open.
+/// Explains letters that were requested by id and are not open.
 fn explain_unmet(config: &Config, asked: &[i64], outcome: &mut Replayed, watch: &Watch) -> Result<()> {
     let met: HashSet<i64> = outcome.met.iter().copied().collect();
     let unmet: Vec<i64> = asked.iter().copied().filter(|id| !met.contains(id)).collect();
@@ -192,7 +192,7 @@ fn explain_unmet(config: &Config, asked: &[i64], outcome: &mut Replayed, watch: 
     })?;
     for id in unmet {
         match states.get(&id).map(String::as_str) {
-            // What is done is done. One that is open does not pass the other conditions.
+            // A replayed one is done; an open one does not match the other conditions.
             Some("replayed" | "open") => {}
             Some(state) => outcome.leave(id, format!("it is {state}")),
             None => outcome.leave(id, format!("job {} has no dead letter of this id", config.name)),

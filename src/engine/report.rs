@@ -17,25 +17,25 @@ use crate::sink::history::{Filter, History, SourceStatus};
 use crate::source::is_in_bucket;
 use crate::trust::Draft;
 
-/// What is on the page.
+/// What to put on the page.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportOptions {
-    /// When it was made, as it says itself.
+    /// The time that the page states as its own.
     pub made_at: DateTime<Utc>,
-    /// Whether refused records are shown, and be it in part.
+    /// Whether refused records are shown, even in part.
     pub has_samples: bool,
 }
 
-/// Where the page goes.
+/// The target of the page.
 #[derive(Debug)]
 pub enum ReportTo<'a> {
-    /// Into a file, which takes its name when it is whole. An older page gives way.
+    /// A file, which gets its name when it is complete. Replaces an older page.
     File(&'a Path),
-    /// To whoever takes it.
+    /// A text.
     Text(&'a mut String),
 }
 
-/// Makes the page about the job. Only the page is written.
+/// Makes the page about the job. Writes nothing but the page.
 pub fn report(
     config: &Config,
     to: ReportTo<'_>,
@@ -84,7 +84,7 @@ fn page(config: &Config, options: ReportOptions, watch: &Watch) -> Result<Page> 
     })
 }
 
-/// The first dead letter of each of the most frequent reasons. One that is gone meanwhile has no sample.
+/// The first dead letter of each of the most frequent reasons. A letter that is gone by now has no sample.
 fn samples(config: &Config, status: &Status, history: &mut dyn History) -> Result<Vec<ShownLetter>> {
     let reasons = status.reasons.iter().take(Page::SAMPLES_MAX);
     let ids: BTreeSet<i64> = reasons.filter_map(|reason| reason.first.id).collect();

@@ -9,7 +9,7 @@ use crate::report::{Exit, Head, LoadRollups, Rollup};
 use crate::sink::rollup::{Dates, RolledUp};
 use crate::sink::{Counts, Destination, Ending, Sink};
 
-/// Computes the metrics of dates. What cannot be computed keeps what it had, and is named.
+/// Computes the metrics of dates. A metric that cannot be computed keeps its old value, and is named.
 pub fn rollup(config: &Config, dates: &Dates, watch: &Watch) -> Result<Rollup> {
     refuse_none(config)?;
     let began = Instant::now();
@@ -46,7 +46,7 @@ fn roll_up(sink: &mut dyn Sink, dates: &Dates) -> (RolledUp, Result<()>) {
     }
 }
 
-/// Closes the run, and says how it ended.
+/// Closes the run, and determines how it ended.
 fn finish(
     sink: &mut dyn Sink,
     rolled_up: &RolledUp,
@@ -69,7 +69,7 @@ fn finish(
     (result.as_ref().err().map_or(exit, Exit::of_error), result)
 }
 
-/// Compares the metrics of dates with what computing them again would give. Nothing is written.
+/// Compares the metrics of dates with freshly computed ones. Writes nothing.
 pub fn check_rollups(config: &Config, dates: &Dates, watch: &Watch) -> Result<Rollup> {
     refuse_none(config)?;
     let began = Instant::now();
@@ -93,7 +93,7 @@ pub fn check_rollups(config: &Config, dates: &Dates, watch: &Watch) -> Result<Ro
     })
 }
 
-/// Computes the metrics of the dates that are marked, if the job has any.
+/// Computes the metrics of the marked dates, if the job has any.
 pub(super) fn of_marked(config: &Config, watch: &Watch) -> Result<LoadRollups> {
     if config.rollups.metrics.is_empty() {
         return Ok(LoadRollups::default());

@@ -1,5 +1,5 @@
-//! A run of the pipeline, as `load` and `check` make it and `plan` foretells it: how it begins, and
-//! how it ends.
+//! A run of the pipeline, as made by `load` and `check` and forecast by `plan`: how it begins, and how it
+//! ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,10 +32,10 @@ pub(crate) fn recipe(config: &Config) -> Recipe {
     }
 }
 
-/// What the job says of the pipeline.
+/// The job's settings of the pipeline.
 pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
-    // The destination is the limit, and often on this machine. Workers that are ahead of it
-    // anyway only take its core away (measured on 2 cores: 5 % of a load).
+    // The destination is the limit, and often on this machine. Workers that outpace it anyway only take its
+    // core away (measured on 2 cores: 5 % of a load).
     let all_but_one = || cores().saturating_sub(1).max(1);
     Settings {
         threads: config.pipeline.threads.unwrap_or_else(all_but_one),
@@ -60,7 +60,8 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
     }
 }
 
-/// Opens a destination for a run. Where that cannot be, whoever watches is told of a run all the same, and how it ended.
+/// Opens a destination for a run. If that fails, the watcher still gets the events of a run, and of how it
+/// ended.
 pub(super) fn opened(
     destination: &dyn Destination,
     command: &str,
@@ -105,14 +106,14 @@ pub(super) fn cores() -> usize {
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) exit: Exit,
-    /// Why it could not go on, if it could not.
+    /// Why it could not continue, if it could not.
     pub(super) error: Option<Error>,
-    /// Why the day that it was about failed, if it did.
+    /// Why its day failed, if it did.
     pub(super) failure: Option<String>,
 }
 
 impl Ended {
-    /// Closes the run that had this outcome, whatever came of it.
+    /// Closes the run with this outcome, however it ended.
     pub(super) fn closed(
         sink: &mut dyn Sink,
         mut outcome: Outcome,
@@ -143,17 +144,16 @@ impl Ended {
             counts: &outcome.counts,
             bytes: outcome.bytes,
         });
-        // Of a run that failed, its own error is the one to tell.
+        // If the run failed, its own error is the one to report.
         let result = result.and(closed);
         Ended { exit: exit_of(&result), error: result.err(), outcome, failure }
     }
 }
 
-/// No more is said of why a day failed.
+/// The maximum length of the reason why a day failed.
 const FAILURE_CHARS_MAX: usize = 400;
 
-/// Why the day that a run was about failed, if it did: that others hold it, or that it was stopped,
-/// is no failure.
+/// Why the run's day failed, if it did: being held by another run, or stopped, is not a failure.
 fn failure(exit: Exit, outcome: &Outcome, error: Option<&Error>) -> Option<String> {
     if !matches!(exit, Exit::Failed | Exit::Usage | Exit::GivenUp) {
         return None;

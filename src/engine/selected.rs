@@ -1,7 +1,7 @@
-//! Which sources are meant by the names of files, for commands that speak of what was loaded.
+//! Which sources file names refer to, for commands about what was loaded.
 //!
-//! The files themselves may be gone, so it is compared where names lead, and nothing is opened. A
-//! directory means all that was loaded from below it.
+//! The files themselves may be gone, so the comparison uses the places that names lead to, and opens nothing.
+//! A directory stands for everything that was loaded from below it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::sink::history::SourceStatus;
 use crate::source::{Pattern, Places, Reach, Selection, discover, is_in_bucket, means};
 
-/// The sources that `files` name, in the order in which they were first seen, and the files
-/// that name none.
+/// The sources that `files` name, in the order in which they were first seen, and the files that name none.
 pub(super) fn selected<'a>(
     files: &[PathBuf],
     sources: &'a [SourceStatus],
@@ -37,7 +36,7 @@ pub(super) fn selected<'a>(
         let mut is_known = false;
         for ((source, place), is_meant) in sources.iter().zip(&of_sources).zip(&mut is_meant) {
             let is_below = folder.as_ref().is_some_and(|folder| place.starts_with(folder));
-            // A name with bytes that are no UTF-8 is remembered as text, which leads to no place.
+            // A name with non-UTF-8 bytes is remembered as text, which leads to no place.
             if is_below || named.contains(place) || names.contains(source.name.as_str()) {
                 (*is_meant, is_known) = (true, true);
             }

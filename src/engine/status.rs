@@ -11,7 +11,7 @@ use crate::sink::Destination;
 use crate::sink::history::{History, SourceStatus};
 use crate::source::Hash16;
 
-/// So many runs are told of.
+/// How many runs are reported.
 const RUNS_MAX: usize = 10;
 
 /// How far the job is.
@@ -37,7 +37,7 @@ pub(super) fn status_at(
     Ok(status)
 }
 
-/// What becomes of rows whose files are forgotten and loaded again.
+/// What happens to rows whose files are forgotten and loaded again.
 pub(super) fn old_rows(config: &Config) -> OldRows {
     OldRows::of(&config.destination.key, &config.destination.on_conflict)
 }
@@ -55,7 +55,7 @@ pub fn status_of(config: &Config, files: &[PathBuf], watch: &Watch) -> Result<So
     })
 }
 
-/// Takes down which sources were loaded under other rules than those of the job.
+/// Records which sources were loaded under other rules than those of the job.
 pub(super) fn compare_rules(config: &Config, sources: &mut [SourceStatus]) {
     let rules = Hash16(config.rules_hash());
     for source in sources {

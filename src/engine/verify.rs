@@ -1,4 +1,4 @@
-//! `verify`: what is in the files, held against what is in the destination.
+//! `verify`: compares the content of the files with that of the destination.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -21,19 +21,19 @@ use crate::sink::history::SourceStatus;
 use crate::sink::verify::{NotVerifiable, Unread, Verified, Verifying};
 use crate::source::{Discovered, Found, Pattern, Places, Reach, Selection, discover, find, is_in_bucket};
 
-/// What is asked of a verification.
+/// The options of a verification.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VerifyOptions {
-    /// The day that is meant; without one, all that were loaded.
+    /// The selected day; without one, all that were loaded.
     pub date: Option<NaiveDate>,
-    /// Open dead letters, and what cannot be compared, are a failure.
+    /// Open dead letters, and what cannot be compared, count as a failure.
     pub strict: bool,
-    /// Only the files that are given are meant, and not all that was loaded.
+    /// Only the given files are selected, not everything that was loaded.
     pub is_part: bool,
 }
 
-/// Reads what was loaded again, up to the checkpoints, and compares it with the destination. Nothing
-/// is written. `job` is the job on a day, or without one.
+/// Reads again what was loaded, up to the checkpoints, and compares it with the destination. Writes nothing.
+/// `job` returns the job on a day, or without one.
 pub fn verify(
     job: &dyn Fn(Option<NaiveDate>) -> Result<Config>,
     options: VerifyOptions,
@@ -52,7 +52,7 @@ pub fn verify(
     let days = if options.date.is_some() || options.is_part { vec![options.date] } else { days };
     let (mut verified, mut bytes) = (Verified::default(), 0);
     for (number, &day) in days.iter().enumerate() {
-        // A job whose files have a day in their names has none without one.
+        // A job whose files have a day in their names has no files without a day.
         let is_left_over = day.is_none() && days.len() > 1;
         let config = job(day)?;
         let files =
@@ -74,14 +74,14 @@ pub fn verify(
     Ok(Verify::new(&config.name, compared, verified))
 }
 
-/// The days of the sources, in their order.
+/// The days of the sources, in order.
 fn days(config: &Config, sources: &[SourceStatus]) -> Vec<Option<NaiveDate>> {
     let days: BTreeSet<Option<NaiveDate>> = sources.iter().map(|source| source.data_date).collect();
     if days.is_empty() { vec![config.date] } else { days.into_iter().collect() }
 }
 
-/// The files of the job. Of a job that has loaded nothing, one must be there at least: else nothing would be compared with
-/// nothing.
+/// The files of the job. If the job has loaded nothing, at least one file must exist: otherwise nothing would
+/// be compared with nothing.
 fn files_of(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<Discovered> {
     if !sources.is_empty() {
         return files_or_none(config, watch);
@@ -97,7 +97,7 @@ fn files_of(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<
     }
 }
 
-/// Files that are named, and are neither there nor sources that have lost their file.
+/// Named files that neither exist nor are sources that have lost their file.
 fn missing(files: &Discovered, sources: &[SourceStatus]) -> Vec<NotVerifiable> {
     let names: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     let missing = files.files.iter().filter(|file| {
@@ -110,8 +110,8 @@ fn missing(files: &Discovered, sources: &[SourceStatus]) -> Vec<NotVerifiable> {
     missing.collect()
 }
 
-/// The names of the sources that the given files mean. A file that is neither there nor one of them is
-/// more likely a mistake than a wish.
+/// The names of the sources that the given files refer to. A file that neither exists nor is a source is more
+/// likely a mistake than intended.
 fn given(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<BTreeSet<String>> {
     let patterns = config.patterns()?;
     let files: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
@@ -125,7 +125,7 @@ fn given(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<BTr
     Ok(meant.into_iter().map(|source| source.name.clone()).collect())
 }
 
-/// What there is of one day, and how many bytes were read.
+/// The findings for one day, and how many bytes were read.
 fn verify_day(
     config: &Config,
     files: Discovered,
@@ -135,7 +135,7 @@ fn verify_day(
     let (settings, recipe) = (settings(config, watch), verifying.recipe.clone());
     let are_given = verifying.only.is_some();
     let mut verifying = destination(config, watch)?.verify(verifying)?;
-    // To look at a stream is to take from it.
+    // Previewing a stream would consume part of it.
     let mut files: Vec<Found> = files.files.into_iter().filter(|file| !file.is_stream()).collect();
     if !are_given {
         let names = verifying.names()?;
@@ -154,12 +154,12 @@ fn verify_day(
     }
 }
 
-/// The files of sources that the job does not name any more, where they still stand.
+/// The files of sources that the job no longer names, if they still exist.
 fn elsewhere(files: &[Found], names: &[String], reach: &Reach) -> Result<Vec<Found>> {
     let mut places = Places::default();
     let named: HashSet<PathBuf> = files.iter().map(|file| places.of(&file.path)).collect();
     let others = names.iter().map(PathBuf::from);
-    // To open what cannot be looked at says why.
+    // Opening a file that cannot be examined reports the reason.
     let is_there = |path: &PathBuf| fs::metadata(path).map_or(!is_gone(path), |metadata| metadata.is_file());
     let mut is_other = |path: &PathBuf| match is_in_bucket(path) {
         true => !files.iter().any(|file| file.path == *path),
@@ -169,7 +169,7 @@ fn elsewhere(files: &[Found], names: &[String], reach: &Reach) -> Result<Vec<Fou
         others.filter(|path| is_other(path)).partition(|path| is_in_bucket(path));
     let patterns: Vec<Pattern> = others.into_iter().map(|text| Pattern::new(text, Path::new(""))).collect();
     let mut found = discover(&patterns, &Selection::default(), reach)?.files;
-    // A name that was remembered is no pattern.
+    // A remembered name is not a pattern.
     for object in objects {
         match find(&object, reach) {
             Ok(object) => found.extend(Some(object).filter(Found::is_there)),
@@ -180,12 +180,12 @@ fn elsewhere(files: &[Found], names: &[String], reach: &Reach) -> Result<Vec<Fou
     Ok(found)
 }
 
-/// Whether there is nothing of this name.
+/// Whether nothing with this name exists.
 fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
-/// The files that could not be read although they are there.
+/// The files that could not be read although they exist.
 fn unread(failed: &[(PathBuf, String)], files: &[Found]) -> Vec<Unread> {
     let name_of = |path: &Path| files.iter().find(|file| file.path == path).map(|file| file.name.clone());
     let is_there = |path: &Path| match is_in_bucket(path) {

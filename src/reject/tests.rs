@@ -1,4 +1,4 @@
-//! Reasons and rejects, as they are kept.
+//! Reasons and rejects, as they are stored.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn what_is_wrong_with_a_record_is_told_up_to_a_bound() {
     let (last, others) = reasons.split_last().expect("reasons");
     assert_eq!(last["code"], "more_reasons");
     assert_eq!(last["message"], format!("{} more", 1_000 - others.len()));
-    // One reason is always whole, however the record blows it up.
+    // A single reason is always complete, however much the record inflates it.
     let mut faults = Faults::default();
     let hostile = "\u{1}".repeat(1 << 20);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The codes in a few words, for a summary: a code is for looking up, and words are for reading.
+//! The codes in a few words, for a summary: a code is for looking up, words are for reading.
 
 /// What is wrong, in words that follow the name of a field.
 pub(super) fn words(code: &str) -> Option<&'static str> {
@@ -57,7 +57,7 @@ pub(super) fn words(code: &str) -> Option<&'static str> {
     })
 }
 
-/// A reason in one piece: the field, what is wrong with it, and the code.
+/// A reason as one text: the field, what is wrong with it, and the code.
 pub fn reason(field: &str, code: &str) -> String {
     match (field, words(code)) {
         ("", None) => code.to_owned(),

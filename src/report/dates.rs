@@ -1,11 +1,11 @@
-//! How dates stand, in words: for the calendar of `status` and for the one of the page.
+//! The states of dates in words: for the calendar of `status` and for that of the page.
 
 use chrono::NaiveDate;
 
 use crate::figure;
 use crate::sink::dates::DateStatus;
 
-/// Dates in a row that stand the same.
+/// Consecutive dates in the same state.
 pub(super) struct Stretch {
     pub(super) first: NaiveDate,
     pub(super) last: NaiveDate,
@@ -13,7 +13,7 @@ pub(super) struct Stretch {
     pub(super) words: String,
 }
 
-/// The stretches of dates that are in their order.
+/// The stretches of sorted dates.
 pub(super) fn stretches(dates: &[DateStatus]) -> Vec<Stretch> {
     let same = |a: &DateStatus, b: &DateStatus| {
         a.date.succ_opt() == Some(b.date) && words(a, Of::One) == words(b, Of::One)
@@ -26,14 +26,14 @@ pub(super) fn stretches(dates: &[DateStatus]) -> Vec<Stretch> {
     dates.chunk_by(same).filter_map(stretch).collect()
 }
 
-/// How many dates words are about.
+/// How many dates the words are about.
 #[derive(Clone, Copy, PartialEq)]
 enum Of {
     One,
     Each,
 }
 
-/// How a date stands.
+/// The state of a date.
 pub(super) fn date_words(date: &DateStatus) -> String {
     words(date, Of::One)
 }
@@ -41,7 +41,7 @@ pub(super) fn date_words(date: &DateStatus) -> String {
 fn words(date: &DateStatus, of: Of) -> String {
     let mut words = date.state.word().to_owned();
     if date.open_dead_letters > 0 {
-        // A count that stands beside several dates would be taken for their sum.
+        // A count beside several dates would be taken for their sum.
         let with = if of == Of::Each { ", each with" } else { " with" };
         words += &format!("{with} {} open", figure::some(date.open_dead_letters, "dead letter"));
     }

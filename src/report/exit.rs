@@ -1,4 +1,4 @@
-//! Exit codes: what the shell and the scheduler are told. A table of the manual, as one enum.
+//! Exit codes, for the shell and the scheduler: the manual's table, as one enum.
 
 use std::process::ExitCode;
 
@@ -11,15 +11,15 @@ use crate::sink::OpenLetters;
 pub enum Exit {
     /// Every record is accounted for, and no dead letter is open.
     Success,
-    /// It failed. Nothing is lost; running again goes on.
+    /// It failed. Nothing is lost; another run resumes.
     Failed,
     /// The command line or the job is wrong. Nothing was touched.
     Usage,
     /// It finished, and some records were rejected.
     Rejects,
-    /// A source was given up, because it had too many dead letters.
+    /// A source was abandoned because it had too many dead letters.
     GivenUp,
-    /// The destination is not what the files say.
+    /// The destination does not match the files.
     Differs,
     /// Another run holds this, or took it over.
     Held,
@@ -54,7 +54,7 @@ impl Exit {
         }
     }
 
-    /// Of two, the one that is told.
+    /// Of two, the one to report.
     pub fn graver(self, other: Exit) -> Exit {
         let rank = |exit: Exit| match exit {
             Exit::Stopped(_) => 0,
@@ -106,8 +106,8 @@ impl Exit {
         }
     }
 
-    /// The code of a load that ran to its end, or to a clean stop. It tells the state of the
-    /// selected sources, so a second load over open dead letters gives the same.
+    /// The code of a load that ran to its end, or to a clean stop. It reflects the state of the selected
+    /// sources, so a second load over open dead letters returns the same.
     pub fn of_outcome(outcome: &Outcome, allow_rejects: bool) -> Exit {
         match outcome {
             Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),

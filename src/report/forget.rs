@@ -50,7 +50,7 @@ pub struct ForgottenSource {
     pub open_dead_letters: u64,
 }
 
-/// What becomes of rows whose source is loaded again.
+/// What happens to rows whose source is loaded again.
 #[derive(Clone, Debug)]
 pub enum RowsLeft {
     /// They are found by their key.
@@ -58,7 +58,7 @@ pub enum RowsLeft {
         /// They stay as they are, whatever is loaded.
         stay: bool,
     },
-    /// They would be there twice.
+    /// They would be duplicated.
     Doubled {
         /// Why they are not found.
         because: &'static str,
@@ -100,7 +100,7 @@ impl Forget {
         }
     }
 
-    /// Takes down that it was done.
+    /// Records that it was done.
     pub fn done(&mut self, forgotten: Forgotten) {
         self.dry_run = false;
         self.forgotten = forgotten.sources;

@@ -108,7 +108,7 @@ impl Report for Infer {
         &self.head
     }
 
-    /// The job file itself: that is what is asked for.
+    /// The job file itself, which is what was requested.
     fn text(&self, _: usize) -> String {
         self.text.clone().unwrap_or_default()
     }

@@ -59,10 +59,10 @@ pub struct ReasonPlace {
     pub length: usize,
 }
 
-/// Names of fields can be data, so only so many kinds of reasons are told apart.
+/// Names of fields can be data, so only this many kinds of reasons are distinguished.
 const KINDS_MAX: usize = 1_000;
 
-/// What stands for the kinds beyond them.
+/// Stands for the kinds beyond that limit.
 const MORE_KINDS: &str = "more_reasons";
 
 /// One dead letter, with its record.
@@ -190,19 +190,19 @@ impl ShownLetter {
         shown
     }
 
-    /// The bytes that were tried last.
+    /// The bytes that were last tried.
     pub(super) fn tried(&self) -> Option<&[u8]> {
         self.fixed.as_deref().or(self.raw.as_deref())
     }
 
-    /// Why its record cannot be shown, where it was too long to be kept.
+    /// Why its record cannot be shown, if it was too long to be kept.
     pub fn not_kept(&self) -> String {
         text::not_kept(&self.letter)
     }
 }
 
 impl Letters {
-    /// A report on no letters so far.
+    /// A report without letters so far.
     pub fn new(head: Head) -> Letters {
         Letters {
             head,
@@ -239,13 +239,13 @@ impl Letters {
         }
     }
 
-    /// Tells what was counted, the most frequent first.
+    /// Sorts what was counted, the most frequent first.
     pub fn rank(&mut self) {
         self.reasons = std::mem::take(&mut self.kinds).into_values().collect();
         self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     }
 
-    /// Takes the letters at hand out, as they stand in the report of all.
+    /// Takes out the current letters, in the form they have within the full report.
     pub fn take_piece(&mut self, is_json: bool) -> String {
         let letters = std::mem::take(&mut self.dead_letters);
         let mut piece = match (is_json, self.taken) {
@@ -265,12 +265,12 @@ impl Letters {
         piece
     }
 
-    /// Only why they are there, for people.
+    /// Only the reasons, for people.
     pub fn counts(&self) -> String {
         text::letter_counts(self)
     }
 
-    /// What stands behind the last piece.
+    /// What follows the last piece.
     pub fn end(&self, is_json: bool) -> String {
         match (is_json, self.taken) {
             (true, _) => self.frame().1,
@@ -279,7 +279,7 @@ impl Letters {
         }
     }
 
-    /// The report as JSON, before and behind its letters.
+    /// The JSON of the report, before and after its letters.
     fn frame(&self) -> (String, String) {
         const LETTERS: &str = "\"dead_letters\":[";
         let empty = self.json();
@@ -288,10 +288,10 @@ impl Letters {
     }
 }
 
-/// Where in its record a reason is about, if that can be said for certain enough to point at it.
+/// The part of the record that a reason is about, if it is certain enough to point at.
 fn place(reason: &Value, raw: &[u8]) -> Option<Range<usize>> {
     let text = |name: &str| reason[name].as_str().unwrap_or_default();
-    // A record without a shape has no fields; the message says where its reader stopped.
+    // A record that could not be parsed has no fields; the message says where its reader stopped.
     if let Some((_, at)) = text("message").rsplit_once(", at byte ").filter(|_| text("field").is_empty()) {
         let at: usize = at.strip_suffix(" of the record")?.parse().ok()?;
         return (at <= raw.len()).then(|| at..(at + 1).min(raw.len()));
@@ -393,7 +393,7 @@ mod tests {
             Some(29..29)
         );
         assert_eq!(at("json_invalid", "", "no key, at byte 30 of the record", Value::Null, raw), None);
-        // Found once by its text, and not inside of another word.
+        // Found by its text, which occurs once and not inside another word.
         assert_eq!(at("enum", "level", "none of them", "WARM".into(), b"1 WARM x"), Some(2..6));
         assert_eq!(at("enum", "level", "none of them", "WARM".into(), b"1 WARMER x"), None);
     }

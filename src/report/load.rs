@@ -191,42 +191,42 @@ pub struct Times {
     pub plan: f64,
 }
 
-/// What a person may type after a load.
+/// Commands that a person may type after a load.
 #[derive(Clone, Debug, Default)]
 pub struct Next {
-    /// To see the dead letters.
+    /// Shows the dead letters.
     pub dead_letters: String,
-    /// To look at the rows, where no job was written.
+    /// Shows the rows, if no job was written.
     pub query: Option<String>,
 }
 
-/// What a load was about.
+/// The subject of a load.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
     /// The name of the job.
     pub job: &'a str,
     /// The job file.
     pub job_file: String,
-    /// What the job was inferred from, if it was just now.
+    /// What the job was inferred from, if it was just inferred.
     pub inferred: Option<Inferred>,
     /// Where the rows went, without secrets.
     pub destination: String,
-    /// What becomes of rows whose files are loaded again.
+    /// What happens to rows whose files are loaded again.
     pub old_rows: OldRows,
     /// How many dead letters of a source are too many.
     pub stop_above: Option<Bar>,
-    /// Whether it was to load anew.
+    /// Whether the load was a rebuild.
     pub is_rebuild: bool,
     /// The id of the run.
     pub run: Option<i64>,
-    /// What became of the delivery of dead letters.
+    /// The outcome of the delivery of dead letters.
     pub delivery: Option<Delivery>,
     /// What to type next.
     pub next: Next,
 }
 
 impl Load {
-    /// The report on `outcome`; on that until `error`, where one ended the run.
+    /// The report on `outcome`; if the run ended with `error`, up to that.
     pub fn new(subject: Subject<'_>, outcome: &Outcome, exit: Exit, error: Option<&Error>) -> Load {
         Load {
             head: Head { run: subject.run, ..Head::new("load", Some(subject.job), exit) },
@@ -289,7 +289,7 @@ impl Load {
 }
 
 impl Load {
-    /// What is said of the signal that stopped it.
+    /// The message about the signal that stopped it.
     pub fn stopped(&self, signal: i32) -> String {
         match self.is_rebuild && self.rebuilt.is_none() {
             true => rebuild_stopped(signal),
@@ -297,7 +297,7 @@ impl Load {
         }
     }
 
-    /// Whether there is more to tell than the error that ended it.
+    /// Whether there is more to report than the error that ended it.
     pub fn has_begun(&self) -> bool {
         let LoadSources { failed, given_up, .. } = &self.sources;
         self.batches > 0 || !failed.is_empty() || !given_up.is_empty()

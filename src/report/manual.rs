@@ -1,9 +1,9 @@
-//! The page of the manual about reports, made from the structs that they are.
+//! The manual page about reports, made from the structs themselves.
 //!
-//! A field of an object is a field of a struct, and what the manual says of it is the comment
-//! above it. Out of the same come the page and the JSON Schema of the outputs. Both are kept in the source tree; the
-//! tests below say whether they still are what the structs say. To write them anew:
-//! `UPDATE_MANUAL=1 cargo test --lib manual`.
+//! A field of an object is a field of a struct, and its description in the manual is the comment above it.
+//! The page and the JSON Schema of the outputs are made from the same source. Both are kept in the source
+//! tree; the tests below check that they match the structs. To rewrite them: `UPDATE_MANUAL=1 cargo test
+//! --lib manual`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,7 +52,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("`--progress json`: a line", "ProgressLine"),
 ];
 
-/// Where the structs stand.
+/// The files that contain the structs.
 const FILES: &[&str] = &[
     "src/report/mod.rs",
     "src/report/load.rs",
@@ -80,7 +80,7 @@ const FILES: &[&str] = &[
     "src/event.rs",
 ];
 
-/// A struct, or an enum whose variants are told apart by a field.
+/// A struct, or an enum whose variants are distinguished by a field.
 #[derive(Debug, Default)]
 struct Shape {
     doc: String,
@@ -90,7 +90,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// The names of its variants, in their order.
+    /// The names of its variants, in order.
     fn variants(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for variant in self.fields.iter().filter_map(|field| field.variant.as_deref()) {
@@ -110,7 +110,7 @@ struct Field {
     doc: String,
     kind: String,
     is_flat: bool,
-    /// It may not be there at all.
+    /// It may be missing entirely.
     is_absent: bool,
 }
 
@@ -131,7 +131,7 @@ fn snake(name: &str) -> String {
     out
 }
 
-/// Everything in a file that is serialised, by its name. It is laid out by rustfmt.
+/// Everything serialised in a file formatted by rustfmt, by name.
 fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
     let (mut doc, mut attributes) = (String::new(), String::new());
     let (mut name, mut variant): (Option<String>, Option<String>) = (None, None);
@@ -169,7 +169,7 @@ fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
             let is_flat = attributes.contains("flatten");
             let bytes = named(&attributes, "serialize_with").filter(|_| is_flat);
             if bytes.is_some() {
-                // Bytes are text, and stand beside as base64 where they are none.
+                // Bytes are text, accompanied by base64 if they are not valid UTF-8.
                 let name = field.trim_start_matches("pub ");
                 let is_optional = kind.starts_with("Option");
                 let kind = if is_optional { "Option<String>" } else { "String" };
@@ -210,7 +210,7 @@ fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
     }
 }
 
-/// A type as a reader of JSON knows it.
+/// A type in the terms of a JSON reader.
 fn kind(kind: &str, parts: &mut Vec<String>) -> String {
     let inner = |outer: &str| kind.strip_prefix(outer).and_then(|rest| rest.strip_suffix('>'));
     if let Some(inner) = inner("Option<") {
@@ -247,7 +247,7 @@ fn section(
     rows(page, shape, None, shapes, parts);
 }
 
-/// The fields of a shape, which stand in `variant` of another.
+/// The fields of a shape, which are in `variant` of another.
 fn rows(
     page: &mut String,
     shape: &Shape,
@@ -276,7 +276,7 @@ fn rows(
     }
 }
 
-/// All that is serialised.
+/// Everything serialised.
 fn found() -> BTreeMap<String, Shape> {
     let mut found = BTreeMap::new();
     for file in FILES {
@@ -286,7 +286,7 @@ fn found() -> BTreeMap<String, Shape> {
     found
 }
 
-/// A type as JSON Schema has it.
+/// A type as JSON Schema.
 fn schema_of(kind: &str, parts: &mut Vec<String>) -> Value {
     let inner = |outer: &str| kind.strip_prefix(outer).and_then(|rest| rest.strip_suffix('>'));
     if let Some(inner) = inner("Option<") {
@@ -311,7 +311,7 @@ fn schema_of(kind: &str, parts: &mut Vec<String>) -> Value {
     }
 }
 
-/// The fields of a shape, or of a variant of it, into an object.
+/// Adds the fields of a shape, or of one of its variants, to an object.
 fn properties(
     shape: &Shape,
     variant: Option<&str>,
@@ -336,7 +336,7 @@ fn properties(
     }
 }
 
-/// A shape as JSON Schema has it: an object, or one of several.
+/// A shape as JSON Schema: an object, or one of several.
 fn definition(shape: &Shape, found: &BTreeMap<String, Shape>, parts: &mut Vec<String>) -> Value {
     let one = |variant: Option<&str>, of: &Shape, parts: &mut Vec<String>| {
         let mut object = (Map::new(), Vec::new());
@@ -348,7 +348,7 @@ fn definition(shape: &Shape, found: &BTreeMap<String, Shape>, parts: &mut Vec<St
         }
         json!({"type": "object", "properties": object.0, "required": object.1})
     };
-    // The shape itself has variants, or one that is a part of it does.
+    // Either the shape itself has variants, or a part of it does.
     let flat = shape.fields.iter().filter(|field| field.is_flat).map(|field| &found[&field.kind]);
     let tagged = std::iter::once(shape).chain(flat).find(|shape| shape.tag.is_some());
     let mut schema = match tagged {
@@ -368,7 +368,7 @@ fn schema() -> Value {
     let names: Vec<&str> = OBJECTS.iter().map(|(_, name)| *name).filter(|name| *name != "Event").collect();
     for (title, name) in OBJECTS {
         let mut object = definition(&found[*name], &found, &mut parts);
-        // What is written by one command says so.
+        // The output of a single command names that command.
         if let Some(command) = title.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
             let command = command.trim_end_matches(" FILE…");
             if object["properties"]["command"].is_object() {

@@ -1,8 +1,8 @@
 //! Reports: what a command did or found, as values.
 //!
-//! A report is plain data that anything can show. Here it becomes JSON (by `serde`, so a field
-//! of a struct is a field of the object) and text for people (in `text`); nothing is printed
-//! here, and nothing decides anything by reading one.
+//! A report is plain data that can be shown in any way. Here it becomes JSON (by `serde`, so a field of a
+//! struct is a field of the object) and text for people (in `text`); nothing is printed here, and nothing
+//! decides anything by reading a report.
 //!
 //! Every object begins with the same [`Head`].
 
@@ -56,8 +56,8 @@ pub use status::{Alarm, SourcesStatus, Status};
 pub use text::{folded, folded_under};
 pub use verify::{Compared, Verify};
 
-/// The version of these objects. A field may come; none goes or changes its meaning without a
-/// new version.
+/// The version of these objects. Fields may be added; none is removed or changes its meaning without a new
+/// version.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The JSON Schema (2020-12) of all of them, and of the messages.
@@ -97,31 +97,31 @@ impl Head {
         }
     }
 
-    /// The job as text names it.
+    /// The name of the job in text.
     fn job(&self) -> &str {
         self.job.as_deref().unwrap_or_default()
     }
 }
 
-/// Something that can be shown in every form.
+/// A report that can be shown in every form.
 pub trait Report: Serialize {
-    /// What it begins with.
+    /// Its head.
     fn head(&self) -> &Head;
 
-    /// The files that it could do nothing with, for those who want to hear of nothing else.
+    /// The files that could not be processed, for users who want to see nothing else.
     fn failures(&self) -> &[FailedFile] {
         &[]
     }
 
-    /// Whether its lines stay as long as they are: they hold a record.
+    /// Whether its lines must not be folded, because they contain a record.
     fn is_verbatim(&self) -> bool {
         false
     }
 
-    /// It as a person likes to read it, in lines of about `width` characters.
+    /// The report as text for people, in lines of about `width` characters.
     fn text(&self, width: usize) -> String;
 
-    /// It as one line of JSON, with nothing in it that a terminal would act upon.
+    /// The report as one line of JSON, without anything that affects a terminal.
     fn json(&self) -> String {
         let json = serde_json::to_string(self).expect("names are strings, and nothing else fails");
         printable_json(&json) + "\n"

@@ -1,4 +1,4 @@
-//! What was loaded under rules that are no longer those of the job.
+//! What was loaded under rules that the job no longer has.
 
 use serde::Serialize;
 
@@ -17,32 +17,32 @@ pub struct OtherRules {
     pub rows: OldRows,
 }
 
-/// What becomes of the rows of files that are forgotten and loaded again.
+/// What happens to the rows of files that are forgotten and loaded again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OldRows {
-    /// They say which source they are of, and can go with it.
+    /// They name their source, and can be deleted with it.
     Deletable,
-    /// The load finds them by their key, and puts the new ones in their place,
+    /// The load finds them by their key, and replaces them.
     #[default]
     Replaced,
-    /// or leaves them as they are, as `on_conflict` has it.
+    /// The load finds them by their key and leaves them as they are, because of `on_conflict`.
     Kept,
 }
 
 impl OldRows {
-    /// What it is by this key and this rule.
+    /// The variant for this key and this rule.
     pub fn of(key: &Key, on_conflict: &OnConflict) -> OldRows {
         match on_conflict {
             _ if key.has_places() => OldRows::Deletable,
             OnConflict::Update => OldRows::Replaced,
-            // Of rows that are equally new, the old one can win.
+            // If rows are equally new, the old one can win.
             OnConflict::Keep | OnConflict::Newest(_) => OldRows::Kept,
         }
     }
 }
 
 impl OtherRules {
-    /// Those among these sources; none if there are none.
+    /// Those among these sources; `None` if there are none.
     pub fn of<'a>(sources: impl IntoIterator<Item = &'a SourceStatus>, rows: OldRows) -> Option<OtherRules> {
         let mut other = OtherRules { files: 0, open_dead_letters: 0, rows };
         for source in sources.into_iter().filter(|source| source.other_rules) {

@@ -62,7 +62,7 @@ pub struct SourcesStatus {
 }
 
 impl Status {
-    /// The report on what the destination remembers of a job; nothing if it has nothing of ours.
+    /// The report on what the destination remembers of a job; `None` if it has no tables of logmill.
     pub fn new(
         job: &str,
         destination: String,
@@ -92,17 +92,17 @@ impl Status {
     }
 }
 
-/// What a monitor wants to be told by the exit code.
+/// The conditions that a monitor checks by the exit code.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alarm {
-    /// Whether a dead letter is open.
+    /// Whether an open dead letter is a reason.
     pub is_open: bool,
-    /// Whether no load came to its end for so long.
+    /// How long ago the last complete load may be.
     pub is_older: Option<Duration>,
 }
 
 impl Status {
-    /// The same with the exit code that says whether there is reason for alarm at `now`, and with why.
+    /// The same with the exit code that says whether there is reason for alarm at `now`, and why.
     pub fn with(mut self, alarm: Alarm, now: DateTime<Utc>) -> Status {
         let mut exit = Exit::Success;
         if alarm.is_open && self.open_dead_letters > 0 {
@@ -110,7 +110,7 @@ impl Status {
             exit = exit.graver(Exit::Rejects);
         }
         if let Some(bound) = alarm.is_older {
-            // What was loaded into another table is no load of this one.
+            // A load into another table does not count as a load of this one.
             let last = self.last_success.filter(|_| !self.sources.is_empty());
             let age = last.map(|last| (now - last).to_std().unwrap_or_default());
             if age.is_none_or(|age| age > bound) {

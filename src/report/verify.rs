@@ -42,7 +42,7 @@ pub struct Compared {
     pub bytes: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// Open dead letters, and what cannot be compared, are a failure.
+    /// Open dead letters, and what cannot be compared, count as a failure.
     pub strict: bool,
 }
 

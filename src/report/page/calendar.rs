@@ -1,4 +1,4 @@
-//! The calendar: how each date of the job stands, a square for a day; of many years, one for a month.
+//! The calendar: the state of each date of the job, one square per day; over many years, one per month.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::figure;
 use crate::report::dates::{Stretch, date_words, stretches};
 use crate::sink::dates::{DateState, DateStatus};
 
-/// So many months are drawn day by day, and more by month.
+/// Up to this many months are drawn day by day, more than that by month.
 const MONTHS_BY_DAY: usize = 24;
 
-/// So many rows has the table behind the picture; the newest.
+/// How many rows the table of the picture has; the newest.
 const ROWS_MAX: usize = 200;
 
-/// A square, and from one to the next.
+/// The size of a square, and the distance from one to the next.
 const SIDE: f64 = 22.0;
 const STEP: f64 = 25.0;
 
 /// The states, from the best to the worst.
 const STATES: [DateState; 4] = [DateState::Done, DateState::Absent, DateState::Partial, DateState::Failed];
 
-/// How many dates stand how.
+/// How many dates are in each state.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     of: [usize; STATES.len()],
@@ -138,7 +138,7 @@ fn year(html: &mut Html, year: i32, months: &[Tally; 12]) {
     });
 }
 
-/// A figure of so many columns and rows, each so wide.
+/// A figure with this many columns and rows, and this column width.
 fn block(
     html: &mut Html,
     caption: &str,
@@ -178,7 +178,7 @@ fn square(html: &mut Html, (x, y): (f64, f64), day: NaiveDate, date: Option<&Dat
     });
 }
 
-/// A state, told by its form as well as by its colour.
+/// A state, shown by shape as well as colour.
 fn sign(html: &mut Html, state: DateState, (x, y): (f64, f64)) {
     match state {
         DateState::Partial => {
@@ -232,7 +232,7 @@ fn legend(html: &mut Html, all: &Tally) {
     });
 }
 
-/// The table behind the picture: dates in a row that stand the same are one row.
+/// The table of the picture: consecutive dates in the same state are one row.
 fn behind(html: &mut Html, dates: &[DateStatus]) {
     let rows = stretches(dates);
     let shown = rows.len().min(ROWS_MAX);

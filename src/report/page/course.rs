@@ -1,7 +1,7 @@
 //! The course of a run: how fast it was over time, and who waited for whom.
 //!
-//! Each lane of a run keeps a bounded series of what it had done when. Here the lanes are laid over the same
-//! steps of time and added up.
+//! Each lane of a run keeps a bounded series of its progress over time. Here the lanes are mapped to the same
+//! time steps and added up.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::figure;
 use crate::sink::history::RunStatus;
 use crate::sink::progress::{LaneStatus, Point};
 
-/// More steps are not drawn.
+/// At most this many steps are drawn.
 const STEPS_MAX: usize = 60;
 
-/// A series of fewer points has no course.
+/// A series with fewer points has no course.
 const POINTS_MIN: usize = 3;
 
-/// What was done in a step of time.
+/// What was done in a time step.
 #[derive(Clone, Copy, Default)]
 struct Step {
     records: f64,
     bytes: f64,
-    /// The share of its time in which the writers waited for records, and the database for them,
+    /// The share of its time in which the writers waited for records, and the database for the writers.
     idle: f64,
-    /// and that in which they waited for the database.
+    /// The share in which the writers waited for the database.
     busy: f64,
 }
 
@@ -57,7 +57,7 @@ impl Course<'_> {
         let longest =
             run.lanes.iter().map(|lane| lane.points.len()).max().filter(|&most| most >= POINTS_MIN)?;
         let end = run.lanes.iter().filter_map(|lane| lane.points.last()).map(|point| point.ms).max()?;
-        // No finer than what is known.
+        // No finer than the data.
         let count = longest.min(STEPS_MAX);
         let length = end as f64 / count as f64;
         if length < 1.0 {
@@ -68,7 +68,7 @@ impl Course<'_> {
             let mut before = [0.0; 4];
             for (number, step) in steps.iter_mut().enumerate() {
                 let now = at((number + 1) as f64 * length, lane);
-                // What was taken back is not drawn as a rate below zero.
+                // Lost commits are not drawn as a negative rate.
                 let done = |what: usize| (now[what] - before[what]).max(0.0);
                 step.records += done(0);
                 step.bytes += done(1);
@@ -78,7 +78,7 @@ impl Course<'_> {
             }
         }
         for step in &mut steps {
-            // A wait that is noted at its end can be longer than the step in which that was.
+            // A wait that is recorded at its end can be longer than the step that contains the end.
             let all = (length * run.lanes.len() as f64).max(step.idle + step.busy);
             step.idle /= all;
             step.busy /= all;
@@ -165,8 +165,8 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
 }
 
-/// What a lane had done after so many milliseconds: records, bytes, waits for records, waits for the database.
-/// Between two points it went on evenly, and behind the last it did nothing.
+/// What a lane had done after this many milliseconds: records, bytes, waits for records, waits for the
+/// database. Progress between two points is interpolated; after the last there is none.
 fn at(ms: f64, lane: &LaneStatus) -> [f64; 4] {
     let done = |point: &Point| {
         [point.records as f64, point.bytes as f64, point.waited_ms as f64, point.commit_ms as f64]
@@ -210,7 +210,7 @@ mod tests {
                     [4_000, 300, 3_000, 500, 3_000],
                 ],
             ),
-            // Between its points it went on evenly; behind the last it did nothing.
+            // Between its points it progressed evenly; after the last it did nothing.
             lane(1, &[[2_000, 200, 2_000, 0, 2_000]]),
         ];
         let run = RunStatus { lanes, ..super::super::tests::run(7, 0) };
@@ -218,10 +218,10 @@ mod tests {
         assert_eq!(course.step, Duration::from_secs_f64(4.0 / 3.0));
         let records: f64 = course.steps.iter().map(|step| step.records).sum();
         assert!((records - 500.0).abs() < 1e-6, "{records}");
-        // In the first step: 100 and a third of 200 of the one, two thirds of 200 of the other.
+        // In the first step: 100 and a third of 200 by the one, two thirds of 200 by the other.
         let first = course.steps[0];
         assert!((first.records - (100.0 + 200.0 / 3.0 + 400.0 / 3.0)).abs() < 1e-6, "{}", first.records);
-        // The one waited a third of a quarter behind its first, half of it for the database.
+        // The one waited a third of a quarter after its first point, half of it for the database.
         let all = 2.0 * 4_000.0 / 3.0;
         assert!((first.idle - (250.0 + 250.0 / 3.0) / all).abs() < 1e-6, "{}", first.idle);
         assert!((first.busy - (500.0 + 500.0 / 3.0 + 4_000.0 / 3.0) / all).abs() < 1e-6, "{}", first.busy);

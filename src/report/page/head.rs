@@ -1,4 +1,4 @@
-//! The top of the page: how the job stands, in a word, in large figures, and in what wants to be looked at.
+//! The top of the page: the state of the job, in a word, in large figures, and in what needs attention.
 
 use std::fmt::Display;
 
@@ -10,13 +10,13 @@ use crate::sink::Counts;
 use crate::sink::dates::{DateState, DateStatus};
 use crate::sink::history::{RunStatus, SourceStatus};
 
-/// How a job stands.
+/// The state of a job.
 pub(super) struct State {
     pub(super) word: &'static str,
     pub(super) class: &'static str,
 }
 
-/// So many things of a kind are named in what wants to be looked at.
+/// At most this many things of a kind are named in what needs attention.
 const NAMED_MAX: usize = 5;
 
 pub(super) fn state(status: &Status) -> State {
@@ -41,12 +41,12 @@ fn is_running(source: &SourceStatus) -> bool {
     source.owner.as_ref().is_some_and(|owner| owner.is_alive)
 }
 
-/// Whether a run ended in a way that wants somebody.
+/// Whether a run ended in a way that needs attention.
 pub(super) fn is_bad(run: &RunStatus) -> bool {
     matches!(run.exit_code, Some(1 | 2 | 4 | 5))
 }
 
-/// Whether a run did all that it was to do.
+/// Whether a run did everything it was meant to do.
 pub(super) fn is_success(run: &RunStatus) -> bool {
     matches!(run.exit_code, Some(0 | 3))
 }
@@ -130,7 +130,7 @@ pub(super) fn tiles(html: &mut Html, status: &Status) {
     });
 }
 
-/// What wants to be looked at, if anything does.
+/// What needs attention, if anything.
 pub(super) fn attention(html: &mut Html, status: &Status) {
     let lines = wanting(status);
     if lines.is_empty() {

@@ -1,29 +1,29 @@
-//! The only way to write a page: text and values of attributes are escaped on their way in.
+//! The only way to write a page: text and attribute values are escaped as they are written.
 //!
-//! Names of elements and attributes are literals of the program, and there is no function that takes markup. What
-//! comes from a log or a server can therefore be seen on the page and do nothing there.
+//! Names of elements and attributes are literals of the program, and no function accepts markup. So anything
+//! from a log or a server can be seen on the page but cannot do anything there.
 
 use std::fmt::{self, Display, Write as _};
 
 use crate::printable::is_unsafe;
 
-/// A text on a page is cut behind so many characters: what hostile logs call a field can be of a megabyte.
+/// A text on a page is cut after this many characters: a hostile log can contain a field name of a megabyte.
 const TEXT_MAX: usize = 1_000;
 
 /// Attributes of an element.
 pub(super) type Attributes<'a> = [(&'static str, &'a dyn Display)];
 
-/// A piece of a page.
+/// A part of a page.
 #[derive(Default)]
 pub(super) struct Html(String);
 
 impl Html {
-    /// A document, begun.
+    /// The beginning of a document.
     pub(super) fn document() -> Html {
         Html("<!doctype html>\n".to_owned())
     }
 
-    /// An element with what `inside` writes.
+    /// An element with the content that `inside` writes.
     pub(super) fn element(
         &mut self,
         name: &'static str,
@@ -39,25 +39,25 @@ impl Html {
         }
     }
 
-    /// An element that holds a text and nothing else.
+    /// An element that contains only a text.
     pub(super) fn leaf(&mut self, name: &'static str, attributes: &Attributes<'_>, text: impl Display) {
         self.element(name, attributes, |html| html.text(text));
     }
 
-    /// An element that holds nothing.
+    /// An element without content.
     pub(super) fn void(&mut self, name: &'static str, attributes: &Attributes<'_>) {
         self.begin(name, attributes);
         self.0.push_str("/>");
     }
 
-    /// A line through points, of an SVG. It is in pieces where something is missing.
+    /// An SVG line through points. It is in pieces if values are missing.
     pub(super) fn path(&mut self, class: &'static str, pieces: &[Vec<(f64, f64)>]) {
         let _ = write!(self.0, "<path class=\"{class}\" d=\"");
         for piece in pieces {
             for (index, (x, y)) in piece.iter().enumerate() {
                 let _ = write!(self.0, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
             }
-            // A line of no length is a dot.
+            // A line without length is a dot.
             if let [(x, y)] = piece[..] {
                 let _ = write!(self.0, "L{x:.1} {y:.1}");
             }
@@ -70,7 +70,7 @@ impl Html {
         let _ = write!(Escaped { out: &mut self.0, left: TEXT_MAX }, "{text}");
     }
 
-    /// The style of the page, which is no text to a browser: it ends at the first end tag.
+    /// The style of the page, which a browser does not treat as text: it ends at the first end tag.
     pub(super) fn style(&mut self, css: &'static str) {
         self.0.push_str("<style>");
         self.0.push_str(css);
@@ -93,7 +93,7 @@ impl Html {
     }
 }
 
-/// Whether a line ends behind an element, so that two pages can be compared by `diff`.
+/// Whether a line break follows an element, so that two pages can be compared with `diff`.
 fn is_block(name: &str) -> bool {
     matches!(
         name,
@@ -125,7 +125,7 @@ fn is_block(name: &str) -> bool {
     )
 }
 
-/// Escapes what is written to it, and drops what comes behind a number of characters.
+/// Escapes what is written to it, and drops everything after a number of characters.
 struct Escaped<'a> {
     out: &'a mut String,
     left: usize,
@@ -149,7 +149,7 @@ impl fmt::Write for Escaped<'_> {
                 '"' => self.out.push_str("&quot;"),
                 '\'' => self.out.push_str("&#39;"),
                 '\n' => self.out.push('\n'),
-                // Told as everywhere else, for who reads a page may copy from it into a terminal.
+                // Escaped as everywhere else, because a reader may copy from the page into a terminal.
                 '\t' => self.out.push_str("\\t"),
                 ch if is_unsafe(ch) => write!(self.out, "{}", ch.escape_default())?,
                 ch => self.out.push(ch),

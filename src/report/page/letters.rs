@@ -1,4 +1,4 @@
-//! Dead letters by reason, with a sample of each: bytes of somebody's log, which can hold anything.
+//! Dead letters by reason, with a sample of each: bytes from a log, which can contain anything.
 
 use super::html::Html;
 use super::plot;
@@ -8,13 +8,13 @@ use crate::reject::reason as reason_words;
 use crate::report::{ShownLetter, Status};
 use crate::sink::history::ReasonCount;
 
-/// So many reasons are told of one by one, the most frequent.
+/// How many reasons are listed one by one, the most frequent first.
 const REASONS_MAX: usize = 40;
 
-/// So many samples are open from the start.
+/// How many samples are open from the start.
 const OPEN_SAMPLES: usize = 3;
 
-/// So many bytes of a record are shown on either side of what is wrong in it.
+/// How many bytes of a record are shown on either side of the fault.
 const AROUND: usize = 240;
 
 pub(super) fn section(html: &mut Html, status: &Status, samples: &[ShownLetter]) {

@@ -1,7 +1,7 @@
-//! The page: a job in pictures, in one file that asks for nothing else.
+//! The page: a job in pictures, in one self-contained file.
 //!
-//! It is made of what other reports are made of, and counts nothing by itself. Made of the same values it is the same
-//! bytes. There is no script in it, and its own policy forbids one.
+//! It is made from the data of other reports, and counts nothing itself. The same values produce the same
+//! bytes. It contains no script, and its own policy forbids scripts.
 
 mod calendar;
 mod course;
@@ -24,12 +24,12 @@ use crate::figure;
 use crate::sink::rollup::StoredMetric;
 use html::Html;
 
-/// What a page is made of.
+/// The data of a page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// How far the job is. Its runs are those that are drawn.
+    /// How far the job is. The page draws its runs.
     pub status: Status,
-    /// What is promised.
+    /// The guarantees.
     pub guarantees: Vec<Guarantee>,
     /// The first dead letter of each reason, as far as they are shown.
     pub samples: Vec<ShownLetter>,
@@ -55,17 +55,17 @@ pub struct PageWritten {
 
 const STYLE: &str = include_str!("style.css");
 
-/// SHA-256 of the style, by which the policy lets it pass, and no other.
+/// SHA-256 of the style, which the policy allows and no other.
 const STYLE_HASH: &str = "eWbOZqEKMCMPnrLXfzDK6KshrW1VvGOi45locaV7krE=";
 
 impl Page {
-    /// How every page begins: by this an older one is known.
+    /// The beginning of every page, by which an older one is recognised.
     pub const FIRST_BYTES: &str = "<!doctype html>\n<html lang=\"en\" data-logmill=\"report\">";
 
-    /// So many reasons get a sample.
+    /// How many reasons get a sample.
     pub const SAMPLES_MAX: usize = 20;
 
-    /// How the job stands.
+    /// The state of the job.
     pub fn state(&self) -> &'static str {
         head::state(&self.status).word
     }
@@ -144,7 +144,7 @@ impl Report for PageWritten {
     }
 }
 
-/// A moment as a person reads it.
+/// A point in time for a person.
 fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

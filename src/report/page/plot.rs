@@ -1,32 +1,32 @@
 //! Pictures from plain values: bars, lines with gaps, shares of a whole.
 //!
-//! A plot is stretched to the width that there is, and its words are not in it but around it, where they are as
-//! large on a telephone as on a wall.
+//! A plot is stretched to the available width. Its words are not inside but around it, so they have the same
+//! size on a telephone as on a wall.
 
 use std::fmt::Display;
 
 use super::html::Html;
 
-/// What a picture is of, for who cannot see it.
+/// What a picture shows, for readers who cannot see it.
 pub(super) struct Words<'a> {
     pub(super) title: &'a str,
     pub(super) description: &'a str,
 }
 
-/// A bar, with what is said of it.
+/// A bar, with its description.
 pub(super) struct Bar {
     pub(super) value: f64,
     pub(super) class: &'static str,
     pub(super) title: String,
 }
 
-/// A line. Where there is no value there is a gap.
+/// A line. Missing values are gaps.
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) values: Vec<Option<f64>>,
 }
 
-/// What has a share of each step.
+/// A band with its share of each step.
 pub(super) struct Band {
     pub(super) name: &'static str,
     pub(super) class: &'static str,
@@ -40,15 +40,15 @@ pub(super) struct Part {
     pub(super) value: u64,
 }
 
-/// What lines and bands are drawn with, in their order; no more of them can be told apart.
+/// The classes for lines and bands, in order; more of them could not be distinguished.
 const LINES: [&str; 6] = ["l1", "l2", "l3", "l4", "l5", "l6"];
 const FILLS: [&str; 6] = ["f1", "f2", "f3", "f4", "f5", "f6"];
 
-/// The plot within its view: so wide, so high.
+/// The width and height of the plot within its view.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 100.0;
 
-/// So many bars have room side by side at the least, so that a lonely one is not a wall.
+/// The minimum number of bar slots, so that a single bar does not fill the plot.
 const SLOTS_MIN: usize = 24;
 
 /// Bars side by side.
@@ -113,7 +113,7 @@ pub(super) fn lines(
     }
 }
 
-/// Bands that lie one upon the other and fill each of the same steps together.
+/// Stacked bands that together fill each of the same steps.
 pub(super) fn bands(
     html: &mut Html,
     words: &Words<'_>,
@@ -138,7 +138,7 @@ pub(super) fn bands(
                         ("class", &band.class),
                         ("x", &rounded(index as f64 * slot)),
                         ("y", &rounded(below.max(0.0))),
-                        // Without a seam to the next.
+                        // Overlaps the next band, so that no seam shows.
                         ("width", &rounded(slot + 0.5)),
                         ("height", &rounded(height)),
                     ];
@@ -173,7 +173,7 @@ pub(super) fn shares(html: &mut Html, words: &Words<'_>, parts: &[Part], value: 
     });
 }
 
-/// How much of something there is: a bar within a cell.
+/// A quantity as a bar within a cell.
 pub(super) fn share(html: &mut Html, title: &str, class: &'static str, part: u64, whole: u64) {
     html.element("svg", &[("class", &"bar"), ("role", &"img")], |html| {
         html.leaf("title", &[], title);
@@ -196,7 +196,7 @@ fn entry(html: &mut Html, class: &'static str, name: &str, value: Option<&str>) 
     });
 }
 
-/// A plot with what stands at its sides: the ends of both scales, and the middle of the upright one.
+/// A plot with the labels at its sides: the ends of both scales, and the middle of the vertical one.
 fn chart(
     html: &mut Html,
     words: &Words<'_>,
@@ -229,13 +229,13 @@ fn chart(
     });
 }
 
-/// The end of a scale that begins at zero: the next round number, and never nothing.
+/// The end of a scale that begins at zero: the next round number, never zero.
 fn top(values: impl Iterator<Item = f64>) -> f64 {
     let top = top_of(values);
     if top > 0.0 { top } else { 1.0 }
 }
 
-/// The same, or zero where nothing is above it.
+/// The same, or zero if no value is above it.
 fn top_of(values: impl Iterator<Item = f64>) -> f64 {
     let greatest = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
     if greatest <= 0.0 {
@@ -336,7 +336,7 @@ mod tests {
         assert!(
             out.contains("x=\"0.000%\" width=\"25.000%\"") && out.contains("x=\"25.000%\" width=\"75.000%\"")
         );
-        // Of nothing there are no parts, and no division by it.
+        // A total of zero has no shares, and must not be divided by.
         let out = drawn(|html| shares(html, &WORDS, &[part(0)], |value| value.to_string()));
         assert!(out.contains("width=\"0.000%\""), "{out}");
     }

@@ -1,4 +1,4 @@
-//! The metrics of dates, a line for each.
+//! The metrics of dates, one line for each.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::table::{self, Column};
 use crate::figure;
 use crate::sink::rollup::{StoredGroup, StoredMetric};
 
-/// So many metrics are drawn.
+/// How many metrics are drawn.
 const METRICS_MAX: usize = 24;
 
-/// So many values has the table behind a picture; the newest.
+/// How many values the table of a picture has; the newest.
 const ROWS_MAX: usize = 100;
 
 pub(super) fn section(html: &mut Html, metrics: &[StoredMetric]) {
@@ -55,10 +55,10 @@ fn metric(html: &mut Html, metric: &StoredMetric) {
     behind(html, metric);
 }
 
-/// A value for each day. Beside a day without one there is a gap.
+/// A value for each day. Days without a value are gaps.
 fn line(group: &StoredGroup, first: NaiveDate, last: NaiveDate) -> Line {
     let values: BTreeMap<NaiveDate, f64> = group.values.iter().copied().collect();
-    // One date far from the others, such as 0001-01-01, would be years of nothing.
+    // One date far from the others, such as 0001-01-01, would add years of nothing.
     let days = (last - first).num_days();
     let values = match days <= DAYS_MAX {
         true => {
@@ -69,7 +69,7 @@ fn line(group: &StoredGroup, first: NaiveDate, last: NaiveDate) -> Line {
     Line { name: name(group), values }
 }
 
-/// Beyond so many days a line goes from value to value, whatever lies between.
+/// Over more days than this, a line connects values directly, whatever the gaps.
 const DAYS_MAX: i64 = 4_000;
 
 fn name(group: &StoredGroup) -> String {
@@ -82,7 +82,7 @@ fn behind(html: &mut Html, metric: &StoredMetric) {
     for group in &metric.groups {
         rows.extend(group.values.iter().map(|&(date, value)| (date, name(group), value)));
     }
-    // A stable sort: of a date the heaviest group stays first.
+    // A stable sort: for each date the largest group stays first.
     rows.sort_by_key(|(date, ..)| std::cmp::Reverse(*date));
     let columns = [Column::when("Date"), Column::name("Group"), Column::number("Value")];
     table::behind(html, "The values as a table", &columns, |html| {

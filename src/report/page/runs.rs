@@ -12,7 +12,7 @@ use crate::figure;
 use crate::report::Status;
 use crate::sink::history::RunStatus;
 
-/// So many runs are told of one by one.
+/// How many runs are listed one by one.
 const ROWS_MAX: usize = 20;
 
 /// How long a run took, if it ended and took any time.
@@ -133,7 +133,7 @@ fn row(html: &mut Html, columns: &[Column; 8], run: &RunStatus) {
     });
     let took = (run.ended_at).and_then(|ended| (ended - run.started_at).to_std().ok());
     table::cell(html, &columns[4], took.map(figure::time).unwrap_or_default());
-    // What was committed in its last moments, a killed run has not written down.
+    // A killed run has not recorded what was committed in its last moments.
     let least = if run.ended_at.is_none() { "≥ " } else { "" };
     table::cell(html, &columns[5], format!("{least}{}", figure::count(run.records())));
     table::cell(html, &columns[6], figure::count(run.counts.inserted));

@@ -1,4 +1,4 @@
-//! The sources: what became of their records, and how far each is.
+//! The sources: the outcomes of their records, and how far each is.
 
 use super::html::Html;
 use super::minute;
@@ -8,7 +8,7 @@ use crate::figure;
 use crate::sink::Counts;
 use crate::sink::history::SourceStatus;
 
-/// So many sources are told of one by one. Those that somebody has to do with come first.
+/// How many sources are listed one by one. Those that need attention come first.
 const ROWS_MAX: usize = 50;
 
 pub(super) fn section(html: &mut Html, sources: &[SourceStatus]) {
@@ -35,7 +35,7 @@ pub(super) fn section(html: &mut Html, sources: &[SourceStatus]) {
     });
 }
 
-/// What became of the records of all of them.
+/// The outcomes of the records of all of them.
 fn records(html: &mut Html, sources: &[SourceStatus]) {
     let mut counts = Counts::default();
     sources.iter().for_each(|source| counts.add(&source.counts));
@@ -108,7 +108,7 @@ fn row(html: &mut Html, columns: &[Column; 7], source: &SourceStatus) {
             true => format!("complete, {}", figure::bytes(position)),
             false => format!("{} of {}", figure::bytes(position), figure::bytes(size)),
         };
-        // A source that is complete may be empty, and an archive is longer than its file.
+        // A complete source may be empty, and an archive is longer than its file.
         match source.complete {
             true => plot::share(html, &title, "done", 1, 1),
             false => plot::share(html, &title, "partial", position, size),
@@ -120,7 +120,7 @@ fn row(html: &mut Html, columns: &[Column; 7], source: &SourceStatus) {
     table::cell(html, &columns[6], minute(source.updated_at));
 }
 
-/// What is not shown, in one line.
+/// The sources that are not shown, in one line.
 fn sum(rest: &[&SourceStatus]) -> String {
     let mut counts = Counts::default();
     rest.iter().for_each(|source| counts.add(&source.counts));

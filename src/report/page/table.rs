@@ -1,10 +1,10 @@
-//! Tables: a row of columns that all tables of the page are made of.
+//! Tables: the columns and cells that all tables of the page are made of.
 
 use std::fmt::Display;
 
 use super::html::Html;
 
-/// What stands above a column, and what kind of things below.
+/// The heading of a column, and the type of its cells.
 pub(super) struct Column {
     name: &'static str,
     class: &'static str,
@@ -20,7 +20,7 @@ impl Column {
         Column { name, class: "long" }
     }
 
-    /// The name of something that is not ours.
+    /// The name of something, which comes from the data.
     pub(super) const fn name(name: &'static str) -> Column {
         Column { name, class: "name" }
     }
@@ -29,17 +29,17 @@ impl Column {
         Column { name, class: "n" }
     }
 
-    /// A number that a narrow screen has no room for.
+    /// A number that is hidden on a narrow screen.
     pub(super) const fn lesser(name: &'static str) -> Column {
         Column { name, class: "n less" }
     }
 
-    /// A date, or a moment.
+    /// A date, or a point in time.
     pub(super) const fn when(name: &'static str) -> Column {
         Column { name, class: "when" }
     }
 
-    /// A moment that a narrow screen has no room for.
+    /// A point in time that is hidden on a narrow screen.
     pub(super) const fn lesser_when(name: &'static str) -> Column {
         Column { name, class: "when less" }
     }
@@ -50,7 +50,7 @@ impl Column {
     }
 }
 
-/// A table that scrolls by itself where it is wider than the page.
+/// A table that scrolls by itself if it is wider than the page.
 pub(super) fn table(html: &mut Html, label: &str, columns: &[Column], rows: impl FnOnce(&mut Html)) {
     let attributes: [(_, &dyn Display); 4] =
         [("class", &"wide"), ("role", &"region"), ("aria-label", &label), ("tabindex", &0)];
@@ -68,7 +68,7 @@ pub(super) fn table(html: &mut Html, label: &str, columns: &[Column], rows: impl
     });
 }
 
-/// The table behind a picture.
+/// The table of a picture.
 pub(super) fn behind(html: &mut Html, label: &str, columns: &[Column], rows: impl FnOnce(&mut Html)) {
     html.element("details", &[], |html| {
         html.leaf("summary", &[], label);
@@ -81,12 +81,12 @@ pub(super) fn cell(html: &mut Html, column: &Column, text: impl Display) {
     html.leaf("td", &[("class", &column.class)], text);
 }
 
-/// A cell with something else.
+/// A cell with other content.
 pub(super) fn cell_of(html: &mut Html, column: &Column, inside: impl FnOnce(&mut Html)) {
     html.element("td", &[("class", &column.class)], inside);
 }
 
-/// The last row of a table that has a bound: what is not shown.
+/// The last row of a truncated table: what is not shown.
 pub(super) fn rest(html: &mut Html, columns: &[Column], text: &str) {
     html.element("tr", &[], |html| {
         html.leaf("td", &[("class", &"soft"), ("colspan", &columns.len())], text);

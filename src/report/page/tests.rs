@@ -1,4 +1,4 @@
-//! Pages of made jobs: what is on them, and how large they can grow.
+//! Pages of constructed jobs: their content, and how large they can grow.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
@@ -140,7 +140,8 @@ fn hostile_text_is_text_wherever_it_comes_from() {
     {
         assert!(!html.contains(forbidden), "{forbidden:?}");
     }
-    // Name, title, source, reason, field, place and bytes of a letter, why a date failed, twice, a command, an outcome.
+    // Name, title, source, reason, field, place and bytes of a letter, why a date failed, twice, a command,
+    // an outcome.
     assert!(html.matches("&lt;script&gt;alert(1)").count() >= 12, "{html}");
     assert!(html.contains("<mark>&lt;/style&gt;"), "{html}");
 }
@@ -174,7 +175,7 @@ fn a_large_job_has_a_page_that_opens() {
     ] {
         assert!(html.contains(text), "{text}");
     }
-    // What somebody has to do with comes first.
+    // What needs attention comes first.
     let rows = html.split("Sources one by one").nth(1).expect("a table");
     let first = rows.split("<tbody>").nth(1).expect("rows");
     assert!(first.trim_start().starts_with("<tr><td class=\"n\">9999</td>"), "{}", &first[..200]);
@@ -207,7 +208,7 @@ fn a_badge_tells_the_gravest() {
     assert_eq!(state(failed), "failed");
     found.runs[0] = run(2, 1);
     assert_eq!(state(found.clone()), "failed");
-    // A run that has no end yet says nothing about the one before it.
+    // A run that has not ended yet says nothing about the one before it.
     found.runs.insert(0, RunStatus { ended_at: None, outcome: None, exit_code: None, ..run(3, 0) });
     assert_eq!(state(found.clone()), "failed");
     found.sources[0].owner = Some(OwnerStatus { run: 3, pid: 1, is_alive: true });
@@ -216,7 +217,7 @@ fn a_badge_tells_the_gravest() {
 
 #[test]
 fn a_calendar_shows_each_day_where_a_week_has_it() {
-    // It begins on a Thursday.
+    // The month begins on a Thursday.
     let first = NaiveDate::from_ymd_opt(2024, 2, 1).expect("a day");
     let mut dates: Vec<DateStatus> =
         first.iter_days().take(29).map(|day| date(day, DateState::Done)).collect();
@@ -258,7 +259,7 @@ fn a_sample_shows_what_is_around_the_fault() {
     let html = shown(long.as_bytes());
     assert!(html.contains("<pre>…aaa") && html.contains("bbb…</pre>") && html.contains("<mark>7x</mark>"));
     assert!(html.len() < 30_000, "{} bytes", html.len());
-    // Bytes that are no text, and a mark within what would be one character.
+    // Invalid UTF-8, and a mark inside what would be one character.
     assert!(shown(b"\xff\x00{\"n\":\"7x\"}\xc3").contains("\u{fffd}\\u{0}{&quot;"));
 }
 

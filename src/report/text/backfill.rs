@@ -11,7 +11,7 @@ use crate::figure;
 use crate::printable::one_line;
 use crate::report::{Backfill, BackfillDate};
 
-/// How many days are shown; a machine gets them all.
+/// How many days are shown; JSON contains them all.
 const DAYS_SHOWN: usize = 100;
 
 /// `31 days from 2024-01-01 to 2024-01-31: 2 due with 12 files, 3.1 MB to read; 28 done before, 1 absent`.

@@ -1,4 +1,4 @@
-//! What was measured, for people: a table, each stage beside its floor.
+//! The result of a measurement, for people: a table, with each stage beside its lower bound.
 
 use std::fmt::Write as _;
 use std::time::Duration;

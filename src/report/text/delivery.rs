@@ -6,7 +6,7 @@ use crate::figure;
 use crate::printable::one_line;
 use crate::report::{Deliver, Delivery};
 
-/// What `dead-letters deliver` did. What stands in the way is told as its error.
+/// What `dead-letters deliver` did. An obstacle is reported as its error.
 pub(in crate::report) fn deliver(report: &Deliver) -> String {
     let delivery = &report.delivery;
     let (job, to) = (one_line(report.head.job()), one_line(&delivery.to));

@@ -1,13 +1,13 @@
-//! Lines that are no longer than a terminal is wide: they are folded between words, and what is folded hangs
-//! under the text that it goes on with.
+//! Lines no longer than a terminal is wide: they are folded between words, and continuation lines are aligned
+//! with the text that they continue.
 
-/// The text with its lines folded at `width` characters. A word that is longer than that is left whole, as it is
-/// a path or a command, and can be copied so.
+/// The text with its lines folded at `width` characters. A longer word is left whole: it is a path or a
+/// command, and can be copied this way.
 pub fn folded(text: &str, width: usize) -> String {
     each_line(text, width, |line| hanging(line, width))
 }
 
-/// The same, and every line goes on so far in.
+/// The same, with every continuation line indented by `indent`.
 pub fn folded_under(text: &str, width: usize, indent: usize) -> String {
     each_line(text, width, |_| indent.min(width / 2))
 }
@@ -24,11 +24,11 @@ fn each_line(text: &str, width: usize, indent: impl Fn(&str) -> usize) -> String
 
 fn fold(line: &str, width: usize, indent: usize, out: &mut String) {
     let (mut rest, mut room) = (line, width);
-    // The blanks before the first word are no place to fold at.
+    // The blanks before the first word are not a place to fold.
     let mut first = line.chars().take_while(|ch| *ch == ' ').count();
     while rest.chars().count() > room {
         let Some((head, tail)) = parted(rest, first, room) else { break };
-        // Where a word has no room that far in, it stands further out.
+        // A word that does not fit at that indentation is indented less.
         let word = tail.split(' ').next().map_or(0, |word| word.chars().count());
         let indent = indent.min(width.saturating_sub(word));
         out.push_str(head);
@@ -39,7 +39,7 @@ fn fold(line: &str, width: usize, indent: usize, out: &mut String) {
     out.push_str(rest);
 }
 
-/// The words that have room, and the others. A number stays with its unit.
+/// The words that fit, and the rest. A number stays with its unit.
 fn parted(line: &str, first: usize, room: usize) -> Option<(&str, &str)> {
     let blanks = line.char_indices().enumerate().filter(|(at, (_, ch))| *ch == ' ' && *at > first);
     let mut best = None;
@@ -48,7 +48,7 @@ fn parted(line: &str, first: usize, room: usize) -> Option<(&str, &str)> {
         if tail.is_empty() || head.is_empty() || is_number(head) && is_unit(tail) {
             continue;
         }
-        // A word that has no room is left whole, and folded behind.
+        // A word that does not fit is left whole, and the line is folded after it.
         if at > room && best.is_some() {
             break;
         }
@@ -69,8 +69,8 @@ fn is_unit(tail: &str) -> bool {
     matches!(word, "%" | "bytes" | "B" | "kB" | "MB" | "GB" | "TB" | "ms" | "s" | "min" | "h")
 }
 
-/// Under which character a line goes on: the text of its last column, where that begins in the first half of the
-/// line; else a little further in than the line itself.
+/// The column at which a line continues: that of the text in its last column, if this begins in the first
+/// half of the line; otherwise a little further in than the line itself.
 fn hanging(line: &str, width: usize) -> usize {
     let indent = line.chars().take_while(|ch| *ch == ' ').count();
     let (mut column, mut blanks) = (indent + 2, 0);

@@ -6,7 +6,7 @@ use crate::figure;
 use crate::printable::one_line;
 use crate::report::{Forget, RowsLeft};
 
-/// How many sources are named; a machine gets them all.
+/// How many sources are named; JSON contains them all.
 const SOURCES_SHOWN: usize = 20;
 
 pub(in crate::report) fn forget(forget: &Forget) -> String {
@@ -55,7 +55,7 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
     out
 }
 
-/// What is about to be done: what goes, and what stays.
+/// What is about to be done: what is removed, and what stays.
 pub(in crate::report) fn forget_intent(forget: &Forget) -> String {
     let records: i64 = forget.sources.iter().map(|source| source.records).sum();
     let letters: u64 = forget.sources.iter().map(|source| source.open_dead_letters).sum();

@@ -6,10 +6,10 @@ use crate::figure;
 use crate::printable::one_line;
 use crate::report::{CandidateShare, Inferred};
 
-/// More fields than this are in the job file only.
+/// More fields than this are only in the job file.
 const FIELDS_SHOWN: usize = 40;
 
-/// A column of names is no wider.
+/// The maximum width of a column of names.
 const NAME_CHARS_MAX: usize = 40;
 
 /// What was read, in one sentence.
@@ -31,7 +31,7 @@ pub(in crate::report) fn inferred_from(inferred: &Inferred) -> String {
     }
 }
 
-/// More formats that were tried are not told.
+/// How many of the tried formats are named.
 const TRIED_SHOWN: usize = 3;
 
 /// Which format it is and why, in one sentence.

@@ -13,7 +13,7 @@ use crate::reject::reason as reason_words;
 use crate::report::{Discard, Export, LetterCount, Letters, Replay, ReplayCounts, ShownLetter, Unplayed};
 use crate::sink::history::{DeadLetter, FirstLetter};
 
-/// One on each line.
+/// One letter per line.
 pub(in crate::report) fn letters(letters: &Letters) -> String {
     let mut out = String::new();
     letters.dead_letters.iter().for_each(|letter| listed(letter, &mut out));
@@ -23,13 +23,13 @@ pub(in crate::report) fn letters(letters: &Letters) -> String {
     out
 }
 
-/// Which is the first of its kind, and where it stands.
+/// The first letter of its kind, and its place.
 pub(super) fn first_letter(first: &FirstLetter) -> String {
     let id = first.id.map(|id| format!("{id} at ")).unwrap_or_default();
     format!("{id}{}:{}", one_line(&first.file), first.line)
 }
 
-/// Only why they are there.
+/// Only the reasons.
 pub(in crate::report) fn letter_counts(letters: &Letters) -> String {
     let mut out = String::new();
     for reason in &letters.reasons {
@@ -90,10 +90,10 @@ pub(in crate::report) fn replay(replay: &Replay) -> String {
     out
 }
 
-/// So many are told one by one.
+/// How many are listed one by one.
 const NOT_REPLAYABLE_SHOWN: usize = 10;
 
-/// The line of one.
+/// The line of one letter.
 pub(in crate::report) fn listed(letter: &DeadLetter, out: &mut String) {
     let source = one_line(&letter.source);
     let _ = write!(out, "{:>8}  {source}:{}  {}", letter.id, letter.line, in_short(&letter.reasons));
@@ -103,7 +103,7 @@ pub(in crate::report) fn listed(letter: &DeadLetter, out: &mut String) {
     out.push('\n');
 }
 
-/// One with all that is known of it.
+/// One letter with everything known about it.
 pub(in crate::report) fn letter(shown: &ShownLetter, width: usize) -> String {
     let letter = &shown.letter;
     let attempts = figure::some(letter.attempts, "attempt");
@@ -157,7 +157,7 @@ fn reason_line(reason: &Value) -> String {
     line
 }
 
-/// What is wrong: the field first, the code last, as wherever a reason is told.
+/// What is wrong: the field first, the code last, as everywhere a reason is shown.
 fn said(field: &str, message: &str, code: &str) -> String {
     let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
     format!("{field}{message} ({code})")
@@ -197,7 +197,7 @@ fn escaped(raw: &[u8]) -> String {
 const AROUND_MIN: usize = 8;
 const AROUND_MAX: usize = 48;
 
-/// The line of a record around a place, and carets that stand under the place.
+/// The line of a record around a place, and carets below the place.
 fn pointed_at(raw: &[u8], place: Range<usize>, around: usize) -> (String, String) {
     let is_inside = |at: usize| raw.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let line_start = memchr::memrchr(b'\n', &raw[..place.start]).map_or(0, |at| at + 1);

@@ -1,8 +1,8 @@
-//! Reports as people read them.
+//! Reports as text for people.
 //!
-//! Names and values come from logs and from databases, and can hold what forges a line or what a
-//! terminal acts upon. A name is put on one line here (`one_line`); whatever is left in the
-//! whole text is the business of the one who writes it out, who calls `printable` on all of it.
+//! Names and values come from logs and databases, and can contain what forges a line or affects a terminal. A
+//! name is put on one line here (`one_line`); the code that writes the whole text out calls `printable` on
+//! all of it.
 
 mod backfill;
 mod bench;

@@ -10,10 +10,10 @@ use crate::figure;
 use crate::printable::{one_line, path, printable};
 use crate::report::{Fate, Guarantee, Pace, Plan, PlannedSplit};
 
-/// How many files of a kind are named; a machine gets them all.
+/// How many files of a kind are named; JSON contains them all.
 const FILES_SHOWN: usize = 20;
 
-/// The promises that everybody asks about come first: what a row is, and what running again does.
+/// The most important promises come first: what a row is, and what running again does.
 const GUARANTEES_SHOWN: usize = 2;
 
 pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
@@ -53,7 +53,7 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
     out
 }
 
-/// How fast it would be, and what follows.
+/// How fast it would be, and what follows from that.
 fn how_fast(out: &mut String, pace: &Pace, width: usize) {
     let of = |bytes| figure::bytes(bytes);
     let (file, sample) = (one_line(&pace.file), of(pace.sample_bytes));
@@ -67,7 +67,7 @@ fn how_fast(out: &mut String, pace: &Pace, width: usize) {
     let _ = writeln!(out, "{}", folded(&format!("  {}", pace.advice), width));
 }
 
-/// The files of one fate, with what there is to say of each.
+/// The files with one fate, with a remark on each.
 fn list(out: &mut String, plan: &Plan, title: &str, say: impl Fn(&Fate) -> Option<String>) {
     let files = plan.sources.iter().filter_map(|file| say(&file.fate).map(|text| (&file.file, text)));
     let files: Vec<(&PathBuf, String)> = files.collect();
@@ -83,7 +83,7 @@ fn list(out: &mut String, plan: &Plan, title: &str, say: impl Fn(&Fate) -> Optio
     }
 }
 
-/// The splits, where a file has several, and the files that have one though more were asked for.
+/// The splits of files that have several, and the files that stay whole though splits were requested.
 fn splits(out: &mut String, plan: &Plan) {
     let is_cut = |split: &&PlannedSplit| split.start > 0 || !plan.whole.is_empty();
     if plan.splits.iter().any(|split| is_cut(&split)) {

@@ -10,7 +10,7 @@ use crate::printable::one_line;
 use crate::report::Rollup;
 use crate::sink::rollup::{FailedMetric, MetricDifference};
 
-/// How many differences are named; a machine gets all.
+/// How many differences are named; JSON contains them all.
 const SHOWN: usize = 20;
 
 pub(in crate::report) fn rollup(rollup: &Rollup) -> String {

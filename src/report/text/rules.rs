@@ -1,11 +1,11 @@
-//! What was loaded under rules that are no longer those of the job, for people.
+//! What was loaded under rules that the job no longer has, for people.
 
 use std::fmt::Write as _;
 
 use crate::figure;
 use crate::report::{OldRows, OtherRules};
 
-/// What is loaded by other rules, and how it can be otherwise.
+/// What was loaded under other rules, and how to change that.
 pub(super) fn other_rules(out: &mut String, other: OtherRules) {
     let was = if other.files == 1 { "was" } else { "were" };
     let _ = write!(out, "  {} {was} loaded under other rules", figure::some(other.files, "file"));

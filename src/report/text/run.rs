@@ -15,28 +15,28 @@ use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
 use crate::sink::rebuild::Rebuilt;
 
-/// How many reasons are shown to people; a machine gets them all.
+/// How many reasons are shown to people; JSON contains them all.
 const REASONS_SHOWN: usize = 10;
 
-/// How many files are named of a kind.
+/// How many files of a kind are named.
 const FILES_SHOWN: usize = 10;
 
-/// How many reasons are shown of a file that was given up.
+/// How many reasons are shown for an abandoned file.
 const GIVEN_UP_REASONS_SHOWN: usize = 3;
 
-/// How a file that was given up is gone on with.
+/// How to resume an abandoned file.
 const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, `logmill dead-letters replay`, and load with\n    \
                      --accept-new-rules\n";
 
-/// How a rebuild that was given up is done after all.
+/// How to redo an abandoned rebuild.
 const BEGIN_ANEW: &str =
     "    to rebuild, mend the job or the file, or raise --stop-above, and --rebuild again\n";
 
-/// What is said of a rebuild that did not come to its end.
+/// The message about a rebuild that did not finish.
 const AS_IT_WAS: &str =
     "\n  nothing was rebuilt: the rows and dead letters that were there are as they were\n";
 
-/// A shorter load shows more of how it began than of what limits it.
+/// A shorter load shows more of its beginning than of what limits it.
 const LIMIT_AFTER: Duration = Duration::from_secs(2);
 
 pub(in crate::report) fn load(report: &Load) -> String {
@@ -94,7 +94,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
     out
 }
 
-/// What a rebuild took away, and what it kept of what people had decided.
+/// What a rebuild removed, and which of people's decisions it kept.
 fn in_the_place(rebuilt: &Rebuilt) -> String {
     let mut text = format!(
         "in the place of {} and {}",
@@ -130,7 +130,7 @@ fn in_the_place(rebuilt: &Rebuilt) -> String {
     text
 }
 
-/// The files with too many dead letters, why they have them, and how to go on.
+/// The files with too many dead letters, why they have them, and how to resume.
 fn given_up(out: &mut String, report: &Load) {
     let given_up = &report.sources.given_up;
     if given_up.is_empty() {
@@ -224,7 +224,7 @@ fn headline(report: &Load) -> String {
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");
     }
-    // A stream is read before anybody can tell.
+    // Only reading a stream shows whether it is known.
     let is_known_stream = report.bytes == 0 && report.raw_bytes > 0 && report.counts.records == 0;
     if is_known_stream && sources.failed.is_empty() && matches!(report.head.exit_code, 0 | 3) {
         return format!("{job}: nothing new for {destination}: the stream holds what was loaded before\n");
@@ -241,7 +241,7 @@ fn headline(report: &Load) -> String {
         let _ = write!(bytes, " ({} compressed)", figure::bytes(report.raw_bytes));
     }
     let files = match sources.loaded + sources.waiting {
-        // A file that was begun is not counted, and its bytes are.
+        // A file that was begun is not counted, but its bytes are.
         0 if report.error.is_some() || !sources.given_up.is_empty() => String::new(),
         0 if sources.splits > 0 => figure::some(sources.splits, "split") + ", ",
         _ => files_read(sources.loaded, sources.waiting) + ", ",
@@ -265,14 +265,15 @@ fn files_read(to_end: u64, waiting: u64) -> String {
     }
 }
 
-/// What became of records.
+/// The outcomes of records.
 struct Tally<'a> {
     lines: i64,
     records: i64,
-    /// A name, how many there are, and whether that is told if there are none.
+    /// A name, its number, and whether it is shown even if that is zero.
     kinds: &'a [(&'a str, i64, bool)],
     rejected: i64,
-    /// Blank lines, skipped lines, values without their NULs, and stamps that the clock showed twice or never.
+    /// Blank lines, skipped lines, values without their NULs, and timestamps that the clock showed twice or
+    /// never.
     beside: [i64; 4],
     bytes: u64,
     elapsed: Duration,
@@ -341,7 +342,7 @@ fn notices(files: &[Notice]) -> impl ExactSizeIterator<Item = (&PathBuf, String)
     files.iter().map(|file| (&file.file, file.notice.clone()))
 }
 
-/// The files of one fate, with what there is to say of each.
+/// The files with one fate, with a remark on each.
 fn files<'a>(out: &mut String, what: &str, files: impl ExactSizeIterator<Item = (&'a PathBuf, String)>) {
     let number = files.len();
     if number == 0 {
@@ -377,7 +378,7 @@ fn limit(report: &Load) -> Option<String> {
 fn sample(out: &mut String, report: &Check, width: usize) {
     let Some(first) = report.sample.first().and_then(|row| row.as_object()) else { return };
     let is_empty = |row: &serde_json::Value| row[EXTRA].as_object().is_some_and(serde_json::Map::is_empty);
-    // What nobody asked for is shown where there is any.
+    // The column of unnamed members is shown only if there are any.
     let is_shown = |name: &str| name != EXTRA || !report.sample.iter().all(is_empty);
     let names: Vec<String> = first.keys().filter(|name| is_shown(name)).cloned().collect();
     let rows = report.sample.iter().map(|row| names.iter().map(|name| row[name].clone()).collect());

@@ -15,10 +15,10 @@ use crate::sink::dates::DateState;
 use crate::sink::history::{Activity, ReasonCount, RunStatus, SourceStatus};
 use crate::sink::progress::LaneStatus;
 
-/// How many lines of the calendar are shown unless all are asked for.
+/// How many lines of the calendar are shown unless all are requested.
 const DATES_SHOWN: usize = 40;
 
-/// How many sources are shown unless all are asked for.
+/// How many sources are shown unless all are requested.
 const SOURCES_SHOWN: usize = 20;
 
 pub(in crate::report) fn status(status: &Status) -> String {
@@ -81,7 +81,7 @@ pub(in crate::report) fn status(status: &Status) -> String {
     out
 }
 
-/// Since when dead letters of a reason are there.
+/// Since when dead letters with a reason exist.
 fn seen(reason: &ReasonCount) -> String {
     let day = |time: DateTime<Utc>| time.format("%Y-%m-%d").to_string();
     match (day(reason.oldest), day(reason.newest)) {
@@ -90,7 +90,7 @@ fn seen(reason: &ReasonCount) -> String {
     }
 }
 
-/// The runs that are at work: how far, how fast, and what they wait for.
+/// The runs at work: how far, how fast, and what they wait for.
 fn running(out: &mut String, status: &Status) {
     let mut title = "\nrunning\n";
     for run in status.runs.iter().filter(|run| run.is_alive) {
@@ -104,7 +104,7 @@ fn running(out: &mut String, status: &Status) {
         let records = figure::some(sum(|lane| lane.records), "record");
         let rate = figure::count(sum(|lane| lane.records_per_second));
         let _ = write!(out, ", {records}, {rate}/s");
-        // The slowest lane is the last.
+        // The slowest lane finishes last.
         if let Some(left) = run.lanes.iter().filter_map(LaneStatus::left).max().filter(|left| !left.is_zero())
         {
             let _ = write!(out, ", {} left", figure::time(left));
@@ -138,7 +138,7 @@ fn activity_line(activity: &Activity) -> String {
     format!("process {}: {what}{}", activity.pid, since.unwrap_or_default())
 }
 
-/// The calendar: dates in a row that stand the same are one line.
+/// The calendar: consecutive dates in the same state are one line.
 fn dates(out: &mut String, status: &Status) {
     let stretches = stretches(&status.dates);
     if stretches.is_empty() {
@@ -147,7 +147,7 @@ fn dates(out: &mut String, status: &Status) {
     let done = status.dates.iter().filter(|date| date.state == DateState::Done).count();
     let all = status.dates.len();
     let _ = writeln!(out, "\ndates         {} of {} done", figure::count(done), figure::count(all));
-    // The newest are those that somebody asks about.
+    // The newest are the most interesting.
     let shown = if status.shows_all { stretches.len() } else { stretches.len().min(DATES_SHOWN) };
     if stretches.len() > shown {
         let _ = writeln!(out, "  {} earlier ones (--all)", figure::count(stretches.len() - shown));
@@ -217,7 +217,7 @@ fn state(source: &SourceStatus) -> String {
     let position = figure::count(source.position);
     match (source.complete, (100 * source.position).checked_div(source.size)) {
         (true, _) => format!("complete, {position} bytes"),
-        // How much an archive has, only its end tells.
+        // The size of an archive is known only at its end.
         (false, Some(share)) if source.size >= source.position => {
             format!("{share} %, at byte {position} of {}", figure::count(source.size))
         }
@@ -269,7 +269,7 @@ fn run_line(run: &RunStatus) -> String {
 
 /// What a run has committed.
 fn committed(line: &mut String, run: &RunStatus) {
-    // What was committed in its last moments, a killed run has not written down.
+    // A killed run has not recorded what was committed in its last moments.
     let least = if run.ended_at.is_none() && !run.is_alive { "at least " } else { "" };
     let _ = write!(line, ", {least}{}", figure::some(run.records(), "record"));
     if run.rejected() > 0 {

@@ -1,7 +1,7 @@
 //! Tables for people: aligned, and no wider than the terminal.
 //!
-//! A cell that is too long is cut and says so with an ellipsis. A column that has no room is
-//! left out and named below: a table that wraps is no table.
+//! A cell that is too long is cut, with an ellipsis. A column that does not fit is left out and named below:
+//! a table that wraps is unreadable.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::printable::one_line;
 
-/// A cell shows no more, even if there is room.
+/// The maximum width of a cell, even if there is more room.
 const CELL_CHARS_MAX: usize = 40;
 
-/// A column that would be narrower than this has no room.
+/// A column that would be narrower than this does not fit.
 const CELL_CHARS_MIN: usize = 8;
 
 /// Rows of values under their names, indented.
@@ -56,7 +56,7 @@ pub(super) fn table(names: &[String], rows: &[Vec<Value>], width: usize) -> Stri
 const INDENT: &str = "    ";
 const GAP: &str = "  ";
 
-/// The widths of as many columns as fit. The widest give way first, down to a third.
+/// The widths of as many columns as fit. The widest are reduced first, down to a third.
 fn fit(wanted: &[usize], width: usize) -> Vec<usize> {
     for columns in (1..=wanted.len()).rev() {
         let mut widths = wanted[..columns].to_vec();

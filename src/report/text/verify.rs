@@ -8,7 +8,7 @@ use crate::printable::one_line;
 use crate::report::Verify;
 use crate::sink::verify::{Difference, DifferenceKind, NotLoaded, VerifiedSource};
 
-/// How many differences, and sources, are named; a machine gets more.
+/// How many differences, and sources, are named; JSON contains more.
 const SHOWN: usize = 20;
 
 pub(in crate::report) fn verify(verify: &Verify) -> String {
@@ -19,7 +19,7 @@ pub(in crate::report) fn verify(verify: &Verify) -> String {
         sum => figure::some(sum, "difference"),
     };
     let mut out = match (verify.sources.len(), sum) {
-        // To have found no difference, somebody must have looked.
+        // Without a comparison there is no "no difference".
         (0, 0) => format!("{job}: nothing was compared with {destination}, {}\n", why_nothing(verify)),
         (sources, _) => {
             format!("{job}: {verdict} between {} and {destination}\n", figure::some(sources, "source"))
@@ -135,7 +135,7 @@ fn not_verifiable(out: &mut String, verify: &Verify) {
     }
 }
 
-/// What is no difference, and to be known all the same.
+/// What is not a difference but still worth knowing.
 fn rest(out: &mut String, verify: &Verify) {
     if verify.open_dead_letters > 0 {
         let letters = figure::some(verify.open_dead_letters, "dead letter");
