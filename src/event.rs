@@ -251,7 +251,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// What is at a path or an address: of `s3://bucket/a/b`, the bucket is where and the rest is which.
+    /// The dataset at a path or an address: for `s3://bucket/a/b`, the bucket is the namespace and the rest is
+    /// the name.
     pub fn at(place: &str) -> Dataset {
         let path = match place.split_once("://") {
             Some(("file", path)) => path,
@@ -280,7 +281,7 @@ pub struct CodeCount {
 pub enum Level {
     /// To users who asked for every step.
     Debug,
-    /// To users who asked what is done with every file.
+    /// To users who asked for the fate of every file.
     File,
     /// It explains why nothing seems to happen.
     Info,

@@ -1,12 +1,12 @@
 //! Years of logs into a database, every record once, at the speed of the server's own COPY.
 //!
 //! This is the library behind the command `logmill`. It maps log files, cuts them on line
-//! boundaries across rayon workers that parse and validate, merges what they made in file order
+//! boundaries across rayon workers that parse and validate, merges their results in file order
 //! into a single writer, and commits each batch together with its dead letters and its
-//! checkpoint in one transaction. The [`manual`] is where to read how and why.
+//! checkpoint in one transaction. The [`manual`] explains how and why.
 //!
-//! The parts can be used by themselves. Here a line becomes a typed row, or everything that is
-//! wrong with it:
+//! The parts can be used on their own. This example turns a line into a typed row, or into a list of
+//! everything that is wrong with it:
 //!
 //! ```
 //! use logmill::format::{Chunk, Json, Memory, Preamble, each_record};

@@ -107,9 +107,9 @@ pub mod code {
         FLOAT_PARSING = "float_parsing",
         /// NaN or infinite, where `finite = true`.
         FINITE_NUMBER = "finite_number",
-        /// Not a truth value.
+        /// Not a boolean.
         BOOL_TYPE = "bool_type",
-        /// Text that is not a truth value.
+        /// Text that is not a boolean.
         BOOL_PARSING = "bool_parsing",
         /// Not a date with a time.
         DATETIME_TYPE = "datetime_type",
@@ -119,9 +119,9 @@ pub mod code {
         DATETIME_FROM_DATE_PARSING = "datetime_from_date_parsing",
         /// A date with a time out of range.
         DATETIME_OBJECT_INVALID = "datetime_object_invalid",
-        /// A stamp without a zone, where one is required.
+        /// A timestamp without a zone, where one is required.
         TIMEZONE_AWARE = "timezone_aware",
-        /// A stamp with a zone, where none is allowed.
+        /// A timestamp with a zone, where none is allowed.
         TIMEZONE_NAIVE = "timezone_naive",
         /// Not a date.
         DATE_TYPE = "date_type",
@@ -181,11 +181,11 @@ pub mod code {
         IP_V6_ADDRESS = "ip_v6_address",
         /// The record does not have the shape of the format.
         NO_MATCH = "no_match",
-        /// A part of a line that its container cut, and the next part does not follow.
+        /// A part of a line that its container cut, without the part that should follow.
         PARTIAL_LINE = "partial_line",
         /// More or fewer columns than the header names.
         COLUMN_COUNT = "column_count",
-        /// There are more reasons than are told, and the message says how many.
+        /// There are more reasons than are listed; the message says how many.
         MORE_REASONS = "more_reasons",
     }
 }

@@ -91,7 +91,7 @@ impl Telling {
 }
 
 impl Teller {
-    /// Queues what is to be reported about an event. If the queue is full, the event is left out.
+    /// Queues the report of an event. If the queue is full, the event is left out.
     pub(super) fn tell(&self, run: Scope, event: &Event) {
         if let Some(told) = self.lineage.of(run, event) {
             let sent = self.events.try_send(Some(told.to_string()));

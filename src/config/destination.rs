@@ -282,7 +282,7 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
     }
 }
 
-/// The columns that a table of the job has besides those that the job names.
+/// The columns of logmill's own that a table of the job has.
 fn columns_of_ours(schema: &Schema, key: &Key) -> Vec<&'static str> {
     let mut ours = key.extra_columns().to_vec();
     if schema.extra == Extra::Keep {

@@ -151,7 +151,7 @@ impl Source {
         self.needs_date == Some(NeedsDate::Files)
     }
 
-    /// Whether what is loaded depends on a data date.
+    /// Whether the loaded data depends on a data date.
     pub fn depends_on_date(&self) -> bool {
         self.needs_date.is_some()
     }

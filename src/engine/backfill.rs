@@ -130,7 +130,7 @@ fn plan_day(
         return Ok(planned(files, Fate::Due(bytes)));
     }
     if files.files.is_empty() {
-        // What is loaded stays loaded when its files are gone.
+        // Loaded data stays loaded when its files are gone.
         let fate = match status.map(|status| status.state) {
             Some(DateState::Done) => Fate::Done,
             _ => Fate::Absent,

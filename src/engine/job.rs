@@ -16,7 +16,7 @@ use crate::trust::{open_found, others_may_read};
 /// A job, and its origin.
 #[derive(Debug)]
 pub struct Job {
-    /// What is to be done.
+    /// Its configuration.
     pub config: Config,
     /// Its file, or where its file would be.
     pub path: PathBuf,

@@ -139,7 +139,7 @@ pub enum ErrorKind {
     /// A file or directory could not be used.
     #[error("cannot {doing} {}: {}", path.display(), unnumbered(cause))]
     File {
-        /// What was being attempted, as a verb: "open", "read".
+        /// The attempted action, as a verb: "open", "read".
         doing: &'static str,
         /// The file, as the user named it.
         path: PathBuf,
@@ -154,7 +154,7 @@ pub enum ErrorKind {
         path: PathBuf,
         /// The decompressed offset, if known.
         offset: Option<u64>,
-        /// What was found, where, and what to do about it.
+        /// The finding, its place, and what to do about it.
         what: String,
     },
 

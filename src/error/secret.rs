@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-/// What is shown in place of a password.
+/// The replacement for a password in output.
 pub(crate) const MASK: &str = "***";
 
 /// Parts of the names of settings whose values are secret, wherever they occur.

@@ -101,7 +101,7 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         PRESETS.iter().partition(|preset| preset.format != "regex");
     let (of_syslog, others): (Vec<&Preset>, Vec<&Preset>) =
         of_regex.into_iter().partition(|preset| OF_SYSLOG.contains(&preset.name));
-    // A preset that names a built-in format, with more specific fields.
+    // Presets that refine a format other than `regex`.
     candidates.splice(0..0, of_others.into_iter().filter_map(of_named_preset));
     candidates.extend(of_syslog.into_iter().map(of_preset));
     candidates.extend([

@@ -56,7 +56,7 @@ pub(super) const DAY_FIRST: usize = 13;
 
 /// The indexes of the layouts that a text may have.
 pub(super) fn of_shape(text: &[u8]) -> impl Iterator<Item = usize> {
-    // By the eleventh byte each layout has a digit or a blank, so prose does not get far.
+    // By about the eleventh byte each layout has a digit or a blank, so prose does not get far.
     let is_like = |shape: &str| {
         text.len() > shape.len()
             && text.iter().zip(shape.bytes()).all(|(&byte, like)| match like {

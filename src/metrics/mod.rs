@@ -208,7 +208,7 @@ impl Figures {
         *self.sources.entry(result).or_default() += 1;
     }
 
-    /// One word for what is going on.
+    /// One word for the current activity.
     fn state(&self) -> &'static str {
         match (&self.end, self.waiting.is_empty(), self.is_running) {
             (Some(end), ..) => end.outcome,

@@ -99,7 +99,7 @@ fn open_objects(files: &[Found], stop: &Stop) -> Vec<Mutex<Option<Result<Candida
 
 /// The sources of a run.
 pub(super) struct Noted {
-    /// What is to be loaded.
+    /// The tasks to load.
     pub(super) tasks: Vec<(Task, Candidate)>,
     /// The sources of which nothing is to be loaded.
     pub(super) finished: Vec<(i32, PathBuf)>,

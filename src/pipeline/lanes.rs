@@ -1,6 +1,6 @@
 //! Lanes: concurrent writers, each with its own connection and splits.
 //!
-//! What is to be loaded is divided before the first record is read. Each lane gets about the same number of
+//! The tasks are divided before the first record is read. Each lane gets about the same number of
 //! bytes, all of them contiguous; small files go to one lane or another, and a large file that crosses a
 //! border is cut there. So there are no more cuts than borders, and each lane writes in the order of files
 //! and records, as a load without lanes does: an index grows in as many places as there are lanes, and

@@ -327,7 +327,7 @@ fn load(
     ended
 }
 
-/// What the lanes of a load have in common.
+/// The common part of a load's lanes.
 #[derive(Clone, Copy)]
 struct Lane<'a> {
     number: i32,

@@ -1,4 +1,4 @@
-//! Portions: objects that are claimed and loaded before the next ones are looked at.
+//! Portions: objects that are claimed and loaded before the next ones are examined.
 //!
 //! Identifying an object takes a request to its bucket, and a bucket can hold a million of them; so a run
 //! does not look at all of them before it loads the first. Each portion is twice as large as the one before:

@@ -30,7 +30,7 @@ impl Encoder for Plain {
     }
 }
 
-/// What was committed: the tables of a destination, in memory.
+/// The committed data: the tables of a destination, in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tables {
     pub(super) rows: BTreeMap<(i32, u64), String>,

@@ -66,7 +66,7 @@ impl Backfill {
         self.dates.iter().filter(|date| date.was_due)
     }
 
-    /// What is to be done, in one sentence.
+    /// The plan in one sentence.
     pub fn plan(&self) -> String {
         text::backfill_plan(self)
     }

@@ -1,4 +1,4 @@
-//! What became of the delivery of dead letters.
+//! The outcome of delivering dead letters.
 
 use serde::Serialize;
 

@@ -51,7 +51,7 @@ pub struct LoadRollups {
 }
 
 impl LoadRollups {
-    /// What became of them.
+    /// Their outcome.
     pub fn of(rolled_up: &RolledUp) -> LoadRollups {
         LoadRollups { dates: rolled_up.dates.len() as u64, failed: rolled_up.failed.clone() }
     }

@@ -134,7 +134,7 @@ pub struct Float {
 pub struct Timestamp {
     /// How it is written.
     pub format: StampFormat,
-    /// What is known about the zone.
+    /// How the zone is handled.
     pub zone: Zone,
     /// The time zone of timestamps without one.
     pub clock: Clock,
@@ -205,7 +205,7 @@ impl StampFormat {
     }
 }
 
-/// What is known about the zone of a timestamp.
+/// How the zone of a timestamp is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Zone {
     /// A timestamp without a zone is in the zone of the source.

@@ -35,7 +35,7 @@ pub enum Rule<'k> {
     Values(&'k mut Values),
     /// The format of a timestamp.
     Format(&'k mut StampFormat),
-    /// What is known about its zone.
+    /// How its zone is handled.
     Zone(&'k mut Zone),
     /// What happens to members that no field names.
     Extra(&'k mut Extra),

@@ -61,7 +61,7 @@ pub struct DateStatus {
     pub is_settled: bool,
 }
 
-/// A day of a job, with what is remembered of its sources.
+/// A day of a job, with its remembered sources.
 #[derive(Debug, Default)]
 pub struct Day {
     /// Its state; `None` if no run was ever about it.

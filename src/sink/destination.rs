@@ -52,7 +52,7 @@ pub trait Destination {
         Err(Error::usage("this destination delivers no dead letters; leave out `to`"))
     }
 
-    /// The states of the job's days, and what is remembered of their sources.
+    /// The states of the job's days, and their remembered sources.
     fn calendar(&self) -> Result<Calendar>;
 
     /// Records that these days have no file, unless something of them is loaded.
@@ -145,7 +145,7 @@ pub struct Settings {
     pub reach_for: Duration,
     /// How long to wait out an outage.
     pub retry_for: Duration,
-    /// How long the destination may be silent before it is given up.
+    /// How long the destination may be silent before the connection is abandoned.
     pub deadline: Duration,
     pub stop: Stop,
     pub observer: Observer,

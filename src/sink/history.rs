@@ -113,7 +113,7 @@ pub struct Forgotten {
     pub dead_letters: u64,
 }
 
-/// What is known about a job.
+/// The state of a job.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     /// Its sources, in the order of their ids.

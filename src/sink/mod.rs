@@ -244,7 +244,7 @@ pub struct Ending<'a> {
     pub outcome: &'a str,
     /// The exit code of the command.
     pub exit_code: u8,
-    /// What became of the records of this run.
+    /// The outcomes of this run's records.
     pub counts: &'a Counts,
     /// Bytes read from the sources.
     pub bytes: u64,

@@ -79,7 +79,7 @@ pub struct Outgoing {
     pub length: u64,
     /// The record, unless it was too long.
     pub raw: Option<Vec<u8>>,
-    /// BLAKE3 of the record, where it was too long.
+    /// BLAKE3 of the record, if it was too long.
     pub raw_hash: Option<Vec<u8>>,
     /// The record as a person has mended it; the reasons are about this one.
     pub fixed: Option<Vec<u8>>,

@@ -16,7 +16,7 @@ pub fn first_rows(destination: &dyn Destination, schema: &Schema) -> String {
     destination.shell(&format!("select {columns} from {} limit 5", destination.table()))
 }
 
-/// The statement that deletes the rows of some sources, where rows say which source they are of.
+/// The statement that deletes the rows of some sources, if rows name their source.
 pub fn delete_rows(destination: &dyn Destination, sources: &[i32]) -> String {
     let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
     format!("delete from {} where {SOURCE_ID} in ({})", destination.table(), ids.join(", "))

@@ -21,7 +21,7 @@ use super::stranger::{Stranger, stranger};
 use crate::error::{Error, Result};
 use crate::trust::is_ours;
 
-/// What names stand for.
+/// The files that names stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Discovered {
     /// The files, in order.

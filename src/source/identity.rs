@@ -26,7 +26,7 @@ pub const HEAD_BYTES: u32 = 64 << 10;
 /// How many bytes before a position are hashed with a checkpoint.
 pub const TAIL_BYTES: usize = 4096;
 
-/// The first 16 bytes of BLAKE3: what is stored of a content.
+/// The first 16 bytes of BLAKE3: the stored form of a content hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Hash16(pub [u8; 16]);
 

@@ -1,10 +1,10 @@
-//! Encoders: rows to what a destination takes.
+//! Encoders: turn rows into the form that a destination takes.
 
 use super::rows::Gather;
 use crate::reject::Faults;
 use crate::schema::Row;
 
-/// Turns rows into what a destination takes. Shared by all workers.
+/// Turns rows into the form that a destination takes. Shared by all workers.
 pub trait Encoder: Send + Sync {
     /// The container for the rows of a chunk: bytes, or columns of the destination's own.
     type Rows: Gather;
@@ -14,7 +14,7 @@ pub trait Encoder: Send + Sync {
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Self::Rows, faults: &mut Faults) -> bool;
 }
 
-/// Where a row comes from: what the key may be made of.
+/// The origin of a row, from which the key may be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     pub source_id: i32,

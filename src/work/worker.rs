@@ -46,7 +46,7 @@ pub struct Worker {
     growth: f64,
 }
 
-/// The one pass over records: what all workers share.
+/// The one pass over records, shared by all workers.
 pub(super) struct Pass<E> {
     pub(super) recipe: Recipe,
     pub(super) encoder: Arc<E>,

@@ -143,7 +143,7 @@ struct Common {
     clock: Clock,
     /// The year of timestamps that name none.
     year: Option<Year>,
-    /// Whether they are for values that are only inspected, not stored as they are read.
+    /// Whether they apply to values that are only inspected, and not stored as they are read.
     is_like: bool,
 }
 

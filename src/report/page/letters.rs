@@ -87,7 +87,7 @@ fn sample(html: &mut Html, reason: &ReasonCount, sample: &ShownLetter, is_open: 
     });
 }
 
-/// The record, or what is around the fault in it.
+/// The record, or the part of it around the fault.
 fn record(html: &mut Html, sample: &ShownLetter, reason: Option<usize>) {
     let Some(bytes) = sample.tried() else {
         html.leaf("p", &[("class", &"soft")], sample.not_kept());

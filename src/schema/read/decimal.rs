@@ -141,7 +141,7 @@ fn of_parts<'a>(item: Item<'a>, context: &Context<'a, '_>) -> Option<Option<&'a 
     }
 }
 
-/// An integer, as Python counts truth values among them.
+/// An integer; as in Python, booleans count too.
 fn small_int(item: Item<'_>) -> Option<i64> {
     match item.raw() {
         Raw::Int(number) => Some(number),

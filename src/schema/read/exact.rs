@@ -276,7 +276,7 @@ fn count(digits: i64) -> usize {
     usize::try_from(digits).expect("between zero and the limits of a column")
 }
 
-/// Digits with `zeros` zeros behind them.
+/// Digits followed by `zeros` zeros.
 fn with_zeros(digits: impl Iterator<Item = u8>, zeros: i64) -> impl Iterator<Item = u8> {
     let zeros = usize::try_from(zeros).expect("counted from the lower of two exponents");
     digits.chain(std::iter::repeat_n(b'0', zeros))

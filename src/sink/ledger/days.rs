@@ -140,7 +140,7 @@ impl MapLedger {
         Ok(())
     }
 
-    /// The states of the job's days under its present rules, and what is remembered of their sources. Writes
+    /// The states of the job's days under its present rules, and their remembered sources. Writes
     /// nothing.
     pub fn calendar(store: Arc<dyn Store>, settings: Settings, rules: Hash16) -> Result<Calendar> {
         let keys = Keys { store, settings };

@@ -276,7 +276,7 @@ impl Keys {
         Ok(())
     }
 
-    /// What is remembered of the sources that these files may be: those that begin with the same line, and
+    /// The remembered sources that these files may be: those that begin with the same line, and
     /// those that had their names.
     pub(super) fn remembered_of(&self, files: &[Candidate]) -> Result<Snapshot> {
         let (mut ids, mut lines) = (BTreeSet::new(), BTreeSet::new());
@@ -414,7 +414,7 @@ impl Snapshot {
         self.splits.get(&split).map(|(record, _)| record).or_else(|| self.parts.get(&split))
     }
 
-    /// What is remembered of the sources of a day, or of those without one.
+    /// The remembered sources of a day, or those without one.
     pub(super) fn of_date(&self, date: Option<&str>) -> Vec<Remembered> {
         let is_of_date =
             |memory: &&Remembered| self.sources[&memory.source_id].0.data_date.as_deref() == date;

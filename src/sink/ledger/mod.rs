@@ -1,4 +1,4 @@
-//! Ledgers: what is remembered of sources, and the decisions about them.
+//! Ledgers: the memory of sources, and the decisions about them.
 //!
 //! A ledger keeps the sources of a job, how far each of their splits is, and who owns it. This module decides
 //! what to do with a file, once, for every place that can keep a ledger; the places only say how they
@@ -51,11 +51,11 @@ pub(super) trait Ledger {
     /// What can go wrong, before it is classified.
     type Trouble: From<Error>;
 
-    /// What is remembered of the job's sources, ordered by id, and the next free id. If two runs read this at
+    /// The job's remembered sources, ordered by id, and the next free id. If two runs read this at
     /// once, one of them fails to write its decision.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Self::Trouble>;
 
-    /// What is remembered of the sources of other jobs in the same table.
+    /// The remembered sources of other jobs in the same table.
     fn of_others(&mut self) -> Result<Vec<Remembered>, Self::Trouble>;
 
     /// A living owner of one of these splits, other than this run.

@@ -1,4 +1,4 @@
-//! The calendar of a job in PostgreSQL: its days, and what is remembered of their sources.
+//! The calendar of a job in PostgreSQL: its days, and their remembered sources.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::sink::claim::Scope;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::Settings;
 
-/// The states of the days, and what is remembered of their sources.
+/// The states of the days, and their remembered sources.
 pub(super) fn calendar(server: &Arc<Server>, settings: &Settings) -> Result<Calendar> {
     let session = Session::visit(server, settings.timeouts)?;
     let settings = settings.clone();

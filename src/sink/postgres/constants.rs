@@ -1,4 +1,4 @@
-//! What does not change during a run: the target, the columns, the statements.
+//! The constants of a run: the target, the columns, the statements.
 
 use super::apart::Apart;
 use super::catalog::{KeyIndex, Target};

@@ -198,7 +198,7 @@ fn kind_of(column: &TargetColumn) -> Kind {
     }
 }
 
-/// How values are written into a column, or what the column should be.
+/// How values are written into a column, or what the column should be instead.
 fn wire_of(kind: &Kind, column: &TargetColumn, types: &Types) -> Result<Wire, &'static str> {
     let numeric = || Wire::Numeric(numeric::Limits::of_modifier(column.base_modifier));
     let base = column.base_oid;

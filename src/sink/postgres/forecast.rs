@@ -59,7 +59,8 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
     forecast.pass(step.map_err(Trouble::into_error)).map_err(Trouble::Ours)
 }
 
-/// Reads the server, for the sources asked about, in the given version of logmill's tables, if they exist.
+/// Returns the findings about the server, the scope of the sources to ask for, and the version of logmill's
+/// tables, if they exist.
 fn look(
     link: &mut Link,
     server: &Server,

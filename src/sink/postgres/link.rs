@@ -1,4 +1,4 @@
-//! The connection, with what is remembered on it from one transaction to the next.
+//! The connection, with the state that is kept for it from one transaction to the next.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct Backend {
     pub(super) start_us: i64,
 }
 
-/// The connection, and what is remembered with it.
+/// The connection, and the state kept for it.
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) pulse: Arc<Pulse>,

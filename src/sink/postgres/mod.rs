@@ -566,7 +566,7 @@ impl Sink for Postgres {
 }
 
 impl Postgres {
-    /// What is remembered of sources.
+    /// The remembered sources.
     fn remember(&mut self, whose: Whose) -> Result<Vec<Remembered>> {
         let constants = Arc::clone(&self.constants);
         self.persist(self.settings.retry_for, move |link| {

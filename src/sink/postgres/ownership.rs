@@ -114,7 +114,7 @@ impl Ledger for Claiming<'_> {
     }
 }
 
-/// What is remembered of sources, in tables of this version.
+/// The remembered sources, from tables of this version.
 pub(super) fn remembered(
     client: &mut Client,
     scope: &Scope,

@@ -28,7 +28,7 @@ enum Content {
     Littered,
 }
 
-/// What is known about the stage of a connection.
+/// The state of a connection's stage.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     /// What the next transaction finds if this one is rolled back.

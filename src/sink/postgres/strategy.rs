@@ -29,7 +29,7 @@ pub(super) struct Manner {
     pub(super) checks_apart: bool,
 }
 
-/// What is known about the rows that the server refuses.
+/// Knowledge about the rows that the server refuses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Care {
     /// One of these was refused when they were written together.
@@ -83,7 +83,7 @@ pub(super) enum Route {
 /// After a conflict, this many batches go through the stage before the direct route is tried again.
 const STAGED_BATCHES: u32 = 16;
 
-/// What is remembered from batch to batch.
+/// The state that is kept from batch to batch.
 #[derive(Default)]
 pub(super) struct Strategy {
     /// How far each source was when it was claimed.

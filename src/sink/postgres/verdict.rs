@@ -13,7 +13,7 @@ pub(super) enum Step {
     Connect,
     /// Reading or creating something before the first row.
     Prepare,
-    /// Reading what is remembered.
+    /// Reading the remembered sources and letters.
     Look,
     /// Forgetting sources.
     Forget,
@@ -99,9 +99,9 @@ pub(super) enum Verdict {
     Reconnect,
     /// The statement took longer than allowed: send less at a time.
     Halve,
-    /// Wait until it heals or the time is up, then stop.
+    /// Wait until it resolves or the time is up, then stop.
     Wait,
-    /// Stop: it will not heal by itself.
+    /// Stop: it will not resolve by itself.
     Stop,
 }
 

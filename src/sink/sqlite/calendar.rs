@@ -1,4 +1,4 @@
-//! The calendar of a job in SQLite: its days, and what is remembered of their sources.
+//! The calendar of a job in SQLite: its days, and their remembered sources.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::sink::claim::Scope;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::Settings;
 
-/// The states of the days, and what is remembered of their sources.
+/// The states of the days, and their remembered sources.
 pub(super) fn calendar(path: &Path, settings: &Settings) -> Result<Calendar> {
     let look = || -> Result<Calendar, Trouble> {
         let mut calendar = Calendar::default();

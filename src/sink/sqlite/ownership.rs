@@ -277,7 +277,7 @@ pub(super) fn cut(
     pass("after-cut")
 }
 
-/// What is remembered of sources.
+/// The remembered sources.
 pub(super) fn remembered(
     connection: &Connection,
     scope: &Scope,

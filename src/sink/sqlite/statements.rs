@@ -1,4 +1,4 @@
-//! What does not change during a run: the statements that write rows.
+//! The constants of a run: the statements that write rows.
 
 use chrono::NaiveDate;
 

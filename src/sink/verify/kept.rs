@@ -37,7 +37,7 @@ pub(in crate::sink) trait Kept: Send {
     /// What turns chunks into rows in the destination's own form.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
-    /// What is remembered of the job's sources.
+    /// The job's remembered sources.
     fn remembered(&mut self) -> Result<Vec<Remembered>>;
 
     /// Why stored values may differ from the ones that were sent, if so.

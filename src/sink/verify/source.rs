@@ -186,7 +186,7 @@ impl Read {
         Some(NotVerifiable { source: self.name.clone(), why })
     }
 
-    /// Whether any of its rows were made by other rules.
+    /// Whether any of its rows were made under other rules.
     pub(super) fn has_other_rules(&self) -> bool {
         self.by_other_rules > 0 || self.before_rules().is_some()
     }

@@ -492,7 +492,7 @@ impl Follower {
         self.lines
     }
 
-    /// How many bytes stand before it.
+    /// How many bytes precede it.
     pub(super) fn lead(&self) -> u64 {
         self.lead
     }

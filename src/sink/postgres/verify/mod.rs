@@ -80,7 +80,7 @@ struct PostgresKept {
     looked: Arc<Looked>,
 }
 
-/// What is known before anything is compared.
+/// The facts that are read before anything is compared.
 struct Looked {
     scope: Scope,
     /// The version of logmill's tables, if they exist.
