@@ -251,8 +251,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The dataset at a path or an address: for `s3://bucket/a/b`, the bucket is the namespace and the rest is
-    /// the name.
+    /// The dataset at a path or an address: for `s3://bucket/a/b`, the bucket is the namespace and the rest
+    /// is the name.
     pub fn at(place: &str) -> Dataset {
         let path = match place.split_once("://") {
             Some(("file", path)) => path,

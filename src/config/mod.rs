@@ -2,13 +2,13 @@
 //!
 //! Reading has two steps. The input is the job file (parsed by `reader`, according to the table of `keys`)
 //! and [`Overrides`]. The result is a [`Config`]: complete, with every rule checked that needs nothing but
-//! the job, and without an `Option` that means "default". [`Config::load`] makes one from the other and is
-//! the only function that may refuse a job; code that has a `Config` checks nothing twice. (One fault is
-//! reported later, when the files are asked for: their names depend on a data date and there is none. A
-//! backfill reads a job once, for many dates.)
+//! the job. [`Config::load`], with its variants for an open file and a text, makes one from the other and is
+//! the only code that may refuse a job; code that has a `Config` checks nothing twice. (One fault is reported
+//! later, when the files are asked for: their names depend on a data date and there is none. A backfill reads
+//! a job once, for many dates.)
 //!
 //! Config builds the settings that the other parts declare, and none of them knows it. It prints nothing,
-//! opens nothing but the job file, and never reads the clock.
+//! opens nothing but the job file and the JSON Schema that this names, and never reads the clock.
 
 mod columns;
 mod date;

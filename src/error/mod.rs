@@ -1,9 +1,9 @@
 //! Everything outside the program that can fail, as one error type.
 //!
 //! A record that cannot be a row is *data* and never comes here (see `reject`). A broken invariant is a
-//! panic. What is left are failures of the environment: a file that vanished, a server that is gone, a job
-//! file that asks for the impossible. Each kind holds what a person needs to act, and `report::Exit` turns it
-//! into an exit code; nothing else looks inside.
+//! panic. The rest are failures of the environment: a file that vanished, a server that is gone, a job file
+//! that asks for the impossible. Each kind holds what a person needs to act, and `report::Exit` turns it into
+//! an exit code.
 //!
 //! There is one type because a caller of `pipeline::run` can do only one thing with any of these: report it
 //! and set the exit code. It is boxed, so that `Result` stays one word wide on the hot path.

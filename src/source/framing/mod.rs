@@ -1,4 +1,4 @@
-//! Framing: what separates records. The only file that knows.
+//! Framing: what separates records. The only module that knows.
 //!
 //! A line is the bytes up to a newline; a carriage return before the newline belongs to the line end. A
 //! record is one line ([`Framing::Lines`], [`Framing::Commented`]), or a line that is recognised as a start
