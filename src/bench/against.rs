@@ -1,9 +1,9 @@
-//! `bench compare --against OLD`: two programs in turns, which is the honest way on a machine that does
-//! other things too.
+//! `bench compare --against OLD`: two programs in alternation, which gives a fair comparison on a machine
+//! that also does other things.
 //!
-//! Both sides of a pair run one right after the other, in turns of who goes first, as processes of
-//! their own: so a pair also holds what differs from process to process, as where things lie in
-//! memory. What counts is the ratio of each pair. More pairs are made until every stage is decided.
+//! Both sides of a pair run one right after the other as separate processes, and alternate in who goes first.
+//! So a pair also includes variation between processes, such as memory layout. The ratio of each pair is what
+//! counts. More pairs are run until every stage is decided.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,25 +19,25 @@ use crate::engine::Watch;
 use crate::error::{Error, Result};
 use crate::report::{BenchCompared, BenchComparison};
 
-/// What is compared, and how.
+/// What to compare, and how.
 #[derive(Clone, Debug)]
 pub struct AgainstOptions {
-    /// The program that is measured against.
+    /// The program to compare with.
     pub old: PathBuf,
-    /// The stages, in their order.
+    /// The stages, in order.
     pub stages: Vec<Stage>,
-    /// Where it is loaded: beside this.
+    /// Where to load: beside this.
     pub into: Option<Url>,
-    /// No more pairs are made.
+    /// The maximum number of pairs.
     pub pairs_max: usize,
-    /// A stage that is slower than this part of the old speed is a failure.
+    /// A stage whose speed is below this fraction of the old speed is a failure.
     pub fail_below: f64,
-    /// Whether instructions are counted too.
+    /// Whether to count instructions too.
     pub instructions: bool,
 }
 
-/// So many pairs are made before anything is decided, and so many more each time: who looked after
-/// every pair would see a difference sooner or later.
+/// The number of pairs before the first decision, and between later ones: checking after every pair would
+/// find a difference sooner or later.
 const PAIRS_FIRST: usize = 12;
 const PAIRS_MORE: usize = 8;
 
@@ -53,7 +53,7 @@ pub fn against(ground: &Ground, options: &AgainstOptions, watch: &Watch) -> Resu
     while pairs < options.pairs_max && stages.iter().any(|stage| stage.is_open) {
         let open: Vec<Stage> = stages.iter().filter(|stage| stage.is_open).map(|stage| stage.stage).collect();
         let side = |program: &Path| measure(program, ground, &open, options, watch);
-        // Who goes second finds the machine as the first left it.
+        // The second program finds the machine in the state in which the first left it.
         let (before, after) = match pairs % 2 {
             0 => {
                 let before = side(&options.old)?;
@@ -91,7 +91,7 @@ pub fn against(ground: &Ground, options: &AgainstOptions, watch: &Watch) -> Resu
     Ok(comparison(&name(&options.old), &name(&new), options.fail_below, compared))
 }
 
-/// Adds what was counted. It decides where time could not.
+/// Adds the instruction counts, which decide where time could not.
 fn witness(compared: &mut BenchCompared, ratio: f64, fail_below: f64) {
     compared.instructions = Some(ratio);
     if compared.verdict == UNCLEAR {
@@ -101,7 +101,7 @@ fn witness(compared: &mut BenchCompared, ratio: f64, fail_below: f64) {
     }
 }
 
-/// A stage, and what its pairs cost.
+/// A stage, and the costs of its pairs.
 struct Paired {
     stage: Stage,
     is_open: bool,
@@ -137,7 +137,7 @@ impl Paired {
     }
 }
 
-/// Has a program measure itself.
+/// Lets a program measure itself.
 fn measure(
     program: &Path,
     ground: &Ground,
@@ -147,7 +147,7 @@ fn measure(
 ) -> Result<Measured> {
     let mut command = Command::new(program);
     asked(&mut command, ground, stages, &["--runs", "1", "--warm-up", "0"]);
-    // Not on the command line, where everybody could read its password.
+    // Not on the command line, where every user could read its password.
     match &options.into {
         Some(url) => command.env("LOGMILL_INTO", url.reveal()),
         None => command.env_remove("LOGMILL_INTO"),
@@ -155,7 +155,7 @@ fn measure(
     answer(program, &mut command, watch)
 }
 
-/// Two programs that do not do the same work are not compared.
+/// Refuses to compare two programs that do not do the same work.
 fn refuse_other_work(old: &Measured, new: &Measured) -> Result<()> {
     let rows = |measured: &Measured| measured.stage("load").and_then(|stage| stage.rows);
     let unlike = [

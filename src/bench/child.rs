@@ -1,4 +1,4 @@
-//! A measurement by another process: how it is asked for, and how its result comes back.
+//! A measurement by another process: how it is requested, and how its result is returned.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,7 +31,7 @@ pub(super) fn asked(command: &mut Command, ground: &Ground, stages: &[Stage], fl
 pub(super) fn answer(program: &Path, command: &mut Command, watch: &Watch) -> Result<Measured> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|cause| Error::file("run", program, cause))?;
-    // It had the same signal.
+    // The child received the same signal.
     if let Some(signal) = watch.stop.asked() {
         return Err(ErrorKind::Stopped(signal).into());
     }

@@ -1,4 +1,5 @@
-//! `bench compare A.json B.json`: two results of alike machines, with alike data, in the same manner.
+//! `bench compare A.json B.json`: two results from similar machines, with similar data, measured in the same
+//! way.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::report::{
     SCHEMA_VERSION,
 };
 
-/// A result of `bench run`, read again.
+/// A result of `bench run`, read from a file.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Measured {
     schema_version: u32,
@@ -25,7 +26,7 @@ pub struct Measured {
     pub(super) stages: Vec<BenchStage>,
 }
 
-/// Fewer runs are no ground for a verdict.
+/// Fewer runs are not enough for a verdict.
 const RUNS_MIN: usize = 5;
 
 /// Reads what `bench run -o` has written.
@@ -45,8 +46,8 @@ impl Measured {
         }
     }
 
-    /// All that must be the same, so that a difference in time is one of the program. Of the server, only
-    /// where both results say it.
+    /// Everything that must be equal for a difference in time to be due to the program. Properties of the
+    /// server count only if both results have them.
     fn conditions(&self, says_server: bool) -> Value {
         let mut conditions = json!({
             "host": self.host,
@@ -64,7 +65,7 @@ impl Measured {
         conditions
     }
 
-    /// Whether it says what it was loaded into. Results did not at first.
+    /// Whether it describes the server it was loaded into. Early results did not.
     fn says_server(&self) -> bool {
         !self.settings.server.is_empty()
     }
@@ -92,7 +93,7 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
     if stages(old) != stages(new) {
         unlike.push(format!("stages: {} and {}", stages(old).join(", "), stages(new).join(", ")));
     }
-    // The same records by the same rules are as many rows, or one of the programs is wrong.
+    // The same records under the same rules make the same number of rows, or one of the programs is wrong.
     let rows =
         |stage: &BenchStage| stage.rows.map_or_else(|| "not counted".to_owned(), |rows| rows.to_string());
     for (old, new) in old.stages.iter().zip(&new.stages).filter(|(old, new)| old.rows != new.rows) {
@@ -119,7 +120,7 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
     Ok(BenchComparison { silent, ..comparison(old_name, new_name, fail_below, stages.collect()) })
 }
 
-/// What differs between two objects, by the names of its members.
+/// Collects the differences between two objects, by the names of their members.
 fn differences(name: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
@@ -135,7 +136,7 @@ fn differences(name: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What is told of a stage.
+/// The comparison of a stage.
 pub(super) fn compared(
     stage: &str,
     by_cpu: bool,
@@ -163,8 +164,8 @@ pub(super) const SLOWER: &str = "slower";
 pub(super) const UNCLEAR: &str = "unclear";
 pub(super) const SAME: &str = "same";
 
-/// What an estimate means. Slower is what certainly is, and by more than is borne; the same is what
-/// certainly is no slower than that.
+/// The verdict on an estimate. `slower` means certainly slower, by more than is tolerated; `same` means
+/// certainly not slower than that.
 pub(super) fn verdict(estimate: Estimate, fail_below: f64) -> &'static str {
     let Estimate { median, low, high } = estimate;
     if high < 1.0 && median < fail_below {
@@ -178,7 +179,7 @@ pub(super) fn verdict(estimate: Estimate, fail_below: f64) -> &'static str {
     }
 }
 
-/// The whole, with the exit code that follows.
+/// The whole comparison, with the resulting exit code.
 pub(super) fn comparison(
     old: &str,
     new: &str,

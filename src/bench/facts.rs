@@ -1,10 +1,10 @@
-//! What a result is a result of: the machine, the build.
+//! The circumstances of a result: the machine, the build.
 
 use std::fs;
 
 use crate::report::{BenchBuild, BenchHost};
 
-/// The machine that we are on.
+/// This machine.
 pub(super) fn host() -> BenchHost {
     let line = |path: &str| {
         fs::read_to_string(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
@@ -19,7 +19,7 @@ pub(super) fn host() -> BenchHost {
     BenchHost {
         cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        // To a machine of the same kind some pages more or less do not matter.
+        // Rounded, so that a few pages of memory do not distinguish machines of the same type.
         memory_gib: (memory as f64 / f64::from(1 << 20)).round() as u64,
         system: format!(
             "{} {}",
@@ -29,7 +29,7 @@ pub(super) fn host() -> BenchHost {
     }
 }
 
-/// The program that we are.
+/// This program.
 pub(super) fn build() -> BenchBuild {
     let program = std::env::current_exe().ok().and_then(|path| {
         let mut hash = blake3::Hasher::new();

@@ -1,4 +1,4 @@
-//! A folder for one measurement, which goes away with it.
+//! A folder for one measurement, removed along with it.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Told apart within this process.
+/// Distinguishes folders within this process.
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
-/// A folder that nobody else may look into.
+/// A folder that only this user can look into.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes one where temporary files go (`TMPDIR`).
+    /// Creates one in the place for temporary files (`TMPDIR`).
     pub(super) fn new() -> Result<Folder> {
         loop {
             let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
             let path = std::env::temp_dir().join(format!("logmill-bench-{}-{number}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Folder(path)),
-                // Of a process that had our number, and was killed.
+                // Left behind by a killed process with the same number.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(cause) => return Err(Error::file("make the folder", &path, cause)),
             }

@@ -1,4 +1,4 @@
-//! `bench generate`: a data set into a file, with its hash.
+//! `bench generate`: writes a data set to a file, with its hash.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::dataset::{self, Recipe};
 use crate::error::{Error, Result};
 use crate::report::{BenchDataset, Exit, Head};
 
-/// Makes the records of a recipe, and writes them into a file that is not there yet.
+/// Generates the records of a recipe, and writes them to a new file.
 pub fn generate(recipe: Recipe, path: &Path) -> Result<BenchDataset> {
     if !recipe.shape.is_written_as(recipe.format) {
         return Err(Error::usage(format!(
@@ -27,7 +27,7 @@ pub fn generate(recipe: Recipe, path: &Path) -> Result<BenchDataset> {
     };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed)?;
     let mut out = Hashed { out: file, hash: blake3::Hasher::new() };
-    // Half a data set has another hash, but its name says nothing of it.
+    // Half a data set has another hash, but its name does not show it.
     let made = dataset::write(recipe, &mut out).inspect_err(|_| drop(std::fs::remove_file(path)));
     let made = made.map_err(failed)?;
     Ok(BenchDataset {
@@ -44,7 +44,7 @@ pub fn generate(recipe: Recipe, path: &Path) -> Result<BenchDataset> {
     })
 }
 
-/// A writer that knows the hash of what went through it.
+/// A writer that hashes what passes through it.
 struct Hashed<W> {
     out: W,
     hash: blake3::Hasher,

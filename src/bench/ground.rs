@@ -1,4 +1,4 @@
-//! What is measured on: a job, its files, and what these are.
+//! The ground of a measurement: a job, its files, and their properties.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,20 +14,20 @@ use crate::error::{Error, Result};
 use crate::report::BenchData;
 use crate::sink::Key;
 
-/// A job and its files, which stay as they are while they are measured on.
+/// A job and its files, which must not change during the measurement.
 pub struct Ground {
     pub(super) config: Config,
     pub(super) files: Discovered,
     pub(super) data: BenchData,
-    /// The job, where another program can read it,
+    /// The job, in a file that another program can read.
     pub(super) job: PathBuf,
-    /// and what is put over it.
+    /// The overrides of the job.
     pub(super) overrides: Overrides,
     pub(super) folder: Folder,
 }
 
 impl Ground {
-    /// The job that is named, or the one beside the files, or one that is inferred from them.
+    /// The named job, or the one beside the files, or one inferred from them.
     pub fn given(named: Option<&Path>, overrides: &Overrides, watch: &Watch) -> Result<Ground> {
         if overrides.files.iter().flatten().any(|name| name == Path::new("-")) {
             return Err(read_once(Path::new("stdin")));
@@ -40,7 +40,7 @@ impl Ground {
         Ground::of(config, path, overrides, folder, watch)
     }
 
-    /// A data set of our own, and the job that is inferred from it.
+    /// A generated data set, and the job inferred from it.
     pub fn generated(recipe: Recipe, overrides: &Overrides, watch: &Watch) -> Result<Ground> {
         let folder = Folder::new()?;
         let file = folder.path().join("generated.log");
@@ -64,7 +64,7 @@ impl Ground {
         if let Some(stream) = files.files.iter().find(|file| file.is_stream()) {
             return Err(read_once(&stream.path));
         }
-        // The SQL of a metric names the table of the job, which is not there where it is loaded.
+        // The SQL of a metric names the table of the job, which does not exist where the measurement loads.
         config.rollups = Default::default();
         let overrides = overrides.clone();
         let mut ground = Ground { config, files, data: BenchData::default(), job, overrides, folder };
@@ -83,11 +83,11 @@ impl Ground {
     }
 }
 
-/// As much as is measured on where nothing else is said.
+/// The default amount of data to measure on.
 pub(super) const GENERATED: Amount = Amount::Bytes(64 << 20);
 
 impl Recipe {
-    /// What is measured on where a person gives no files: good records, as nearly all are.
+    /// The default data: good records, as nearly all are in practice.
     pub fn to_measure() -> Recipe {
         Recipe { amount: GENERATED, bad_per_million: 0, ..Recipe::default() }
     }
@@ -106,7 +106,7 @@ fn write_job(folder: &Folder, text: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Reads all files once, as they are and as records: after that they are in memory.
+/// Reads all files once, as bytes and as records: after that they are in memory.
 fn data(ground: &Ground, watch: &Watch) -> Result<BenchData> {
     let (mut hash, mut bytes) = (blake3::Hasher::new(), 0);
     for file in &ground.files.files {

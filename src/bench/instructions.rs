@@ -1,7 +1,7 @@
-//! How many instructions a stage takes, under valgrind: a witness that no noise moves.
+//! How many instructions a stage takes, under valgrind: a measure without noise.
 //!
-//! Two runs of a program differ in one pass of the stage and in nothing else, so the difference of their
-//! counts is that of a pass. What takes no instructions (a cache that misses, a disk) is not seen.
+//! Two runs of a program differ only in one pass of the stage, so the difference of their counts is the cost
+//! of a pass. Costs other than instructions (cache misses, a disk) do not show.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -59,7 +59,7 @@ fn count(program: &Path, ground: &Ground, stage: Stage, passes: u32, watch: &Wat
     })
 }
 
-/// The count, as valgrind tells it: `==7== I refs:  1,234`, or `I   refs:`.
+/// The count in valgrind's output: `==7== I refs:  1,234`, or `I   refs:`.
 fn refs(said: &str) -> Option<f64> {
     let line = said.lines().rfind(|line| line.contains("refs:") && line.contains(" I "))?;
     line.rsplit_once(':')?.1.trim().replace(',', "").parse().ok()

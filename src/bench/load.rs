@@ -1,4 +1,4 @@
-//! The last stage: a load into a place of its own, counted there.
+//! The last stage: a load into a place of its own, whose rows are counted.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use crate::stop::Stop;
 /// The table of a measurement.
 const TABLE: &str = "bench_rows";
 
-/// What a load cost, and what came of it.
+/// The cost of a load, and its outcome.
 pub(super) struct Loaded {
     pub(super) cost: Cost,
     pub(super) rows: u64,
     pub(super) times: Times,
     pub(super) peak_mib: Option<f64>,
-    /// How long the same rows took by the shortest way, where that was asked.
+    /// How long the same rows took by the fastest way, if that was requested.
     pub(super) floor: Option<Duration>,
 }
 
-/// An empty place, and the job of a ground turned to it.
+/// An empty place, and the job of a ground redirected to it.
 pub(super) fn place(ground: &Ground, into: Option<&Url>) -> Result<(Box<dyn Scratch>, Config)> {
     let scratch = kinds::scratch(into.map(Url::reveal), ground.folder.path())?;
     let mut config = ground.config.clone();
@@ -35,7 +35,7 @@ pub(super) fn place(ground: &Ground, into: Option<&Url>) -> Result<(Box<dyn Scra
     destination.url = scratch.address().parse().map_err(|why| Error::usage(format!("{why}")))?;
     destination.table = TABLE.parse().map_err(|why| Error::usage(format!("{why}")))?;
     destination.create = true;
-    // A measurement delivers nothing to anybody, and goes through to the end.
+    // A measurement delivers nothing, and runs to the end.
     config.dead_letters.to = None;
     config.dead_letters.stop_above = None;
     Ok((scratch, config))

@@ -1,13 +1,12 @@
-//! Measuring: how fast this program is, on this machine, with these files, and whether that
-//! has changed.
+//! Measuring: how fast this program is, on this machine, with these files, and whether that has changed.
 //!
-//! A [`dataset`] is what is measured on where a person gives no files. `run` takes the way of a
-//! record apart into stages and measures each beside a floor, the least that anybody would have
-//! to do. `compare` holds two results against each other, and `against` two programs, in pairs.
+//! A [`dataset`] is measured when the user gives no files. `run` divides the processing of a record into
+//! stages and measures each beside a lower bound, the minimum that any program would have to do. `compare`
+//! compares two results, and `against` two programs, in pairs.
 //!
-//! What is measured is what a load does: the stages call the same functions, and the last of them
-//! is a load, into a place that is made for it and thrown away. What came of it is counted there,
-//! so that a load that rolled back is no measurement.
+//! The measured code is that of a load: the stages call the same functions, and the last of them is a load,
+//! into a place that is created for it and removed afterwards. Its rows are counted there, so a load that
+//! rolled back does not count as a measurement.
 
 mod against;
 mod child;

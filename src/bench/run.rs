@@ -1,4 +1,4 @@
-//! `bench run`: stage by stage, each beside its floor.
+//! `bench run`: stage by stage, each beside its lower bound.
 
 use nix::sys::resource::UsageWho;
 
@@ -12,24 +12,24 @@ use crate::engine::{self, Watch};
 use crate::error::Result;
 use crate::report::{BenchFloor, BenchRun, BenchSettings, BenchStage, Exit, Head};
 
-/// What is measured, and how often.
+/// What to measure, and how often.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The stages, in their order.
+    /// The stages, in order.
     pub stages: Vec<Stage>,
-    /// Runs that count.
+    /// The number of runs that count.
     pub runs: usize,
-    /// Runs before them that do not.
+    /// The number of warm-up runs before them.
     pub warm_up: usize,
-    /// How often a run goes through the data; as often as it takes to be long enough, if nothing is said.
+    /// How often a run goes through the data; by default as often as needed for a run of sufficient length.
     pub passes: Option<u64>,
-    /// Where it is loaded: beside this.
+    /// Where to load: beside this.
     pub into: Option<Url>,
-    /// Whether floors are measured too.
+    /// Whether to measure lower bounds too.
     pub floors: bool,
 }
 
-/// A run is no shorter than this, if it can be repeated: a clock and a scheduler see no less.
+/// The minimum length of a run, if it can be repeated: clocks and schedulers are too coarse for less.
 const RUN_SECONDS: f64 = 0.1;
 
 const PASSES_MAX: f64 = 1_000.0;
@@ -73,7 +73,7 @@ pub fn run(ground: &Ground, options: &RunOptions, watch: &Watch) -> Result<Bench
     })
 }
 
-/// A stage of one thread, again and again, in turns with its floor.
+/// A single-threaded stage, repeated in alternation with its lower bound.
 fn passes(
     stage: Stage,
     way: &Way,
@@ -117,7 +117,7 @@ fn passes(
     })
 }
 
-/// The floor of a load, in words.
+/// The lower bound of a load, in words.
 const READY_ROWS: &str = "ready rows, only written";
 
 /// Loads, each into a place of its own.

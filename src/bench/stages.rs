@@ -1,7 +1,7 @@
-//! The way of a record, cut off after each of its steps, on one thread; and the floors.
+//! The processing of a record, cut off after each of its steps, on one thread; and the lower bounds.
 //!
-//! The steps are the functions that a load calls, on the chunks that a load cuts. What a load has
-//! besides (threads, the line of seats, the writer) is in the last stage, which is a load.
+//! The steps are the functions that a load calls, on the chunks that a load cuts. Everything else in a load
+//! (threads, the line of seats, the writer) is in the last stage, which is a load.
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -18,7 +18,7 @@ use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Assignment, Recipe, Rows, Work, Worker};
 
-/// How far a record is followed. Each stage holds those before it.
+/// How far a record is processed. Each stage includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Files are cut into chunks, and chunks into records.
@@ -27,13 +27,13 @@ pub enum Stage {
     Parse,
     /// Fields become rows, or faults.
     Bind,
-    /// Rows become what the destination takes: all that a worker does.
+    /// Rows are converted for the destination, which completes a worker's task.
     Encode,
-    /// A load, with everything.
+    /// A complete load.
     Load,
 }
 
-/// All of them, in their order.
+/// All of them, in order.
 pub const ALL: [Stage; 5] = [Stage::Scan, Stage::Parse, Stage::Bind, Stage::Encode, Stage::Load];
 
 impl Stage {
@@ -48,19 +48,19 @@ impl Stage {
         }
     }
 
-    /// The one that is called so.
+    /// The stage with this name.
     pub fn named(name: &str) -> Option<Stage> {
         ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// Whether one thread works in it, and waits for nobody: then the time of the processor is what it
-    /// costs, whatever else the machine does.
+    /// Whether it is single-threaded and never waits: then processor time is its cost, whatever else the
+    /// machine does.
     pub(super) fn waits_for_nobody(self) -> bool {
         self != Stage::Load
     }
 }
 
-/// The way of the records of some files.
+/// The processing of some files' records.
 pub(super) struct Way {
     files: Vec<Candidate>,
     recipe: Recipe,
@@ -68,11 +68,11 @@ pub(super) struct Way {
     stop: Stop,
     /// Whether each line is an object of JSON.
     is_json_lines: bool,
-    /// How much of a chunk a stage that a test makes slower is behind, from pass to pass.
+    /// How much of a chunk is still owed to a stage that a test makes slower, carried from pass to pass.
     owed: Cell<f64>,
 }
 
-/// A chunk, and what a worker is told of it.
+/// A chunk, and what a worker receives with it.
 struct Piece<'c> {
     source: &'c Arc<Source>,
     chunk: &'c Chunk,
@@ -93,8 +93,8 @@ impl Way {
         })
     }
 
-    /// Shows every chunk of every file to `visit`. In a test a stage can be made slower: by every
-    /// tenth chunk that is shown twice, say.
+    /// Passes every chunk of every file to `visit`. A test can make a stage slower: for example, every tenth
+    /// chunk is then passed twice.
     fn each_chunk(&self, stage: &str, mut visit: impl FnMut(Piece<'_>)) -> Result<()> {
         let (slower, mut copy) = (failpoint::slower(stage), Vec::new());
         for file in &self.files {
@@ -151,7 +151,7 @@ impl Way {
         Ok(count)
     }
 
-    /// Makes rows of them.
+    /// Turns them into rows.
     pub(super) fn bind(&self) -> Result<u64> {
         let (mut memory, mut copy, mut faults) = (Memory::default(), Vec::new(), Faults::default());
         let mut count = 0;
@@ -172,7 +172,7 @@ impl Way {
         Ok(count)
     }
 
-    /// Makes parcels of chunks, as a worker of a load does.
+    /// Turns chunks into parcels, as a worker of a load does.
     pub(super) fn encode(&self, work: &dyn Work) -> Result<u64> {
         let (mut worker, mut rows, mut count) = (Worker::default(), Rows::default(), 0);
         self.each_chunk("encode", |piece| {
@@ -202,7 +202,7 @@ impl Way {
         format::Chunk { bytes, preamble, record_bytes_max: self.settings.record_bytes_max }
     }
 
-    /// What is the least that a stage could do, and the doing of it.
+    /// The lower bound of a stage: its description and its implementation.
     pub(super) fn floor(&self, stage: Stage) -> (&'static str, fn(&Way) -> Result<u64>) {
         match stage {
             Stage::Parse | Stage::Bind | Stage::Encode if self.is_json_lines => {

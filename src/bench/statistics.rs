@@ -1,18 +1,18 @@
-//! Medians, and how sure one can be of them.
+//! Medians, and their confidence intervals.
 //!
-//! Nothing here assumes how times are spread: what disturbs a machine makes them longer, now
-//! and then by much. So figures are medians, and intervals come from ranks or from drawing again.
+//! Nothing here assumes a distribution of times: disturbances make them longer, occasionally by much. So
+//! figures are medians, and intervals come from ranks or from resampling.
 
 use crate::report::BenchSeries;
 
-/// How sure an interval is. Five stages are looked at several times each, and a false alarm
-/// wakes somebody.
+/// The confidence of an interval. Five stages are checked several times each, and a false alarm costs a
+/// person's time.
 const CONFIDENCE: f64 = 0.99;
 
-/// How often is drawn again.
+/// The number of resamplings.
 const DRAWS: usize = 4_000;
 
-/// A middle, and between what it lies.
+/// A median, and its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Estimate {
     pub(super) median: f64,
@@ -20,7 +20,7 @@ pub(super) struct Estimate {
     pub(super) high: f64,
 }
 
-/// The middle of some figures; of none it is nothing.
+/// The median of some figures; zero if there are none.
 pub(super) fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -31,7 +31,7 @@ pub(super) fn median(figures: &[f64]) -> f64 {
     }
 }
 
-/// Some figures with their middle and their ends.
+/// Some figures with their median, minimum and maximum.
 pub(super) fn series(runs: Vec<f64>) -> BenchSeries {
     BenchSeries {
         median: median(&runs),
@@ -41,8 +41,8 @@ pub(super) fn series(runs: Vec<f64>) -> BenchSeries {
     }
 }
 
-/// The middle of ratios that belong to pairs, each measured at one moment. Where it lies follows from
-/// ranks alone (the sign test), whatever the spread looks like. Few pairs say nothing.
+/// The median of the ratios of pairs, each measured at one time. Its interval follows from ranks alone (the
+/// sign test), whatever the distribution. A few pairs say nothing.
 pub(super) fn of_pairs(ratios: &[f64]) -> Estimate {
     let mut sorted = ratios.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -53,10 +53,10 @@ pub(super) fn of_pairs(ratios: &[f64]) -> Estimate {
     Estimate { median: median(ratios), low, high }
 }
 
-/// How many of so many sorted figures can be left away at each end, so that the middle still lies
-/// within what is left.
+/// How many of `count` sorted figures can be dropped at each end so that the median still lies within the
+/// rest.
 fn rank(count: usize) -> Option<usize> {
-    // Of `count` throws of a coin, that so few are heads.
+    // The probability that this few of `count` coin tosses are heads.
     let (mut chance, mut below, mut best) = (0.5_f64.powi(i32::try_from(count).ok()?), 0.0, None);
     for heads in 0..count / 2 {
         below += chance;
@@ -69,8 +69,8 @@ fn rank(count: usize) -> Option<usize> {
     best
 }
 
-/// The ratio of the middles of two series that were measured apart. Where it lies is found by
-/// drawing from both again and again, the same draws every time.
+/// The ratio of the medians of two series that were measured separately. Its interval is found by resampling
+/// both, with the same random draws every time.
 pub(super) fn of_series(old: &[f64], new: &[f64]) -> Estimate {
     let mut random = fastrand::Rng::with_seed(1);
     let mut drawn = |figures: &[f64]| {
@@ -94,7 +94,7 @@ mod tests {
         assert!(median(&[]).is_nan());
     }
 
-    /// The table of the sign test: 8 figures for 99 %, all of them; from 12 on one may be odd.
+    /// The table of the sign test: 8 figures for 99 %, all of them; from 12 on one may be an outlier.
     #[test]
     fn ranks_are_those_of_the_sign_test() {
         let table =
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(of_pairs(&[0.5; 4]).high, f64::INFINITY);
     }
 
-    /// How often the interval misses, with noise such as machines have: long on one side.
+    /// How often the interval misses, with noise typical of machines: skewed to one side.
     #[test]
     fn intervals_hold_what_they_promise() {
         let mut random = fastrand::Rng::with_seed(7);

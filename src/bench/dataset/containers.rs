@@ -1,9 +1,9 @@
-//! The lines of containers: those of other formats, in the lines of a runtime.
+//! Container logs: lines of other formats within the lines of a runtime.
 
 use super::Numbers;
 use super::text::Moment;
 
-/// As Kubernetes keeps them. One line in ten is cut in two.
+/// In Kubernetes' form. One line in ten is cut in two.
 pub(super) fn cri(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let (stream, time) = (numbers.one_of(&["stdout", "stdout", "stderr"]), Moment::new(at_ms).iso());
     let (first, second) = line.split_at(line.floor_char_boundary(line.len() / 2));
@@ -13,7 +13,7 @@ pub(super) fn cri(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     };
 }
 
-/// As Docker keeps them. One line in ten is cut in two.
+/// In Docker's form. One line in ten is cut in two.
 pub(super) fn docker(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let (stream, time) = (numbers.one_of(&["stdout", "stdout", "stderr"]), Moment::new(at_ms).iso());
     let kept = |text: &str, end: &str| {
@@ -27,7 +27,7 @@ pub(super) fn docker(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     };
 }
 
-/// As Docker Compose shows them.
+/// As displayed by Docker Compose.
 pub(super) fn compose(numbers: &mut Numbers, line: &mut String) {
     let service = numbers.one_of(&["web-1  ", "web-2  ", "proxy-1"]);
     line.insert_str(0, &format!("{service}  | "));

@@ -1,13 +1,13 @@
-//! Events as a forge publishes them, one object each: nested four levels deep, of eight kinds with
-//! payloads of their own, with long texts in some of them. The shape is that of the public archives
-//! of such events; every value is made up.
+//! Events as published by a forge, one object each: nested four levels deep, of eight kinds with different
+//! payloads, some with long texts. The shape is that of the public archives of such events; every value is
+//! made up.
 
 use std::fmt::Write as _;
 
 use super::text::{Moment, words};
 use super::{MODULES, Numbers, WORDS};
 
-/// The kinds, each as often as it is here.
+/// The kinds, repeated according to their frequency.
 const KINDS: &[&str] = &[
     "PushEvent",
     "PushEvent",
@@ -138,7 +138,7 @@ fn push(numbers: &mut Numbers, repo: &str, record: &mut String) {
     record.push_str("]}");
 }
 
-/// Makes an event bad in one of the ways in which they are.
+/// Makes an event bad in one of several ways.
 pub(super) fn spoil(numbers: &mut Numbers, record: &mut String) {
     match numbers.below(5) {
         0 => record.truncate(record.floor_char_boundary(record.len() / 2)),
@@ -157,7 +157,7 @@ fn sha(numbers: &mut Numbers) -> String {
     format!("{:016x}{:016x}{:08x}", numbers.next(), numbers.next(), numbers.below(1 << 32))
 }
 
-/// The moment in whole seconds, as a forge tells it.
+/// A time in whole seconds, in the forge's format.
 fn second(at_ms: u64) -> String {
     let iso = Moment::new(at_ms).iso();
     format!("{}Z", &iso[..19])

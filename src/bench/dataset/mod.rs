@@ -1,12 +1,12 @@
-//! Log files of any size that we make ourselves, the same bytes on every machine for the same seed.
+//! Generated log files of any size: the same seed gives the same bytes on every machine.
 //!
-//! The records look like those of a service in production: eight fields in the same order,
-//! about 333 bytes, one message in twenty with escapes or letters beyond ASCII. In the other shape
-//! they are events as a forge publishes them, deeply nested and of many kinds. Some are bad in one
-//! of several ways, and some come twice, as where a shipper delivers at least once.
+//! The records resemble those of a service in production: eight fields in the same order, about 333 bytes,
+//! one message in twenty with escapes or non-ASCII letters. In the other shape they are events as published
+//! by a forge, deeply nested and of many kinds. Some are bad in one of several ways, and some occur twice, as
+//! with a shipper that delivers at least once.
 //!
-//! The bytes are part of what is promised: a result is compared with one of another machine by
-//! their hash. Whoever changes them changes the hashes in the tests, and says so.
+//! The bytes are part of the contract: results from different machines are matched by the hash of their data.
+//! A change of the bytes also changes the hashes in the tests, and must be announced.
 
 mod containers;
 mod github;
@@ -15,7 +15,7 @@ mod text;
 
 use std::io::{self, BufWriter, Write};
 
-/// How records are written.
+/// The format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Ndjson,
@@ -31,7 +31,7 @@ pub enum Format {
     Compose,
 }
 
-/// Each of them, as it is called.
+/// All formats, with their names.
 pub const FORMATS: &[(&str, Format)] = &[
     ("ndjson", Format::Ndjson),
     ("combined", Format::Combined),
@@ -53,16 +53,16 @@ impl Format {
     }
 }
 
-/// What the records are about.
+/// The subject of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Those of a service, or of what else writes the format.
+    /// Records of a service, or of whatever else writes the format.
     App,
-    /// Events of a forge, nested: of JSON alone.
+    /// Nested events of a forge: only as JSON.
     Github,
 }
 
-/// Each of them, as it is called.
+/// All shapes, with their names.
 pub const SHAPES: &[(&str, Shape)] = &[("app", Shape::App), ("github", Shape::Github)];
 
 impl Shape {
@@ -71,32 +71,32 @@ impl Shape {
         SHAPES.iter().find(|(_, shape)| *shape == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether there are records of it in a format.
+    /// Whether it exists in a format.
     pub fn is_written_as(self, format: Format) -> bool {
         self == Shape::App || matches!(format, Format::Ndjson | Format::Json)
     }
 }
 
-/// How much is made.
+/// How much to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     Records(u64),
-    /// The first record that reaches so many bytes is the last.
+    /// The first record that reaches this many bytes is the last.
     Bytes(u64),
 }
 
-/// What to make. The same recipe gives the same bytes.
+/// What to generate. The same recipe gives the same bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
     pub format: Format,
     pub shape: Shape,
     pub amount: Amount,
     pub seed: u64,
-    /// The day that the records are of, by its number since 1970. Without one they begin with 2024, close together.
+    /// The day of the records, as its number since 1970. Without one they begin with 2024, close together.
     pub day: Option<u64>,
-    /// Of a million records, so many are bad.
+    /// How many of a million records are bad.
     pub bad_per_million: u64,
-    /// Of a million records, so many were there before.
+    /// How many of a million records occurred before.
     pub duplicates_per_million: u64,
 }
 
@@ -114,22 +114,22 @@ impl Default for Recipe {
     }
 }
 
-/// What was made.
+/// What was generated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Made {
     pub records: u64,
     pub bytes: u64,
-    /// Records that are bad,
+    /// Bad records.
     pub bad: u64,
-    /// and those that were there before.
+    /// Records that occurred before.
     pub duplicates: u64,
 }
 
-/// A record comes again within so many behind it.
+/// A duplicate follows its original within this many records.
 const DUPLICATES_BEHIND: usize = 1_000;
 
-/// SplitMix64: its numbers are part of what makes the files the same everywhere, so it is
-/// written out here rather than taken from a library that may change its mind.
+/// SplitMix64: its numbers are part of what makes the files the same everywhere, so it is implemented here
+/// instead of taken from a library that may change.
 struct Numbers(u64);
 
 impl Numbers {
@@ -213,15 +213,15 @@ const ODD: &[&str] = &[
 
 const DAY_MS: u64 = 86_400_000;
 
-/// Makes the records of a recipe.
+/// Generates the records of a recipe.
 pub fn write(recipe: Recipe, out: impl Write) -> io::Result<Made> {
     let mut out = BufWriter::with_capacity(1 << 20, out);
     let mut numbers = Numbers(recipe.seed);
     let (mut at_ms, apart_ms) = match (recipe.day, recipe.amount) {
-        // Of a day they leave the last third empty, by and large, so that chance takes none into the next.
+        // Within a day they leave roughly the last third empty, so that chance takes none into the next day.
         (Some(day), Amount::Records(records)) => (day * DAY_MS, DAY_MS * 4 / 3 / records.max(1)),
         (Some(day), Amount::Bytes(_)) => (day * DAY_MS, 74),
-        // 2024-01-01T00:00:00Z, and a record every 37 ms or so.
+        // 2024-01-01T00:00:00Z, and a record about every 37 ms.
         (None, _) => (1_704_067_200_000, 74),
     };
     let (mut record, mut earlier, mut made) = (String::new(), Vec::new(), Made::default());
@@ -232,7 +232,8 @@ pub fn write(recipe: Recipe, out: impl Write) -> io::Result<Made> {
         at_ms += numbers.below(apart_ms.max(1));
         record.clear();
         put_record(&recipe, &mut numbers, at_ms, &mut record);
-        // Nothing is drawn where none are wanted: a recipe without them is what it ever was.
+        // No random numbers are drawn if no duplicates are wanted, so recipes without duplicates keep their
+        // bytes.
         if recipe.duplicates_per_million > 0 {
             let is_again = numbers.below(1_000_000) < recipe.duplicates_per_million;
             let slot = usize::try_from(numbers.below(DUPLICATES_BEHIND as u64)).unwrap_or_default();
@@ -288,13 +289,13 @@ fn put_record(recipe: &Recipe, numbers: &mut Numbers, at_ms: u64, record: &mut S
     }
 }
 
-/// Makes a record bad in one of the ways in which records of its format are.
+/// Makes a record bad in one of the ways typical of its format.
 fn spoil(recipe: &Recipe, numbers: &mut Numbers, record: &mut String) {
     match recipe.format {
         Format::Ndjson | Format::Json if recipe.shape == Shape::Github => github::spoil(numbers, record),
         Format::Ndjson | Format::Json => spoil_service(numbers, record),
         Format::Logfmt => record.push('"'),
-        // A value too many.
+        // One value too many.
         Format::Csv => record.push(','),
         // Its beginning is lost.
         Format::Combined
@@ -342,7 +343,7 @@ fn service(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     );
 }
 
-/// The same of a service.
+/// Makes a service record bad.
 fn spoil_service(numbers: &mut Numbers, line: &mut String) {
     match numbers.below(6) {
         0 => line.truncate(line.len() / 2),
@@ -354,7 +355,7 @@ fn spoil_service(numbers: &mut Numbers, line: &mut String) {
     }
 }
 
-/// The calendar day of a number of days since 1970 (Howard Hinnant's algorithm).
+/// The calendar date of a number of days since 1970 (Howard Hinnant's algorithm).
 fn civil(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let (era, doe) = (z / 146_097, z % 146_097);

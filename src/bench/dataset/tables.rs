@@ -1,12 +1,12 @@
-//! Logs that say at their beginning how the rest is written: a table of orders, a web server of
-//! Microsoft, the connections that Zeek saw, an array of JSON.
+//! Logs that describe their structure at the beginning: a table of orders, Microsoft's web server, Zeek's
+//! connections, a JSON array.
 
 use std::fmt::Write as _;
 
 use super::text::{AGENTS, METHODS, Moment, SECTIONS, STATUSES, address, words};
 use super::{Format, Numbers};
 
-/// What stands before the first line.
+/// What precedes the first line.
 pub(super) fn head(format: Format) -> &'static str {
     match format {
         Format::Csv => "at,order,customer,items,total,currency,note,state\r\n",
@@ -24,7 +24,7 @@ pub(super) fn head(format: Format) -> &'static str {
     }
 }
 
-/// What stands behind a line, and behind the last one.
+/// What follows a line, and the last line.
 pub(super) fn line_end(format: Format, is_last: bool) -> &'static str {
     match (format, is_last) {
         (Format::Csv | Format::W3c, _) => "\r\n",
@@ -58,7 +58,7 @@ pub(super) fn csv(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     );
 }
 
-/// A request, as IIS writes it.
+/// A request in the format of IIS.
 pub(super) fn w3c(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let stamp = Moment::new(at_ms).iso();
     let (section, page) = (numbers.one_of(SECTIONS), numbers.below(90));
@@ -79,7 +79,7 @@ pub(super) fn w3c(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     );
 }
 
-/// A connection, as Zeek writes it.
+/// A connection in the format of Zeek.
 pub(super) fn zeek(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let service = numbers.one_of(&["http", "dns", "ssl", "-"]);
     let _ = write!(

@@ -1,5 +1,4 @@
-//! The lines of text formats: of a web server, of a service that writes logfmt, of the daemons of
-//! a machine.
+//! The lines of text formats: of a web server, of a service that writes logfmt, of a machine's daemons.
 
 use std::fmt::Write as _;
 
@@ -18,11 +17,11 @@ pub(super) const METHODS: &[&str] = &["GET", "GET", "GET", "GET", "GET", "POST",
 pub(super) const STATUSES: &[&str] = &["200", "200", "200", "200", "200", "301", "304", "404", "500"];
 pub(super) const SECTIONS: &[&str] =
     &["articles", "shop", "assets", "search", "api/v2/orders", "api/v2/users"];
-/// A program's name, and whether it tells its process id.
+/// The name of a program, and whether it logs its process id.
 const PROGRAMS: &[(&str, bool)] =
     &[("sshd", true), ("postfix/smtpd", true), ("CRON", true), ("kernel", false), ("systemd", true)];
 
-/// A moment: year, month and day, hour, minute, second and thousandth.
+/// A point in time: year, month and day, hour, minute, second and millisecond.
 pub(super) struct Moment {
     date: (u64, u64, u64),
     time: (u64, u64, u64, u64),
@@ -68,7 +67,7 @@ pub(super) fn combined(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let ((year, _, day), (hour, minute, second, _)) = (moment.date, moment.time);
     let user = ["-", "-", "-", "-", "-", "ada", "Grace Hopper"][numbers.below(7) as usize];
     let (client, method, section) = (address(numbers), numbers.one_of(METHODS), numbers.one_of(SECTIONS));
-    // What is no request at all is seen by every server that the world can reach.
+    // Every public server receives some requests that are not HTTP at all.
     let request = match numbers.below(50) {
         0 => "\\x16\\x03\\x01\\x02".to_owned(),
         1 => "-".to_owned(),
@@ -110,7 +109,7 @@ pub(super) fn logfmt(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     }
 }
 
-/// A line of a system's log, most in the shape of RFC 3164 and some in that of RFC 5424.
+/// A line of a system's log, usually in the form of RFC 3164 and sometimes in that of RFC 5424.
 pub(super) fn syslog(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     let moment = Moment::new(at_ms);
     let (day, (hour, minute, second, _)) = (moment.date.2, moment.time);
