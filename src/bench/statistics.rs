@@ -20,7 +20,7 @@ pub(super) struct Estimate {
     pub(super) high: f64,
 }
 
-/// The median of some figures; zero if there are none.
+/// The median of some figures; NaN if there are none.
 pub(super) fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
