@@ -124,7 +124,7 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
     }
 }
 
-/// The texts that mean null. The text a format itself writes for missing values is included unasked.
+/// The texts that mean null: those of `nulls`, else the text that the format itself writes for missing values.
 fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
     match reader.texts(scope, "nulls") {
         Some(texts) => Nulls::new(texts.into_iter().map(|(text, _)| text)),
