@@ -201,13 +201,8 @@ fn written_record(schema: &Path) -> String {
     record.split_once("[destination]").unwrap().0.to_owned()
 }
 
-/// Translates a fault's path and code into those of a written job, where classes have no names and the
-/// nullable value is a whole union.
+/// Translates a fault's path and code into those of a written job, where the nullable value is a whole union.
 fn as_a_job_says(fault: &str) -> String {
-    if let Some((start, rest)) = fault.split_once("int-enum[") {
-        let (_, end) = rest.split_once(']').unwrap();
-        return format!("{start}enum{end}");
-    }
     fault.replace("nullable[union[bool,time]]", "union[bool,time]")
 }
 

@@ -236,6 +236,8 @@ pub(super) static FIELD: Table = Table {
         Key::new("values", Takes::Constants, "What it can be: texts, whole numbers, truth values. An enum must have this."),
         Key::new("literal", Takes::Flag, "Whether its values are literals, as Pydantic's `Literal` has them: compared as they are, so that no text is a number. What is none of them is `literal_error`.")
             .default("false"),
+        Key::new("class", Takes::Text, "What a union calls it where a fault lies: `str-enum[Colour]` for the class `Colour` of a model.")
+            .otherwise("`enum`"),
         Key::new(
             "format",
             Takes::Text,
@@ -530,7 +532,7 @@ mod tests {
                 let is_fit = match rule {
                     Rule::Flag(_) => matches!(takes, Takes::Flag),
                     Rule::Length(_) | Rule::Digits(_) => matches!(takes, Takes::Count { .. }),
-                    Rule::Pattern(_) | Rule::Format(_) => matches!(takes, Takes::Text),
+                    Rule::Pattern(_) | Rule::Format(_) | Rule::Name(_) => matches!(takes, Takes::Text),
                     Rule::Int(_) | Rule::Float(_) | Rule::Decimal(_) => matches!(takes, Takes::Number),
                     Rule::Version(_) => matches!(takes, Takes::Version),
                     Rule::Values(_) => matches!(takes, Takes::Constants),

@@ -215,6 +215,8 @@ impl Canonical {
             Rule::Int(limit) => self.option(name, *limit),
             Rule::Float(limit) => self.option(name, *limit),
             Rule::Decimal(limit) => self.shown(name, limit.as_ref()),
+            // No value depends on what it is called.
+            Rule::Name(_) => {}
             Rule::Version(version) => self.option(name, *version),
             // In a fixed order: only the set of values counts.
             Rule::Values(values) => {

@@ -234,6 +234,7 @@ fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
         Rule::Int(limit) => number(limit),
         Rule::Float(limit) => number(limit),
         Rule::Decimal(limit) => limit.as_ref().map(ToString::to_string),
+        Rule::Name(name) => name.as_deref().map(string),
         Rule::Version(version) => number(version),
         Rule::Values(values) => {
             let values: Vec<String> = values.constants().iter().map(constant).collect();
@@ -454,6 +455,7 @@ on_conflict = "update"
                 q = { type = "int", required = false, nullable = false }
                 r = { type = "enum", values = [1, "x"], literal = true }
                 s = { type = "union", of = [{ type = "union", of = ["int", "date"] }, "bool"] }
+                x = { type = "union", of = [{ type = "enum", values = ["a", "b"], class = "Colour" }, "int"] }
                 t = { type = "json", like = { type = "union", of = ["int", { type = "list", items = "int" }, { type = "object", fields = { a = "int" } }] } }
                 u = { type = "list", items = "int", json_text = true, default = "[1, 2]" }
                 v = { type = "object", fields = { a = "int" }, json_text = true, default = "{\"a\": 1}" }

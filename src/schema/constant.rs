@@ -10,6 +10,8 @@ pub struct Enum {
     /// Whether it was written as a list of literals, which Pydantic reports as `literal_error`, or as a type
     /// of its own, which it reports as `enum`.
     pub literal: bool,
+    /// Its name in the path of a fault within a union: the class of a model, if it is one.
+    pub class: Option<String>,
     /// White space at both ends is removed first.
     pub trim: bool,
     /// Upper case is converted to lower case first.
@@ -24,7 +26,7 @@ impl Enum {
 
     /// One of `values`.
     pub fn of(values: Values) -> Enum {
-        Enum { values, literal: false, trim: false, lower: false }
+        Enum { values, literal: false, class: None, trim: false, lower: false }
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Rule<'k> {
     Float(&'k mut Option<f64>),
     /// A limit of decimals.
     Decimal(&'k mut Option<Exact>),
+    /// A name that nothing depends on but what people are told.
+    Name(&'k mut Option<String>),
     /// A version, of IP or of UUIDs.
     Version(&'k mut Option<u8>),
     /// The values of an enum.
@@ -108,9 +110,10 @@ impl Kind {
                 visit("like", Rule::Like(like));
             }
             Kind::Ip { version } | Kind::Uuid { version } => visit("version", Rule::Version(version)),
-            Kind::Enum(Enum { values, literal, trim, lower }) => {
+            Kind::Enum(Enum { values, literal, class, trim, lower }) => {
                 visit("values", Rule::Values(values));
                 visit("literal", Rule::Flag(literal));
+                visit("class", Rule::Name(class));
                 visit("trim", Rule::Flag(trim));
                 visit("lower", Rule::Flag(lower));
             }

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use super::kind::{Constant, Enum, Float, Text, Values};
 use super::{Bounds, Kind};
 
-/// Pydantic's name for a kind in the path of a fault; `class` is the name of an enum that has one, or empty.
-pub fn branch_name(kind: &Kind, class: &str) -> String {
+/// Pydantic's name for a kind in the path of a fault.
+pub fn branch_name(kind: &Kind) -> String {
     let named = match kind {
         Kind::Text(rules) if !rules.takes_all() => "constrained-str",
         Kind::Text(Text { .. }) => "str",
@@ -24,7 +24,7 @@ pub fn branch_name(kind: &Kind, class: &str) -> String {
             return format!("union[{}]", names.join(","));
         }
         Kind::Enum(Enum { literal: true, values, .. }) => return literal(values),
-        Kind::Enum(Enum { values, .. }) if !class.is_empty() => {
+        Kind::Enum(Enum { values, class: Some(class), .. }) => {
             let base = match values {
                 Values::Texts(_) => "str-enum",
                 Values::Ints(_) => "int-enum",

@@ -66,6 +66,7 @@ impl Rules<'_, '_> {
             }
             Rule::Float(limit) => *limit = self.limit(reader, name, "a number", as_double),
             Rule::Decimal(limit) => *limit = self.limit(reader, name, "a number", as_exact),
+            Rule::Name(given) => *given = reader.text(scope, name).map(|(text, _)| text),
             Rule::Version(version) => *version = self.version(reader, name, kind_name),
             Rule::Values(values) => *values = self.values(reader, name),
             Rule::Format(format) => *format = self.format(reader, name),
@@ -151,7 +152,7 @@ impl Rules<'_, '_> {
                     format!("a union is of types of single values, not of type {}", field.kind.name());
                 reader.find(message, &item.span());
             }
-            branches.push(Field { name: branch_name(&field.kind, ""), ..field });
+            branches.push(Field { name: branch_name(&field.kind), ..field });
         }
         Some(Union::new(branches))
     }
@@ -398,7 +399,7 @@ mod tests {
             ("a = { type = \"ip\", version = 4 }", "Ip { version: Some(4) }"),
             (
                 "a = { type = \"enum\", values = [\"x\", \"y\"], lower = true }",
-                "Enum(Enum { values: Texts([\"x\", \"y\"]), literal: false, trim: false, lower: true })",
+                "Enum(Enum { values: Texts([\"x\", \"y\"]), literal: false, class: None, trim: false, lower: true })",
             ),
         ] {
             assert_eq!(kind_of(line), expected);

@@ -160,7 +160,11 @@ impl<'s> Import<'s> {
             _ => {
                 let shape = |other: Node<'s>| {
                     let class = self.class(&other);
-                    Ok((self.shape(other)?, class))
+                    let mut shape = self.shape(other)?;
+                    if let Kind::Enum(rules) = &mut *shape.kind {
+                        rules.class = class;
+                    }
+                    Ok(shape)
                 };
                 let shapes = others.into_iter().map(shape).collect::<Result<Vec<_>>>()?;
                 self.one_of(shapes, branches)
@@ -169,14 +173,14 @@ impl<'s> Import<'s> {
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
     }
 
-    /// A value of one of several shapes, each possibly with the name of its class.
-    fn one_of(&mut self, shapes: Vec<(Shape, String)>, place: &Node<'s>) -> Shape {
-        if !shapes.iter().all(|(shape, _)| shape.kind.is_single()) {
+    /// A value of one of several shapes.
+    fn one_of(&mut self, shapes: Vec<Shape>, place: &Node<'s>) -> Shape {
+        if !shapes.iter().all(|shape| shape.kind.is_single()) {
             self.fault(place.unsupported("of several types, only those of single values are enforced"));
         }
-        let nullable = shapes.iter().any(|(shape, _)| shape.nullable);
-        let branches = shapes.into_iter().map(|(Shape { kind, nullable, strict, .. }, class)| {
-            let name = branch_name(&kind, &class);
+        let nullable = shapes.iter().any(|shape| shape.nullable);
+        let branches = shapes.into_iter().map(|Shape { kind, nullable, strict, .. }| {
+            let name = branch_name(&kind);
             let name = if nullable { format!("nullable[{name}]") } else { name };
             Field { strict: strict.unwrap_or(self.terms.strict), ..Field::new(name, *kind) }
         });
@@ -190,13 +194,13 @@ impl<'s> Import<'s> {
     }
 
     /// The name of a definition, if it is one by reference.
-    fn class(&self, node: &Node<'s>) -> String {
+    fn class(&self, node: &Node<'s>) -> Option<String> {
         let reference = node.clone().take("$ref").map(|reference| reference.item.raw());
-        let Some(Raw::Text(target)) = reference else { return String::new() };
+        let Some(Raw::Text(target)) = reference else { return None };
         let title = node::find(self.root, target)
             .and_then(|found| Node::new(found, String::new()).take("title"))
             .and_then(|title| if let Raw::Text(title) = title.item.raw() { Some(title) } else { None });
-        title.or(target.rsplit('/').next()).unwrap_or_default().to_owned()
+        title.or(target.rsplit('/').next()).map(ToOwned::to_owned)
     }
 
     /// A schema with a `type`, or with keywords that belong to only one.
@@ -231,7 +235,7 @@ impl<'s> Import<'s> {
             _ => {
                 let mut shapes = Vec::new();
                 for (name, place) in names {
-                    shapes.push((self.of_type(name, &place, node)?, String::new()));
+                    shapes.push(self.of_type(name, &place, node)?);
                 }
                 self.one_of(shapes, &named)
             }
