@@ -45,6 +45,52 @@ pub(crate) fn file_name<S: Serializer>(path: &Path, serializer: S) -> Result<S::
     bytes("file", "file_base64", path.as_os_str().as_bytes(), serializer)
 }
 
+/// The name of a file, as the source of something, for JSON.
+pub(crate) fn source_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    bytes("source", "source_base64", path.as_os_str().as_bytes(), serializer)
+}
+
+/// A path as the text under which it is remembered. A byte that is not UTF-8 is written as `\xNN`, and so is a
+/// backslash that would be read as the beginning of one: no two paths become the same text.
+pub(crate) fn remembered(path: &Path) -> String {
+    let mut name = String::new();
+    for piece in path.as_os_str().as_bytes().utf8_chunks() {
+        name.push_str(&piece.valid().replace("\\x", "\\x5cx"));
+        for byte in piece.invalid() {
+            let _ = write!(name, "\\x{byte:02x}");
+        }
+    }
+    name
+}
+
+/// The bytes of the path that is remembered as this text, if they are not UTF-8. The name of an object in a bucket
+/// is text, and is remembered unchanged.
+fn no_text(name: &str) -> Option<Vec<u8>> {
+    let mut pieces = name.starts_with('/').then(|| name.split("\\x"))?;
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let digits = piece.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    std::str::from_utf8(&bytes).is_err().then_some(bytes)
+}
+
+/// The name of a source for JSON,
+pub(crate) fn name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    told("name", "name_base64", name, no_text(name), serializer)
+}
+
+/// the same for a field called `source`,
+pub(crate) fn source_name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    told("source", "source_base64", name, no_text(name), serializer)
+}
+
+/// and for one called `file`.
+pub(crate) fn source_file<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    told("file", "file_base64", name, no_text(name), serializer)
+}
+
 /// Bytes for JSON, in place of one field: invalid UTF-8 is replaced, and then all the bytes are added as
 /// base64, so that nothing is lost.
 pub(crate) fn bytes<S: Serializer>(
@@ -53,11 +99,22 @@ pub(crate) fn bytes<S: Serializer>(
     bytes: &[u8],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let encoded = std::str::from_utf8(bytes).is_err().then(|| STANDARD.encode(bytes));
-    let mut fields = serializer.serialize_struct(name, 1 + usize::from(encoded.is_some()))?;
-    fields.serialize_field(name, &String::from_utf8_lossy(bytes))?;
-    if let Some(encoded) = encoded {
-        fields.serialize_field(name_base64, &encoded)?;
+    let no_text = std::str::from_utf8(bytes).is_err().then_some(bytes);
+    told(name, name_base64, &String::from_utf8_lossy(bytes), no_text, serializer)
+}
+
+/// A text, and beside it the bytes that it stands for, if they are none.
+fn told<S: Serializer>(
+    name: &'static str,
+    name_base64: &'static str,
+    text: &str,
+    no_text: Option<impl AsRef<[u8]>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct(name, 1 + usize::from(no_text.is_some()))?;
+    fields.serialize_field(name, text)?;
+    if let Some(bytes) = no_text {
+        fields.serialize_field(name_base64, &STANDARD.encode(bytes))?;
     }
     fields.end()
 }
@@ -117,6 +174,28 @@ pub(crate) fn is_unsafe(ch: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_remembered_name_is_that_of_one_path() {
+        use std::ffi::OsStr;
+
+        for (path, text, is_text) in [
+            (&b"/a/b.log"[..], "/a/b.log", true),
+            (&b"/a/\xff.log"[..], "/a/\\xff.log", false),
+            (&b"/\xc3(\xe2\x82"[..], "/\\xc3(\\xe2\\x82", false),
+            // What looks like it is nothing but a name.
+            (&b"/a\\xff"[..], "/a\\x5cxff", true),
+            (&b"/a\\x\xff\\y"[..], "/a\\x5cx\\xff\\y", false),
+            ("/ä\\".as_bytes(), "/ä\\", true),
+        ] {
+            assert_eq!(remembered(Path::new(OsStr::from_bytes(path))), text);
+            assert_eq!(no_text(text).as_deref(), (!is_text).then_some(path), "{text}");
+        }
+        // These were remembered by other means.
+        for text in ["/a\\x", "/a\\xzz", "/a\\xffb\\x+1", "s3://logs/\\xff"] {
+            assert_eq!(no_text(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn nothing_that_a_terminal_acts_upon_goes_out() {

@@ -14,6 +14,7 @@ use super::mended::ids_beside;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::{self, Error, Result};
+use crate::printable::source_name;
 use crate::report::{Exit, Export, Head};
 use crate::sink::history::{DeadLetter, Filter, Line};
 use crate::trust::Draft;
@@ -32,6 +33,7 @@ pub enum ExportTo<'a> {
 #[derive(Serialize)]
 struct Exported<'a> {
     id: i64,
+    #[serde(flatten, serialize_with = "source_name")]
     source: &'a str,
     #[serde(flatten)]
     line: Line,

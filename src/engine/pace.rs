@@ -61,7 +61,7 @@ pub(super) fn pace(
     let is_bucket = |url: &str| is_in_bucket(Path::new(url)) || url.starts_with("file://");
     Some(Pace {
         bytes: bytes as u64,
-        file: first?.path.to_string_lossy().into_owned(),
+        file: first?.path.clone(),
         sample_bytes: sample.bytes,
         parsed_per_second: parsed as u64,
         stored_per_second: stored.map(|stored| stored as u64),

@@ -102,7 +102,7 @@ fn splits(asked: &Asked, forecast: &Forecast) -> Vec<PlannedSplit> {
         let Answer::Load { source_id: 1.., tasks } = answer else { continue };
         splits.extend(tasks.iter().map(|task| PlannedSplit {
             id: task.split.to_string(),
-            source: file.path.to_string_lossy().into_owned(),
+            source: file.path.clone(),
             start: task.split.start,
             end: task.end.or(file.fingerprint.size),
             bytes: bytes_to_read(task, file),

@@ -6,6 +6,7 @@ use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
+use crate::printable::remembered;
 use crate::report::{Exit, Head, OldRows, SourcesStatus, Status};
 use crate::sink::Destination;
 use crate::sink::history::{History, SourceStatus};
@@ -51,7 +52,7 @@ pub fn status_of(config: &Config, files: &[PathBuf], watch: &Watch) -> Result<So
     Ok(SourcesStatus {
         head: Head::new("status", Some(&config.name), Exit::Success),
         sources: sources.into_iter().cloned().collect(),
-        unknown: unknown.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
+        unknown: unknown.iter().map(|file| remembered(file)).collect(),
     })
 }
 

@@ -15,6 +15,7 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::pipeline::{self, Outcome};
+use crate::printable::remembered;
 use crate::report::{Compared, Verify};
 use crate::sink::Sink;
 use crate::sink::history::SourceStatus;
@@ -104,7 +105,7 @@ fn missing(files: &Discovered, sources: &[SourceStatus]) -> Vec<NotVerifiable> {
         !is_in_bucket(&file.path) && is_gone(&file.path) && !names.contains(file.name.as_str())
     });
     let missing = missing.map(|file| NotVerifiable {
-        source: file.path.to_string_lossy().into_owned(),
+        source: remembered(&file.path),
         why: "there is no such file, and the job has loaded none of this name".to_owned(),
     });
     missing.collect()

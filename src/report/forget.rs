@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Exit, Head, Report, text};
+use crate::printable::name;
 use crate::sink::history::{Forgotten, SourceStatus};
 
 /// What was forgotten, or would be.
@@ -40,6 +41,7 @@ pub struct ForgottenSource {
     /// Its id.
     pub id: i32,
     /// The name under which it was last seen.
+    #[serde(flatten, serialize_with = "name")]
     pub name: String,
     /// The day it belongs to.
     pub data_date: Option<String>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Head, OtherRules, Report, text};
-use crate::printable::file_name;
+use crate::printable::{file_name, source_path};
 
 /// What a load would do.
 #[derive(Clone, Debug, Serialize)]
@@ -87,7 +87,8 @@ pub struct PlannedSplit {
     /// What it is called: `SOURCE-START`.
     pub id: String,
     /// The file of its source.
-    pub source: String,
+    #[serde(flatten, serialize_with = "source_path")]
+    pub source: PathBuf,
     /// Where it begins in the source.
     pub start: u64,
     /// Where it ends; nothing if only reading will tell.
@@ -121,7 +122,8 @@ pub struct Pace {
     /// Bytes that are to be read, decompressed, as far as that can be told.
     pub bytes: u64,
     /// The file of which the beginning was parsed for this,
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// and so many bytes of it, decompressed.
     pub sample_bytes: u64,
     /// Bytes that a core parses and checks each second.

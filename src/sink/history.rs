@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::progress::LaneStatus;
 use super::replay::{OpenLetter, Page};
 use crate::error::Result;
+use crate::printable::{name, source_file, source_name};
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::dates::DateStatus;
@@ -167,6 +168,7 @@ pub struct SourceStatus {
     /// Its id.
     pub id: i32,
     /// The name under which it was last seen.
+    #[serde(flatten, serialize_with = "name")]
     pub name: String,
     /// The day it belongs to.
     #[serde(serialize_with = "maybe_day")]
@@ -258,6 +260,7 @@ pub struct FirstLetter {
     /// Its id; nothing where it went with a rebuild that was given up.
     pub id: Option<i64>,
     /// The name of its source.
+    #[serde(flatten, serialize_with = "source_file")]
     pub file: String,
     /// Where it stands.
     #[serde(flatten)]
@@ -364,6 +367,7 @@ pub struct DeadLetter {
     /// Its id.
     pub id: i64,
     /// The name of its source.
+    #[serde(flatten, serialize_with = "source_name")]
     pub source: String,
     /// The offset of its record.
     pub offset: u64,

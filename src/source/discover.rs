@@ -19,6 +19,7 @@ use super::listing::list;
 use super::reach::Reach;
 use super::stranger::{Stranger, stranger};
 use crate::error::{Error, Result};
+use crate::printable::remembered;
 use crate::trust::is_ours;
 
 /// The files that names stand for.
@@ -261,14 +262,7 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
 fn name_of(path: &Path) -> Result<String> {
     let absolute =
         std::path::absolute(path).map_err(|cause| Error::file("find the absolute path of", path, cause))?;
-    let mut name = String::new();
-    for piece in absolute.as_os_str().as_bytes().utf8_chunks() {
-        name.push_str(piece.valid());
-        for byte in piece.invalid() {
-            name.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    Ok(name)
+    Ok(remembered(&absolute))
 }
 
 /// Compares names so that runs of digits count by their value. Equal only if the names are.

@@ -93,6 +93,7 @@ fn verbose_says_more_and_quiet_says_nothing() {
 
 #[test]
 fn a_name_that_is_not_utf_8_is_preserved() {
+    use base64::Engine as _;
     use std::os::unix::ffi::OsStrExt as _;
 
     let place = place();
@@ -119,6 +120,19 @@ fn a_name_that_is_not_utf_8_is_preserved() {
     assert_eq!((&letter["raw"], &letter["raw_base64"]), (&"{\"n\":\u{fffd}}".into(), &"eyJuIjr/fQ==".into()));
     let (_, letter) = place.json("dead-letters show -j job.toml 1");
     assert!(letter["raw_base64"].is_null() && letter["raw"].is_string(), "{letter}");
+    // Nor is the name of what was loaded, whoever tells of it.
+    std::fs::write(place.path("").join(name), "{\"n\":5}\n{\"n\":\"x\"}\n").unwrap();
+    place.run("load -j job.toml -q").ended(3, &[]);
+    let whole = place.path("").join(name);
+    let encoded = base64::engine::general_purpose::STANDARD.encode(whole.as_os_str().as_bytes());
+    let (_, status) = place.json("status -j job.toml --all");
+    let source = status["sources"].as_array().unwrap().iter().find(|it| it["name_base64"] == encoded);
+    assert!(source.is_some_and(|it| it["name"].as_str().unwrap().ends_with(r"logs/\xff.ndjson")), "{status}");
+    for command in ["dead-letters show -j job.toml 4", "verify -j job.toml", "dead-letters list -j job.toml"]
+    {
+        let told = place.run(&format!("{command} --output json")).stdout;
+        assert!(told.contains(&format!("_base64\":\"{encoded}\"")), "{command}: {told}");
+    }
 }
 
 #[test]

@@ -116,6 +116,8 @@ class FirstLetter(Read):
     """Its id; nothing where it went with a rebuild that was given up."""
     file: str
     """The name of its source."""
+    file_base64: str | None = None
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     line: int | None = None
     """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
     line_of_split: int | None = None
@@ -526,6 +528,8 @@ class PlannedSplit(Read):
     """What it is called: `SOURCE-START`."""
     source: str
     """The file of its source."""
+    source_base64: str | None = None
+    """The bytes of `source` as base64, where they are not all UTF-8."""
     start: int
     """Where it begins in the source."""
     end: int | None = None
@@ -564,6 +568,8 @@ class Pace(Read):
     """Bytes that are to be read, decompressed, as far as that can be told."""
     file: str
     """The file of which the beginning was parsed for this,"""
+    file_base64: str | None = None
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     sample_bytes: int
     """and so many bytes of it, decompressed."""
     parsed_per_second: int
@@ -632,6 +638,8 @@ class SourceStatus(Read):
     """Its id."""
     name: str
     """The name under which it was last seen."""
+    name_base64: str | None = None
+    """The bytes of `name` as base64, where they are not all UTF-8."""
     data_date: str | None = None
     """The day it belongs to."""
     size: int
@@ -776,6 +784,8 @@ class DeadLetter(Read):
     """Its id."""
     source: str
     """The name of its source."""
+    source_base64: str | None = None
+    """The bytes of `source` as base64, where they are not all UTF-8."""
     offset: int
     """The offset of its record."""
     line: int | None = None
@@ -916,6 +926,8 @@ class VerifiedSource(Read):
     """Its id."""
     name: str
     """The name under which it was last seen."""
+    name_base64: str | None = None
+    """The bytes of `name` as base64, where they are not all UTF-8."""
     data_date: str | None = None
     """The day it belongs to."""
     position: int
@@ -952,6 +964,8 @@ class Difference(Read):
 
     source: str
     """The name of the source."""
+    source_base64: str | None = None
+    """The bytes of `source` as base64, where they are not all UTF-8."""
     source_id: int
     """Its id; with the offset it is the key of a row that is known by its position."""
     line: int | None = None
@@ -970,6 +984,8 @@ class NotVerifiable(Read):
 
     source: str
     """The name of the source."""
+    source_base64: str | None = None
+    """The bytes of `source` as base64, where they are not all UTF-8."""
     why: str
     """Why, and what can be done about it."""
 

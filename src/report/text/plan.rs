@@ -56,7 +56,7 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
 /// How fast it would be, and what follows from that.
 fn how_fast(out: &mut String, pace: &Pace, width: usize) {
     let of = |bytes| figure::bytes(bytes);
-    let (file, sample) = (one_line(&pace.file), of(pace.sample_bytes));
+    let (file, sample) = (path(&pace.file), of(pace.sample_bytes));
     let _ = writeln!(out, "\nhow fast");
     let _ = writeln!(out, "  a core parses {}/s, as seen on {sample} of {file}", of(pace.parsed_per_second));
     if let (Some(stored), Some(cores), Some(seconds)) = (pace.stored_per_second, pace.cores, pace.seconds) {
@@ -89,7 +89,7 @@ fn splits(out: &mut String, plan: &Plan) {
     if plan.splits.iter().any(|split| is_cut(&split)) {
         let _ = writeln!(out, "\n{} to load", figure::some(plan.splits.len(), "split"));
         for split in plan.splits.iter().take(FILES_SHOWN) {
-            let (source, bytes) = (one_line(&split.source), figure::bytes(split.bytes));
+            let (source, bytes) = (path(&split.source), figure::bytes(split.bytes));
             let _ = writeln!(out, "  {}: {bytes} of {source}", split.id);
         }
         if plan.splits.len() > FILES_SHOWN {

@@ -4,6 +4,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::printable::{name, source_name};
+
 /// The findings.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
@@ -39,6 +41,7 @@ pub struct VerifiedSource {
     /// Its id.
     pub id: i32,
     /// The name under which it was last seen.
+    #[serde(flatten, serialize_with = "name")]
     pub name: String,
     /// The day it belongs to.
     pub data_date: Option<String>,
@@ -127,6 +130,7 @@ impl DifferenceCounts {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// The name of the source.
+    #[serde(flatten, serialize_with = "source_name")]
     pub source: String,
     /// Its id; with the offset it is the key of a row that is known by its position.
     pub source_id: i32,
@@ -174,6 +178,7 @@ fn word<S: Serializer>(kind: &DifferenceKind, serializer: S) -> Result<S::Ok, S:
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NotVerifiable {
     /// The name of the source.
+    #[serde(flatten, serialize_with = "source_name")]
     pub source: String,
     /// Why, and what can be done about it.
     pub why: String,
