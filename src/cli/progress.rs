@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::args::{ProgressArgs, ProgressForm};
 use super::speech::{Speech, clear_line};
 use crate::engine::Stats;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unnumbered};
 use crate::event::{Event, Level, Observer};
 use crate::figure;
 use crate::printable::printable_json;
@@ -147,7 +147,8 @@ fn descriptor(number: i32) -> Result<File> {
     let path = PathBuf::from(format!("/dev/fd/{number}"));
     OpenOptions::new().append(true).open(path).map_err(|cause| {
         Error::usage(format!(
-            "--progress-fd {number}: cannot write to that descriptor: {cause}; it must be open, and a pipe or a file"
+            "--progress-fd {number}: cannot write to that descriptor: {}; it must be open, and a pipe or a file",
+            unnumbered(&cause)
         ))
     })
 }
@@ -245,7 +246,10 @@ impl Out {
             return;
         }
         if let Err(cause) = file.write_all(line.as_bytes()) {
-            speech.warn(&format!("--progress-fd: the reader of progress is gone ({cause}); the run goes on"));
+            speech.warn(&format!(
+                "--progress-fd: the reader of progress is gone ({}); the run goes on",
+                unnumbered(&cause)
+            ));
             *self = Out::Gone;
         }
     }

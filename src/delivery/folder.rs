@@ -17,7 +17,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::envelope::Envelope;
 use super::{Target, mark, stretches, undelivered};
-use crate::error::Result;
+use crate::error::{Result, unnumbered};
 use crate::failpoint;
 use crate::sink::outbox::{Delivered, Outbox, Stretch};
 use crate::source::LETTERS_LOCK;
@@ -50,7 +50,10 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Folder> {
         match DirBuilder::new().mode(PRIVATE_FOLDER.bits()).create(path) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(undelivered(path.display(), format!("the folder cannot be made: {cause}")));
+                return Err(undelivered(
+                    path.display(),
+                    format!("the folder cannot be made: {}", unnumbered(&cause)),
+                ));
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unnumbered};
 
 /// A longer list is not read: all its names are in memory at once.
 const LIST_BYTES_MAX: u64 = 64 << 20;
@@ -14,7 +14,7 @@ const LIST_BYTES_MAX: u64 = 64 << 20;
 /// newline. `-` is the standard input.
 pub fn listed(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
     let failed = |cause| match path.as_os_str() == "-" {
-        true => Error::usage(format!("cannot read the names of files from stdin: {cause}")),
+        true => Error::usage(format!("cannot read the names of files from stdin: {}", unnumbered(&cause))),
         false => Error::file("read the names of files from", path, cause),
     };
     let mut bytes = Vec::new();

@@ -446,7 +446,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 /// The system's message without its error number, which tells a person nothing.
-fn unnumbered(cause: &io::Error) -> String {
+pub(crate) fn unnumbered(cause: &io::Error) -> String {
     let words = cause.to_string();
     let end = words.find(" (os error ").unwrap_or(words.len());
     words[..end].to_owned()

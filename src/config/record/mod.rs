@@ -19,7 +19,7 @@ use super::quote::quoted;
 use super::reader::Reader;
 use super::scope::{Scope, TextRange, as_text};
 use super::{bounded, units};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unnumbered};
 use crate::format::pointer_steps;
 use crate::schema::{
     Clock, Extra, Fault, Field, ImportTerms, Imported, Nul, Nulls, Schema, Year, import_json_schema,
@@ -181,7 +181,7 @@ fn import(path: &Path, shown: &str, terms: &ImportTerms<'_>) -> Result<Imported,
             let max = units::print_size(SCHEMA_BYTES_MAX);
             return Err(format!("{shown} has more than {max}, so it is not the schema of a record"));
         }
-        Err(cause) => return Err(format!("cannot read the schema {shown}: {cause}")),
+        Err(cause) => return Err(format!("cannot read the schema {shown}: {}", unnumbered(&cause))),
     };
     import_json_schema(&text, terms).map_err(|error| format!("{shown} cannot be used as a schema: {error}"))
 }
