@@ -150,9 +150,33 @@ fn all_missing_rights_are_reported_at_once() {
         }
     };
     says_all("plan", &["lacks INSERT on", "GRANT TEMPORARY", "logmill.checkpoints"]);
-    // A load fails at our tables before it looks at the target.
-    loader.sql(&format!("GRANT UPDATE ON logmill.checkpoints TO {role}"));
-    says_all("load", &["lacks INSERT on", "GRANT TEMPORARY"]);
+    says_all("load", &["lacks INSERT on", "GRANT TEMPORARY", "logmill.checkpoints"]);
+    loader.sql(&format!("REVOKE USAGE ON SCHEMA logmill FROM {role}"));
+    for command in ["plan", "load"] {
+        says_all(command, &["lacks INSERT on", "GRANT TEMPORARY", "GRANT USAGE ON SCHEMA logmill"]);
+    }
+}
+
+/// Missing tables of ours do not hide what is missing at a target that is not there.
+#[test]
+fn a_role_that_may_make_nothing_is_told_all_that_it_lacks() {
+    let loader = Loader::without("CREATE SCHEMA logmill");
+    loader.sql(&format!(
+        "DROP TABLE app.log_entries; REVOKE TEMPORARY ON DATABASE {} FROM {}",
+        loader.database.name(),
+        loader.role
+    ));
+    for command in ["plan", "load"] {
+        let said = loader.run(command);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        for missing in ["may not create the schema logmill", "GRANT TEMPORARY", "GRANT CREATE ON SCHEMA"] {
+            assert!(said.code == 2 && text.contains(missing), "{command} does not say {missing}: {text}");
+        }
+    }
+    loader.sql(&format!("GRANT CREATE ON DATABASE {} TO {}", loader.database.name(), loader.role));
+    for missing in ["GRANT TEMPORARY", "GRANT CREATE ON SCHEMA"] {
+        loader.run("load").ended(2, &[missing]);
+    }
 }
 
 #[test]

@@ -12,20 +12,19 @@ use super::link::{Link, OUR_PATH};
 use super::metrics;
 use super::narrow::narrower;
 use super::ownership::{find_holder, remembered};
-use super::prepare::{
-    check_tables, look_at_past, look_at_server, no_place, past, place_of, refuse_lost_target, refuse_pooler,
-};
+use super::prepare::{check_tables, look_at_past, look_at_server, past, refuse_lost_target, refuse_pooler};
+use super::role::Role;
 use super::session::Session;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::claim::{Scope, Whose};
-use crate::sink::findings::{self, Past, no_index_of_times};
+use crate::sink::findings::{Past, no_index_of_times};
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
-use crate::sink::{Asked, Key, TableName};
+use crate::sink::{Asked, Key};
 
 /// What a load of these files would find and create. Writes nothing.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked) -> Result<Forecast> {
@@ -73,25 +72,22 @@ fn look(
     pass(forecast, look_at_server(client, false))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
     let role = Role::of(client, schemas, &settings.table)?;
-    let version = match tables::version(client)? {
+    // Of tables that this role cannot read, it cannot tell the version.
+    let are_fit = pass(forecast, check_tables(client))?.is_some();
+    let version = if are_fit { tables::version(client)? } else { None };
+    match version {
         Some(version) => {
             tables::check_version(version)?;
             if version < tables::VERSION {
                 forecast.makes.push("the present version of the tables in schema logmill".to_owned());
             }
-            pass(forecast, check_tables(client))?.map(|()| version)
         }
-        None => {
+        None if are_fit => {
             forecast.makes.push("the schema logmill and its tables".to_owned());
-            if !role.may_make_tables {
-                forecast.obstacles.push(format!(
-                    "role {} may not create the schema logmill and its tables; let one that may run what --print-sql prints",
-                    role.name
-                ));
-            }
-            None
+            forecast.obstacles.extend(role.lacks_tables());
         }
-    };
+        None => {}
+    }
     let past = match version {
         Some(version) => past(client, settings, version)?,
         None => Past::default(),
@@ -120,7 +116,11 @@ fn look(
             look_at_rarer_rights(client, target, settings, &role, forecast)?;
         }
         None => {
-            role.make_target(settings, forecast);
+            let lacks = role.lacks_target(settings);
+            if lacks.is_empty() {
+                forecast.makes.push(format!("the table {}", settings.table));
+            }
+            forecast.obstacles.extend(lacks);
             pass(forecast, refuse_lost_target(&past, schemas, settings))?;
         }
     }
@@ -139,74 +139,6 @@ fn has_index(client: &mut Client, target: &Target, column: &str) -> Result<bool,
         &[&target.oid, &column],
     );
     Ok(at(Step::Look, row)?.get(0))
-}
-
-/// The role, and what it may create.
-struct Role {
-    name: String,
-    database: String,
-    /// Where a missing target would be created, if there is a place.
-    place: Option<TableName>,
-    /// The schema of that place, and whether it exists.
-    schema: String,
-    has_schema: bool,
-    may_make_target: bool,
-    may_make_tables: bool,
-    may_stage: bool,
-}
-
-impl Role {
-    fn of(client: &mut Client, schemas: &[String], table: &TableName) -> Result<Role, Trouble> {
-        let place = place_of(table, schemas);
-        let schema = place.as_ref().and_then(|place| place.schema.clone()).unwrap_or_default();
-        let row = client.query_one(
-            "SELECT current_user::text, current_database()::text,
-                    to_regnamespace(quote_ident($1)) IS NOT NULL,
-                    coalesce(has_schema_privilege(to_regnamespace(quote_ident($1)), 'CREATE'), false),
-                    coalesce(has_schema_privilege(to_regnamespace('logmill'), 'CREATE'),
-                             has_database_privilege(current_database(), 'CREATE')),
-                    has_database_privilege(current_database(), 'TEMPORARY')",
-            &[&schema],
-        );
-        let row = at(Step::Look, row)?;
-        Ok(Role {
-            name: row.get(0),
-            database: row.get(1),
-            place,
-            schema,
-            has_schema: row.get(2),
-            may_make_target: row.get(3),
-            may_make_tables: row.get(4),
-            may_stage: row.get(5),
-        })
-    }
-
-    fn make_target(&self, settings: &Settings, forecast: &mut Forecast) {
-        let Role { name, schema, .. } = self;
-        let table = &settings.table;
-        if !self.may_stage && settings.key != Key::None {
-            forecast.obstacles.push(format!(
-                "role {name} may not make temporary tables (GRANT TEMPORARY ON DATABASE {} TO {})",
-                quote(&self.database),
-                quote(name)
-            ));
-        }
-        match (settings.create, self.has_schema, self.may_make_target) {
-            (false, ..) => forecast.obstacles.push(findings::missing(table)),
-            _ if self.place.is_none() => forecast.obstacles.push(no_place(table)),
-            (_, false, _) => forecast.obstacles.push(format!(
-                "there is no schema {schema}, in which table {table} would be made; CREATE SCHEMA {}",
-                quote(schema)
-            )),
-            (.., false) => forecast.obstacles.push(format!(
-                "role {name} may not create the table {table} (GRANT CREATE ON SCHEMA {} TO {}), or let another run what \
-                 --print-sql prints",
-                quote(schema),
-                quote(name)
-            )),
-            _ => forecast.makes.push(format!("the table {table}")),
-        }
-    }
 }
 
 /// What the target can refuse of the records, as far as it is known in advance: by the `limits` of its

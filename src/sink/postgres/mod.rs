@@ -44,6 +44,7 @@ mod probe;
 mod rebuild;
 mod recover;
 mod replay;
+mod role;
 mod rollup;
 mod rows;
 mod scratch;

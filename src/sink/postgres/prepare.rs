@@ -15,6 +15,7 @@ use super::marks::Marks;
 use super::merge::Merge;
 use super::metrics;
 use super::names::Operator;
+use super::role::{Role, place_of};
 use super::staging::STAGE;
 use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
@@ -22,12 +23,12 @@ use super::verdict::Step;
 use super::wire::{Column, Wire};
 use super::words::Operators;
 use super::{Settings, check};
+use crate::sink::OnConflict;
 use crate::sink::claim::Scope;
 use crate::sink::constant::hash_key;
 use crate::sink::findings::{self, Loaded, Past};
 use crate::sink::key::quote;
 use crate::sink::rebuild::{Provenance, conflict_of_letters};
-use crate::sink::{OnConflict, TableName};
 
 /// A destination that is ready.
 pub(super) struct Prepared {
@@ -54,7 +55,9 @@ pub(super) fn prepare(
         refuse_pooler(client, server)?;
     }
     look_at_server(client, true)?;
-    make_tables(client, settings)?;
+    if let Err(trouble) = make_tables(client, settings) {
+        return Err(and_at_target(client, schemas, settings, trouble));
+    }
 
     let mut warnings = Vec::new();
     let past = past(client, settings, tables::VERSION)?;
@@ -173,19 +176,20 @@ pub(super) fn look_at_server(client: &mut Client, is_waited_for: bool) -> Result
 
 /// Creates logmill's tables, once: under a lock, so that first runs do not race.
 fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> {
-    if tables::version(client)? == Some(tables::VERSION) {
-        return check_tables(client);
+    match tables::version(client) {
+        Ok(Some(tables::VERSION)) => return check_tables(client),
+        Ok(_) => {}
+        // A role that cannot read the version lacks more rights than that.
+        Err(trouble) => return Err(check_tables(client).err().unwrap_or(trouble)),
     }
     at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     match tables::make(client) {
         Ok(()) => {}
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
-            return Err(unfit(vec![
-                "this role may not create the schema logmill and its tables; let one that may run \
-                 `logmill plan --print-sql`'s output"
-                    .to_owned(),
-            ]));
+            at(Step::Prepare, client.batch_execute("ROLLBACK"))?;
+            let lacks = Role::of(client, &[], &settings.table)?.lacks_tables();
+            return Err(lacks.map_or(Trouble::Server(refusal), |lacks| unfit(vec![lacks])));
         }
         Err(trouble) => return Err(trouble),
     }
@@ -195,17 +199,19 @@ fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> 
     check_tables(client)
 }
 
-/// Bookkeeping tables whose rows a crash can undo without undoing the target's are worthless.
+/// Bookkeeping tables whose rows a crash can undo without undoing the target's are worthless, and so are those
+/// that this role cannot write.
 pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
     let rows = client.ask(
         "SELECT c.relname::text, c.relpersistence <> 'p',
                 NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
-                     AND has_table_privilege(c.oid, 'UPDATE'))
+                     AND has_table_privilege(c.oid, 'UPDATE')),
+                NOT has_schema_privilege(n.oid, 'USAGE')
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'logmill' AND c.relkind = 'r' ORDER BY 1",
         &[],
     );
-    let mut findings = Vec::new();
+    let (mut findings, mut closed, mut is_hidden) = (Vec::new(), Vec::new(), false);
     for row in at(Step::Prepare, rows)? {
         let name: String = row.get(0);
         if row.get(1) {
@@ -215,10 +221,45 @@ pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
             ));
         }
         if row.get(2) {
-            findings.push(format!("this role lacks rights on logmill.{name}; GRANT SELECT, INSERT, UPDATE ON logmill.{name} TO it"));
+            closed.push(format!("logmill.{name}"));
         }
+        is_hidden |= row.get::<_, bool>(3);
+    }
+    if is_hidden {
+        findings
+            .push("this role may not use the schema logmill; GRANT USAGE ON SCHEMA logmill TO it".to_owned());
+    }
+    if !closed.is_empty() {
+        let closed = closed.join(", ");
+        findings.push(format!(
+            "this role lacks rights on {closed}; GRANT SELECT, INSERT, UPDATE, DELETE ON {closed} TO it"
+        ));
     }
     if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
+}
+
+/// The same trouble, and what stands in the way at the target: a role that lacks one right often lacks more.
+fn and_at_target(client: &mut Client, schemas: &[String], settings: &Settings, trouble: Trouble) -> Trouble {
+    let Some(mut findings) = trouble.findings().map(<[String]>::to_vec) else { return trouble };
+    // Where the target cannot be looked at, what is known already is told.
+    if let Ok(more) = lacks_at_target(client, schemas, settings) {
+        findings.extend(more);
+    }
+    unfit(findings)
+}
+
+fn lacks_at_target(
+    client: &mut Client,
+    schemas: &[String],
+    settings: &Settings,
+) -> Result<Vec<String>, Trouble> {
+    match Target::find(client, schemas, &settings.table)? {
+        Some(target) => match compare(client, &target, settings) {
+            Ok(_) => Ok(Vec::new()),
+            Err(trouble) => trouble.findings().map(<[String]>::to_vec).ok_or(trouble),
+        },
+        None => Ok(Role::of(client, schemas, &settings.table)?.lacks_target(settings)),
+    }
 }
 
 fn make_target(
@@ -228,19 +269,24 @@ fn make_target(
     settings: &Settings,
 ) -> Result<Target, Trouble> {
     let table = &settings.table;
-    if !settings.create {
-        return Err(unfit(vec![findings::missing(table)]));
-    }
+    let place = place_of(table, schemas).filter(|_| settings.create);
+    let Some(place) = place else {
+        return Err(unfit(Role::of(client, schemas, table)?.lacks_target(settings)));
+    };
     refuse_lost_target(past, schemas, settings)?;
     at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     // Another session may have created it during the wait for the lock.
     if Target::find(client, schemas, table)?.is_none() {
-        let Some(place) = place_of(table, schemas) else { return Err(unfit(vec![no_place(table)])) };
         let sql = fit::create_table(&place, settings);
         match at(Step::Prepare, client.batch_execute(&sql)) {
             Ok(()) => {}
             Err(Trouble::Server(refusal)) if exists_already(&refusal.code) => {}
+            Err(Trouble::Server(refusal)) => {
+                at(Step::Prepare, client.batch_execute("ROLLBACK"))?;
+                let lacks = Role::of(client, schemas, table)?.lacks_target(settings);
+                return Err(if lacks.is_empty() { Trouble::Server(refusal) } else { unfit(lacks) });
+            }
             Err(trouble) => return Err(trouble),
         }
     }
@@ -249,19 +295,6 @@ fn make_target(
     pass(Step::Prepare, "after-target")?;
     Target::find(client, schemas, table)?
         .ok_or_else(|| unfit(vec![format!("the table {table} was made, and then not found")]))
-}
-
-/// Where a missing target would be created: a name without a schema goes into the first on the path.
-pub(super) fn place_of(table: &TableName, schemas: &[String]) -> Option<TableName> {
-    let schema = table.schema.as_ref().or(schemas.first())?;
-    Some(TableName { schema: Some(schema.clone()), name: table.name.clone() })
-}
-
-pub(super) fn no_place(table: &TableName) -> String {
-    format!(
-        "the table {table} is in no schema: the job names none, and the search_path of this role leads to none; \
-         write table = \"public.{table}\", or whichever schema it should be in"
-    )
 }
 
 /// What the job has loaded before, in tables of this version.

@@ -158,6 +158,17 @@ impl Trouble {
         }
     }
 
+    /// The findings, if the destination does not fit the job.
+    pub(super) fn findings(&self) -> Option<&[String]> {
+        match self {
+            Trouble::Ours(error) => match error.kind() {
+                ErrorKind::Unfit(findings) => Some(findings),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What happened, in one line, for the time it is waited out.
     pub(super) fn summary(&self) -> String {
         match self {
