@@ -204,6 +204,21 @@ fn a_lock_that_is_held_for_long_is_waited_for() {
     check_complete(&load);
 }
 
+/// The message says how far the load was, and how long it waits.
+#[test]
+fn a_server_that_is_lost_on_the_way_is_told_of_with_how_far_the_load_was() {
+    needs_failpoints();
+    let server = Server::start(Options::default());
+    let load = two_files().on(&server);
+    let mut run = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    server.stop_immediate();
+    run.wake();
+    run.wait_says("lost the server at ");
+    server.restart();
+    run.wait().exit(3).says(" %: cannot connect to ").says("trying again for up to 9 min 5");
+    check_complete(&load);
+}
+
 #[test]
 fn an_outage_longer_than_the_patience_ends_the_run_and_loses_nothing() {
     needs_failpoints();

@@ -200,7 +200,14 @@ impl Display {
             Event::Resumed { .. } | Event::Claimed { .. } | Event::Committed { .. } => self.waiting = None,
             _ => {}
         }
-        self.speech.event(event);
+        // A person whom a wait wakes wants to know how much is loaded already.
+        let Event::Waiting { trouble, why, .. } = event else { return self.speech.event(event) };
+        let lost =
+            if *trouble == "connection" && !why.starts_with("lost ") { "lost the server " } else { "" };
+        match self.meter.read(&self.stats).share() {
+            Some(share) => self.speech.event_as(event, &format!("{lost}at {share} %: {event}")),
+            None => self.speech.event(event),
+        }
     }
 
     fn tell_missed(&self, missed: &AtomicU64) {
@@ -292,10 +299,15 @@ impl Meter {
 }
 
 impl Moment {
+    /// The share that is done, in percent, rounded down: 100 % appears only when it is true. The size of a stream is
+    /// known only at its end.
+    fn share(&self) -> Option<u64> {
+        (100 * self.done).checked_div(self.total)
+    }
+
     /// The parts of the display, in reading order.
     fn parts(&self) -> Vec<String> {
-        // Rounded down: 100 % appears only when it is true. The size of a stream is known only at its end.
-        let done = match (100 * self.done).checked_div(self.total) {
+        let done = match self.share() {
             Some(share) => format!("{share:>3} % of {}", figure::bytes(self.total)),
             None => figure::bytes(self.done),
         };

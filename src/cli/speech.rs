@@ -101,13 +101,18 @@ impl Speech {
 
     /// Prints an event of a run as a line of its own.
     pub(super) fn event(&self, event: &Event) {
+        self.event_as(event, &event.to_string());
+    }
+
+    /// The same in other words than its own.
+    pub(super) fn event_as(&self, event: &Event, text: &str) {
         if self.hears(event) {
             let level = match event.level() {
                 Level::Debug | Level::File => "debug",
                 Level::Info => "info",
                 Level::Warning | Level::Alarm => "warning",
             };
-            self.say(level, &event.to_string(), Some(("event", json!(event))));
+            self.say(level, text, Some(("event", json!(event))));
         }
     }
 

@@ -75,7 +75,7 @@ use lanes::{Left, Told};
 use ledger::Run;
 use link::{Backend, Link};
 use rebuild::Rebuilding;
-use recover::wait_out;
+use recover::{never_reached, wait_out};
 pub(in crate::sink) use scratch::scratch;
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
@@ -146,7 +146,10 @@ impl Postgres {
         let mut postgres = loop {
             match Postgres::try_open(&server, &settings, spares.as_ref(), &mut left) {
                 Ok(postgres) => break postgres,
-                Err(trouble) if left.is_none() && trouble.is_unreached() => wait_out(&mut search, trouble)?,
+                Err(trouble) if left.is_none() && trouble.is_unreached() => {
+                    let is_short = settings.reach_for < settings.retry_for;
+                    wait_out(&mut search, trouble).map_err(|error| never_reached(error, is_short))?;
+                }
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         };

@@ -155,3 +155,35 @@ pub(super) fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> 
     let what = trouble.summary();
     outage.wait(word, &what, || trouble.into_error())
 }
+
+/// Where a wait for a server that was never reached is short because nobody asked for a longer one, its end says so.
+pub(super) fn never_reached(error: Error, is_short: bool) -> Error {
+    match error.kind() {
+        ErrorKind::Unreachable { what, waited } if is_short => {
+            let what = format!("{what}; it was never reached (--retry-for waits longer)");
+            ErrorKind::Unreachable { what, waited: *waited }.into()
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_short_wait_says_how_to_wait_longer() {
+        let error = |is_short| {
+            let waited = Some(Duration::from_secs(30));
+            let error = ErrorKind::Unreachable { what: "nobody answers".to_owned(), waited }.into();
+            never_reached(error, is_short).to_string()
+        };
+        assert_eq!(
+            error(true),
+            "nobody answers; it was never reached (--retry-for waits longer); gave up after 30 s"
+        );
+        assert_eq!(error(false), "nobody answers; gave up after 30 s");
+    }
+}
