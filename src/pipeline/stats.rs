@@ -70,6 +70,8 @@ pub struct Outcome {
     pub batches: u64,
     /// Sources that were loaded to their end.
     pub loaded: u64,
+    /// Those of them in which there was nothing new. Of a stream only its end tells that.
+    pub known: u64,
     /// Splits that were loaded to their end, of sources that have several.
     pub splits: u64,
     /// Sources that were loaded up to a last line that is still being written.
@@ -208,7 +210,7 @@ impl Outcome {
         self.counts = Counts::default();
         self.altered = Altered::default();
         (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
-        (self.loaded, self.splits, self.waiting) = (0, 0, 0);
+        (self.loaded, self.known, self.splits, self.waiting) = (0, 0, 0, 0);
         self.begun.clear();
         self.reasons.clear();
         self.given_up.iter_mut().for_each(GivenUp::undo);
@@ -222,6 +224,7 @@ impl Outcome {
         self.raw_bytes += lane.raw_bytes;
         self.batches += lane.batches;
         self.loaded += lane.loaded;
+        self.known += lane.known;
         self.splits += lane.splits;
         self.waiting += lane.waiting;
         // One file may have failed in several lanes.

@@ -73,6 +73,8 @@ struct Progress {
     /// The index of its task.
     task: usize,
     path: PathBuf,
+    /// Where this run resumed.
+    began: u64,
     /// The checkpoint after all collected batches.
     position: u64,
     /// Lines before the next parcel.
@@ -117,6 +119,7 @@ impl<'a> Writer<'a> {
             let progress = Progress {
                 task: number,
                 path: candidate.path.clone(),
+                began: task.start.position,
                 position: task.start.position,
                 lines: task.lines,
                 records: 0,
@@ -376,11 +379,10 @@ impl<'a> Writer<'a> {
         self.outcome.bytes += bytes;
         batch.parcels.iter().for_each(|parcel| self.outcome.altered += parcel.altered);
         self.outcome.batches += 1;
-        self.outcome.loaded += committed.completed.len() as u64;
         self.explain(&batch, &committed.refused);
         let (counts, reasons) = (of_batch, reasons_of(&batch, &committed.refused));
         self.settings.observer.tell(&Event::Committed { counts, reasons, bytes, raw_bytes: raw, took });
-        self.tell_finished(&batch, &committed.completed);
+        self.finish(&batch, &committed.completed);
         self.judge(&batch);
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
@@ -459,14 +461,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Reports the sources that a batch has completed.
-    fn tell_finished(&self, batch: &Batch, completed: &[i32]) {
-        for advance in &batch.advances {
-            if completed.binary_search(&advance.split.source).is_ok() {
-                let progress = &self.splits[&advance.split];
-                let (file, records) = (progress.path.clone(), countable(progress.counts.records));
-                self.settings.observer.tell(&Event::Finished { file, records });
-            }
+    /// Counts and reports the sources that a batch has completed.
+    fn finish(&mut self, batch: &Batch, completed: &[i32]) {
+        let is_completed = |advance: &&Advance| completed.binary_search(&advance.split.source).is_ok();
+        for advance in batch.advances.iter().filter(is_completed) {
+            let progress = &self.splits[&advance.split];
+            self.outcome.loaded += 1;
+            let has_nothing_new = advance.to > 0 && advance.to == progress.began;
+            self.outcome.known += u64::from(has_nothing_new);
+            let (file, records) = (progress.path.clone(), countable(progress.counts.records));
+            self.settings.observer.tell(&Event::Finished { file, records });
         }
     }
 

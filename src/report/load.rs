@@ -42,6 +42,9 @@ pub struct Load {
     /// Whether it was to be one.
     #[serde(skip)]
     pub is_rebuild: bool,
+    /// How many of the sources that were loaded to their end had nothing new.
+    #[serde(skip)]
+    pub known: u64,
     /// Values that were stored without a NUL that the record has.
     pub altered_values: u64,
     /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
@@ -256,6 +259,7 @@ impl Load {
             counts: outcome.counts,
             rebuilt: outcome.rebuilt,
             is_rebuild: subject.is_rebuild,
+            known: outcome.known,
             altered_values: outcome.altered.nuls,
             unsure_stamps: outcome.altered.unsure_stamps,
             bytes: outcome.bytes,

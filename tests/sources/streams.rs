@@ -40,6 +40,14 @@ fn a_second_run_over_stdin_verifies_what_it_skips() {
     logs.load_stdin("-", &log(5001..=5100)).exit(0).did(100, 0);
     logs.load_stdin("-", &log(1..=3001)).exit(0).did(1, 0);
     assert_eq!(logs.sources(), ["- 1-3001", "- 5001-5100"]);
+    // Plain or packed, what holds nothing new is said to.
+    for again in [log(1..=3001), gzip(&log(1..=3001), 6)] {
+        let said = Said::of(&mut logs.place.command("load -j job.toml -"), &again).ended(0, &[]);
+        assert!(
+            said.stderr.contains("nothing new for") && said.stderr.contains("the stream holds"),
+            "{said:?}"
+        );
+    }
 }
 
 #[test]

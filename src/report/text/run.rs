@@ -225,7 +225,7 @@ fn headline(report: &Load) -> String {
         return format!("{job}: nothing new for {destination}\n");
     }
     // Only reading a stream shows whether it is known.
-    let is_known_stream = report.bytes == 0 && report.raw_bytes > 0 && report.counts.records == 0;
+    let is_known_stream = report.bytes == 0 && report.known > 0 && report.known == sources.loaded;
     if is_known_stream && sources.failed.is_empty() && matches!(report.head.exit_code, 0 | 3) {
         return format!("{job}: nothing new for {destination}: the stream holds what was loaded before\n");
     }
@@ -407,7 +407,9 @@ mod tests {
         let begun = Outcome { batches: 2, bytes: 2000, raw_bytes: 2000, elapsed, ..Outcome::default() };
         let loaded = Outcome { loaded: 1, ..begun.clone() };
         let nothing = Outcome { elapsed, ..Outcome::default() };
-        let known = Outcome { bytes: 0, ..loaded.clone() };
+        let known = Outcome { bytes: 0, known: 1, ..loaded.clone() };
+        let plain = Outcome { raw_bytes: 0, ..known.clone() };
+        let empty = Outcome { bytes: 0, raw_bytes: 0, ..loaded.clone() };
         let (source, path) = (1, "a".into());
         let too_bad = GivenUp {
             source,
@@ -423,6 +425,8 @@ mod tests {
             (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),
             (&nothing, Exit::Rejects, false, "app: nothing new for t"),
             (&known, Exit::Success, false, "app: nothing new for t: the stream holds what was loaded before"),
+            (&plain, Exit::Success, false, "app: nothing new for t: the stream holds what was loaded before"),
+            (&empty, Exit::Success, false, "app: 1 file, 0 B into t in 2.0 s"),
             (&loaded, Exit::Failed, true, "app: failed after 1 file, 2.00 kB into t in 2.0 s"),
             (&given_up, Exit::GivenUp, false, "app: 2.00 kB into t in 2.0 s"),
             (&begun, Exit::Held, true, "app: overtaken after 2.00 kB into t in 2.0 s"),
