@@ -102,6 +102,13 @@ pub struct Alarm {
 }
 
 impl Status {
+    /// When a load into this table last succeeded. Runs do not record their table, so if the job has others, the last
+    /// commit to this table counts: a load of another table must not silence an alarm.
+    fn last_load(&self) -> Option<DateTime<Utc>> {
+        let committed = self.sources.iter().map(|source| source.updated_at).max()?;
+        self.last_success.map(|last| if self.other_tables { last.min(committed) } else { last })
+    }
+
     /// The same with the exit code that says whether there is reason for alarm at `now`, and why.
     pub fn with(mut self, alarm: Alarm, now: DateTime<Utc>) -> Status {
         let mut exit = Exit::Success;
@@ -110,9 +117,7 @@ impl Status {
             exit = exit.graver(Exit::Rejects);
         }
         if let Some(bound) = alarm.is_older {
-            // A load into another table does not count as a load of this one.
-            let last = self.last_success.filter(|_| !self.sources.is_empty());
-            let age = last.map(|last| (now - last).to_std().unwrap_or_default());
+            let age = self.last_load().map(|last| (now - last).to_std().unwrap_or_default());
             if age.is_none_or(|age| age > bound) {
                 let bound = figure::time(bound);
                 self.alarms.push(match age {
@@ -147,5 +152,49 @@ impl Report for SourcesStatus {
 
     fn text(&self, _: usize) -> String {
         text::sources(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Counts;
+
+    #[test]
+    fn a_load_of_another_table_silences_no_alarm() {
+        let now = Utc::now();
+        let ago = |hours: i64| now - chrono::Duration::hours(hours);
+        let source = SourceStatus {
+            id: 1,
+            name: "/a.log".to_owned(),
+            data_date: None,
+            size: 1,
+            position: 1,
+            complete: true,
+            containers: Vec::new(),
+            counts: Counts::default(),
+            open_dead_letters: 0,
+            other_rules: false,
+            rules: Vec::new(),
+            owner: None,
+            updated_at: ago(30),
+        };
+        let status = |has_other_tables, sources: &[SourceStatus]| {
+            let found = history::Status {
+                sources: sources.to_vec(),
+                has_other_tables,
+                last_success: Some(ago(1)),
+                ..history::Status::default()
+            };
+            let bound = Alarm { is_open: false, is_older: Some(Duration::from_secs(24 * 3600)) };
+            let status = Status::new("app", "t".to_owned(), Some(found), OldRows::default(), false);
+            status.with(bound, now).head.exit
+        };
+        // A load that finds nothing new is one.
+        assert_eq!(status(false, std::slice::from_ref(&source)), Exit::Success);
+        assert_eq!(status(true, std::slice::from_ref(&source)), Exit::Failed);
+        let recent = SourceStatus { updated_at: ago(2), ..source };
+        assert_eq!(status(true, &[recent]), Exit::Success);
+        assert_eq!(status(true, &[]), Exit::Failed);
     }
 }

@@ -69,7 +69,8 @@ pub(in crate::report) fn status(status: &Status) -> String {
     dates(&mut out, status);
     running(&mut out, status);
     if let Some(failure) = &status.last_failure {
-        let _ = writeln!(out, "\nlast failure  {}", run_line(failure).trim_start());
+        let into = if status.other_tables { ", into any table of the job" } else { "" };
+        let _ = writeln!(out, "\nlast failure{into}  {}", run_line(failure).trim_start());
         failure.reason.iter().for_each(|reason| {
             let _ = writeln!(out, "  {}", one_line(reason));
         });
