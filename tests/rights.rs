@@ -155,6 +155,8 @@ fn all_missing_rights_are_reported_at_once() {
     for command in ["plan", "load"] {
         says_all(command, &["lacks INSERT on", "GRANT TEMPORARY", "GRANT USAGE ON SCHEMA logmill"]);
     }
+    loader.sql(&format!("REVOKE UPDATE ON ALL TABLES IN SCHEMA logmill FROM {role}"));
+    says_all("load", &["UPDATE, DELETE ON ALL TABLES IN SCHEMA logmill TO it"]);
 }
 
 /// Missing tables of ours do not hide what is missing at a target that is not there.

@@ -211,8 +211,9 @@ pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
          WHERE n.nspname = 'logmill' AND c.relkind = 'r' ORDER BY 1",
         &[],
     );
+    let rows = at(Step::Prepare, rows)?;
     let (mut findings, mut closed, mut is_hidden) = (Vec::new(), Vec::new(), false);
-    for row in at(Step::Prepare, rows)? {
+    for row in &rows {
         let name: String = row.get(0);
         if row.get(1) {
             findings.push(format!(
@@ -230,7 +231,8 @@ pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
             .push("this role may not use the schema logmill; GRANT USAGE ON SCHEMA logmill TO it".to_owned());
     }
     if !closed.is_empty() {
-        let closed = closed.join(", ");
+        let are_all = closed.len() == rows.len();
+        let closed = if are_all { "ALL TABLES IN SCHEMA logmill".to_owned() } else { closed.join(", ") };
         findings.push(format!(
             "this role lacks rights on {closed}; GRANT SELECT, INSERT, UPDATE, DELETE ON {closed} TO it"
         ));
