@@ -215,7 +215,7 @@ fn a_server_that_is_lost_on_the_way_is_told_of_with_how_far_the_load_was() {
     run.wake();
     run.wait_says("lost the server at ");
     server.restart();
-    run.wait().exit(3).says(" %: cannot connect to ").says("trying again for up to 9 min 5");
+    run.wait().exit(3).says(" %: cannot connect to ").says("trying again for up to 3");
     check_complete(&load);
 }
 
