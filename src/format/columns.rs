@@ -7,7 +7,8 @@
 use simd_json::{Node, StaticNode};
 
 use super::record::{as_index, pick};
-use super::{Extras, Record, Wanted};
+use super::wanted::Entry;
+use super::{Extras, Input, Record, Wanted};
 
 /// The columns of a record, in the order of their values.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Columns {
     columns: Vec<Column>,
     /// How many slots a record has.
     slots: usize,
+    extras: Extras,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ impl Columns {
                 is_extra: entry.is_none() && extras == Extras::Gathered,
             }
         };
-        Columns { columns: names.iter().map(column).collect(), slots }
+        Columns { columns: names.iter().map(column).collect(), slots, extras }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -59,17 +61,19 @@ impl Columns {
 }
 
 impl<'r> Record<'r> {
-    /// Begins a record of texts. `raw` is all of it.
-    pub(super) fn begin(&mut self, slots: usize, raw: &[u8]) {
+    /// Begins a record of texts. Their names are of use only with extras.
+    #[inline]
+    pub(super) fn begin(&mut self, slots: usize, extras: Extras, input: &Input<'_>) {
         self.unmark(slots);
-        self.may_hold_nul = memchr::memchr(0, raw).is_some();
+        self.may_hold_nul = input.may_hold_nul;
+        self.has_names = extras == Extras::Gathered;
         self.tape.0.clear();
         self.tape.0.push(Node::Object { len: 0, count: 0 });
     }
 
     /// The same, for these columns.
-    pub(super) fn begin_columns(&mut self, columns: &Columns, raw: &[u8]) {
-        self.begin(columns.slots, raw);
+    pub(super) fn begin_columns(&mut self, columns: &Columns, input: &Input<'_>) {
+        self.begin(columns.slots, columns.extras, input);
     }
 
     /// Puts the text of a column into the record. One that no field asks for is passed over. Of two
@@ -88,7 +92,7 @@ impl<'r> Record<'r> {
         self.put(columns, column, text);
         let more = self.tape.0.len() - before;
         if let Node::Object { len, count } = &mut self.tape.0[0] {
-            *len += more / 2;
+            *len += if self.has_names { more / 2 } else { 0 };
             *count += more;
         }
     }
@@ -153,7 +157,7 @@ impl<'r> Record<'r> {
     #[inline(always)]
     pub(super) fn put_member(
         &mut self,
-        wanted: &Wanted,
+        wanted: &'r Wanted,
         guess: &mut usize,
         extras: Extras,
         name: &'r str,
@@ -163,11 +167,20 @@ impl<'r> Record<'r> {
         if entry.is_none() && extras == Extras::Ignored {
             return;
         }
-        let key = self.push_member(name, value);
         match entry {
-            Some(entry) => entry.slots.iter().for_each(|&slot| self.slots[slot as usize] = key + 1),
-            None => self.extras.push(key),
+            Some(entry) => self.put_entry(entry, value),
+            None => {
+                let index = self.push_member(name, value);
+                self.extras.push(index - 1);
+            }
         }
+    }
+
+    /// The same for a value whose name was found.
+    #[inline(always)]
+    pub(super) fn put_entry(&mut self, entry: &'r Entry, value: Node<'r>) {
+        let index = self.push_member(&entry.key, value);
+        entry.slots.iter().for_each(|&slot| self.slots[slot as usize] = index);
     }
 
     /// Puts the first node of a value into the record, unless no field asks for it.
@@ -177,28 +190,33 @@ impl<'r> Record<'r> {
     #[inline(always)]
     fn put_node(&mut self, columns: &'r Columns, column: usize, node: Node<'r>) -> bool {
         let Column { name, slot, others, below, is_extra } = &columns.columns[column];
-        if slot.is_none() && below.is_none() && !is_extra {
-            return false;
-        }
-        let key = self.push_member(name, node);
-        if let Some(slot) = slot {
-            self.slots[*slot as usize] = key + 1;
-            others.iter().for_each(|&slot| self.slots[slot as usize] = key + 1);
-        }
-        if *is_extra {
-            self.extras.push(key);
+        match slot {
+            Some(slot) => {
+                let index = self.push_member(name, node);
+                self.slots[*slot as usize] = index;
+                others.iter().for_each(|&slot| self.slots[slot as usize] = index);
+            }
+            None if below.is_none() && !is_extra => return false,
+            None => {
+                let index = self.push_member(name, node);
+                if *is_extra {
+                    self.extras.push(index - 1);
+                }
+            }
         }
         true
     }
 
-    /// Appends a member, and returns the index of its key.
+    /// Appends a member, and returns the index of its value.
     #[inline(always)]
     fn push_member(&mut self, name: &'r str, value: Node<'r>) -> u32 {
         let tape = &mut self.tape.0;
-        let key = as_index(tape.len());
-        tape.push(Node::String(name));
+        if self.has_names {
+            tape.push(Node::String(name));
+        }
+        let index = as_index(tape.len());
         tape.push(value);
-        key
+        index
     }
 
     pub(super) fn end(&mut self) {
@@ -206,6 +224,7 @@ impl<'r> Record<'r> {
         let Node::Object { count: below, .. } = self.tape.0[0] else {
             unreachable!("a record begins as an object")
         };
-        self.tape.0[0] = Node::Object { len: (count - below) / 2, count };
+        let len = if self.has_names { (count - below) / 2 } else { 0 };
+        self.tape.0[0] = Node::Object { len, count };
     }
 }

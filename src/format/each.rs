@@ -128,6 +128,7 @@ pub fn each_record<F: Format>(
     let mut counted = Counted::default();
     let mut turns = Turns { format, chunk, list: memory.turns(), bytes: 0, records: 0 };
     turns.list.clear();
+    let has_nul = F::ASKS_FOR_NUL && memchr::memchr(0, chunk.bytes).is_some();
     // The record's memory is handed from one to the next under another lifetime each time.
     let mut spare = std::mem::take(&mut memory.record);
     for framed in framing.records(chunk.bytes) {
@@ -140,7 +141,8 @@ pub fn each_record<F: Format>(
         }
         memory.arena.reset();
         let mut record: Record<'_> = spare;
-        let input = Input { raw: framed.bytes, text: framed.text, arena: &memory.arena };
+        let may_hold_nul = !F::ASKS_FOR_NUL || has_nul && memchr::memchr(0, framed.bytes).is_some();
+        let input = Input { raw: framed.bytes, text: framed.text, arena: &memory.arena, may_hold_nul };
         let parsed = match framed.bytes.len() > chunk.record_bytes_max {
             false => format.parse(input, &mut scratch, &mut record),
             true => Err(TOO_LONG),

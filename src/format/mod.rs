@@ -86,6 +86,8 @@ pub struct Input<'r> {
     pub text: Option<&'r str>,
     /// Memory that lives as long as the record.
     pub arena: &'r Bump,
+    /// Whether there may be a NUL in it. Most chunks hold none, which is asked once for all of their records.
+    pub may_hold_nul: bool,
 }
 
 impl<'r> Input<'r> {
@@ -100,7 +102,7 @@ impl<'r> Input<'r> {
 
     /// A record of which nothing is known yet.
     pub fn new(raw: &'r [u8], arena: &'r Bump) -> Input<'r> {
-        Input { raw, text: std::str::from_utf8(raw).ok(), arena }
+        Input { raw, text: std::str::from_utf8(raw).ok(), arena, may_hold_nul: true }
     }
 }
 
@@ -141,6 +143,9 @@ pub enum Parsed {
 pub trait Format: Send + Sync {
     /// What a worker reuses from record to record, beside the [`Record`].
     type Scratch: Default + Send + 'static;
+
+    /// Whether it asks if there may be a NUL in a record; if not, it is told that there may be.
+    const ASKS_FOR_NUL: bool = true;
 
     /// What separates its records.
     fn framing(&self) -> &Framing;

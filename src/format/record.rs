@@ -31,6 +31,9 @@ pub struct Record<'r> {
     /// Whether a text of the record may hold a NUL: most records have none, and then no text is
     /// searched for one.
     pub(super) may_hold_nul: bool,
+    /// Whether each value of the record stands behind its name. Without them it has no members, and its
+    /// values are only had by their slots.
+    pub(super) has_names: bool,
     /// Values from this index on stand beside what the record spells.
     pub(super) beside: usize,
     /// What its values take from outside of it: the names in a header, the day in a directive.
@@ -38,9 +41,10 @@ pub struct Record<'r> {
 }
 
 /// Whether the members that no field asks for are gathered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extras {
     /// They are passed over: the tree need not hold them.
+    #[default]
     Ignored,
     /// They are kept for the schema to forbid or to store.
     Gathered,
@@ -58,6 +62,7 @@ impl Default for Record<'_> {
             exact: Vec::new(),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            has_names: true,
             beside: usize::MAX,
             outside: &[],
         }
@@ -79,6 +84,7 @@ impl<'r> Record<'r> {
             exact: recycle(self.exact),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            has_names: true,
             beside: usize::MAX,
             outside: &[],
         }

@@ -56,7 +56,7 @@ impl LogFormat {
 pub struct Access {
     log_format: LogFormat,
     /// For each of its values how it usually ends.
-    ends: Vec<Option<UsualEnd>>,
+    ends: Vec<UsualEnd>,
     columns: Columns,
     /// Where the first line of a request stands, if anybody wants a part of it.
     request: Option<usize>,
@@ -83,7 +83,15 @@ impl Access {
         Access { ends: ends.collect(), log_format, columns, request, parts }
     }
 
+    /// Where the value of a piece that starts at `start` ends, whatever there is in the way.
+    #[inline(never)]
+    fn cut(&self, line: &[u8], start: usize, column: usize) -> Result<Cut, Malformed> {
+        let (piece, behind) = (&self.log_format.pieces[column], &self.log_format.pieces[column + 1..]);
+        cut(line, start, piece, behind).ok_or_else(|| no_match(start))
+    }
+
     /// Puts the parts of a request into the record.
+    #[inline(never)]
     fn put_parts<'r>(&'r self, request: Option<&'r str>, record: &mut Record<'r>) {
         for (column, value) in self.parts.into_iter().zip(parts(request)) {
             match (column, value) {
@@ -96,6 +104,7 @@ impl Access {
 
     /// The value as it was before the server wrote it, if there was one. The hyphen that most
     /// servers write in the place of none is a text like another, which the job takes for null.
+    #[inline(never)]
     fn value<'r>(&self, text: &'r str, has_escapes: bool, arena: &'r Bump) -> Option<&'r str> {
         match self.log_format.escape {
             Escape::Json | Escape::None if text.is_empty() => None,
@@ -118,19 +127,24 @@ impl Format for Access {
         (): &'r mut (),
         record: &mut Record<'r>,
     ) -> Result<Parsed, Malformed> {
-        let text = input.utf8()?;
-        let pieces = &self.log_format.pieces;
-        if !begins_with(input.raw, 0, self.log_format.head.as_bytes()) {
+        let (text, line) = (input.utf8()?, input.raw);
+        if !begins_with(line, 0, self.log_format.head.as_bytes()) {
             return Err(no_match(0));
         }
-        record.begin_columns(&self.columns, input.raw);
+        record.begin_columns(&self.columns, &input);
+        // Most lines have no escape, and then no value is searched for one.
+        let is_plain = memchr(b'\\', line).is_none();
         let mut start = self.log_format.head.len();
-        for (column, (piece, usual)) in pieces.iter().zip(&self.ends).enumerate() {
-            let near = usual.as_ref().and_then(|usual| usual.find(input.raw, start));
-            let found = near.or_else(|| cut(input.raw, start, piece, &pieces[column + 1..]));
-            let Some(Cut { end, has_escapes }) = found else { return Err(no_match(start)) };
+        for (column, usual) in self.ends.iter().enumerate() {
+            let Cut { end, has_escapes } = match usual.find(line, start, is_plain) {
+                Some(end) => Cut { end, has_escapes: false },
+                None => self.cut(line, start, column)?,
+            };
             let Some(written) = text.get(start..end) else { return Err(no_match(start)) };
-            let value = self.value(written, has_escapes, input.arena);
+            let value = match has_escapes || written.is_empty() {
+                true => self.value(written, has_escapes, input.arena),
+                false => Some(written),
+            };
             match value {
                 Some(value) => record.put(&self.columns, column, value),
                 None => record.put_null(&self.columns, column),
@@ -138,7 +152,7 @@ impl Format for Access {
             if self.request == Some(column) {
                 self.put_parts(value, record);
             }
-            start = end + piece.literal.len();
+            start = end + usual.length;
         }
         record.end();
         Ok(Parsed::Record)
@@ -179,7 +193,8 @@ struct Cut {
 #[derive(Clone, Copy, Debug)]
 struct UsualEnd {
     first: u8,
-    /// The literal as a number, and which bits of one that is read there are compared with it.
+    /// The literal as a number, and which bits of one that is read there are compared with it: none, if
+    /// the value has another way to end.
     literal: u32,
     mask: u32,
     length: usize,
@@ -187,32 +202,39 @@ struct UsualEnd {
 }
 
 impl UsualEnd {
-    fn of(piece: &Piece, is_last: bool) -> Option<UsualEnd> {
+    fn of(piece: &Piece, is_last: bool) -> UsualEnd {
         let literal = piece.literal.as_bytes();
-        let first = *literal.first()?;
+        let first = literal.first().copied().unwrap_or(b'\\');
         let is_usual = piece.end == End::First
             && literal.len() <= 4
             && first != b'\\'
             && (first == b'"' || !piece.is_quoted);
         let number = |byte_at: &dyn Fn(usize) -> u8| u32::from_le_bytes(std::array::from_fn(byte_at));
-        is_usual.then(|| UsualEnd {
+        UsualEnd {
             first,
             literal: number(&|at| literal.get(at).copied().unwrap_or(0)),
-            mask: number(&|at| if at < literal.len() { 0xff } else { 0 }),
+            mask: number(&|at| if is_usual && at < literal.len() { 0xff } else { 0 }),
             length: literal.len(),
             is_last,
-        })
+        }
     }
 
+    /// Where it ends. `is_plain` says that there is no backslash in the line.
     #[inline(always)]
-    fn find(&self, line: &[u8], start: usize) -> Option<Cut> {
-        let end = find([self.first, b'\\'], line, start)?;
+    fn find(&self, line: &[u8], start: usize, is_plain: bool) -> Option<usize> {
+        if self.mask == 0 {
+            return None;
+        }
+        let end = match is_plain {
+            true => find([self.first], line, start)?,
+            false => find([self.first, b'\\'], line, start)?,
+        };
         let is_literal = match line.get(end..)?.first_chunk() {
             Some(bytes) => u32::from_le_bytes(*bytes) & self.mask == self.literal,
             None => self.length == 1 && line[end] == self.first,
         };
         let is_end = is_literal && (!self.is_last || end + self.length == line.len());
-        is_end.then_some(Cut { end, has_escapes: false })
+        is_end.then_some(end)
     }
 }
 

@@ -148,7 +148,7 @@ impl Format for Aws {
         }
         let text = input.utf8()?;
         if let Some(columns) = &scratch.columns {
-            record.begin_columns(columns, input.raw);
+            record.begin_columns(columns, &input);
             record.outside = scratch.of.as_ref().map_or(&[], |(_, header)| header.bytes());
             let mut values = Values { text, at: Some(0) };
             let mut count = 0;
@@ -164,7 +164,7 @@ impl Format for Aws {
             record.end();
             return Ok(Parsed::Record);
         }
-        record.begin_columns(&self.columns, input.raw);
+        record.begin_columns(&self.columns, &input);
         self.put_entries(text, record)?;
         record.end();
         Ok(Parsed::Record)
@@ -256,12 +256,39 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{shown, shown_in_chunks, text_of};
+    use super::super::{Memory, each_record};
     use super::*;
 
+    /// The values of these names, in the order of the line, which are also those in the slots of fields
+    /// that ask for nothing else.
     fn read(name: &str, text: &str, names: &[&str]) -> Vec<String> {
         let paths: Vec<_> = names.iter().map(|name| vec![*name]).collect();
-        let format = Aws::new(AwsLog::named(name).expect("a log of AWS"), &paths, Extras::Ignored);
-        shown(&format, text.as_bytes()).records
+        let of = |extras| Aws::new(AwsLog::named(name).expect("a log of AWS"), &paths, extras);
+        let (preamble, mut slots) = (Preamble::default(), Vec::new());
+        let chunk = Chunk { bytes: text.as_bytes(), preamble: &preamble, record_bytes_max: 1000 };
+        each_record(&of(Extras::Ignored), chunk, &mut Memory::default(), |_, record, _| {
+            let values = |record: &Record<'_>| {
+                let value = |slot| record.get(slot).map(|item| item.to_string());
+                (0..names.len()).map(value).collect::<Vec<_>>()
+            };
+            slots.push(record.ok().map(values));
+        });
+        let records = shown(&of(Extras::Gathered), text.as_bytes()).records;
+        assert_eq!(slots.len(), records.len());
+        let wanted = |(record, slots): (String, Option<Vec<_>>)| {
+            let Ok(mut members) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&record)
+            else {
+                assert_eq!(slots, None);
+                return record;
+            };
+            members.retain(|name, _| names.contains(&name.as_str()));
+            let told =
+                |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let values = names.iter().map(|name| members.get(*name).map(told)).collect();
+            assert_eq!(slots, Some(values));
+            serde_json::to_string(&members).expect("JSON")
+        };
+        records.into_iter().zip(slots).map(wanted).collect()
     }
 
     /// As in the documentation of AWS.

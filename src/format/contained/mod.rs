@@ -182,7 +182,12 @@ impl Format for Contained {
         if is_blank(bytes) {
             return Ok(Parsed::Skipped);
         }
-        let within = Input { raw: bytes, text, arena: input.arena };
+        let may_hold_nul = match is_borrowed {
+            true => input.may_hold_nul,
+            // An escape of JSON can say one.
+            false => memchr(0, bytes).is_some(),
+        };
+        let within = Input { raw: bytes, text, may_hold_nul, ..input };
         let parsed = match &self.payload {
             Payload::Ndjson(format) => format.parse(within, &mut scratch.json, record),
             Payload::Regex(format) => format.parse(within, &mut scratch.regex, record),

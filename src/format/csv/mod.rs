@@ -197,7 +197,7 @@ impl Format for Csv {
             return Ok(Parsed::Skipped);
         }
         let columns = scratch.columns.as_ref().expect("just looked at");
-        record.begin_columns(columns, input.raw);
+        record.begin_columns(columns, &input);
         record.outside = &scratch.header;
         let mut values = Values { dialect: &self.dialect, text, at: Some(0), arena: input.arena };
         let mut count = 0;

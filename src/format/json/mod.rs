@@ -73,6 +73,9 @@ impl Json {
 impl Format for Json {
     type Scratch = Scratch;
 
+    // Only an escape can say one.
+    const ASKS_FOR_NUL: bool = false;
+
     fn framing(&self) -> &Framing {
         &self.framing
     }

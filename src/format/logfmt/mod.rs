@@ -11,6 +11,7 @@ use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
 
 use super::find::{find, find_below};
+use super::wanted::Entry;
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape, is_same};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
@@ -37,12 +38,13 @@ impl Logfmt {
         Logfmt { wanted: Wanted::new(paths), are_keys, slots: paths.len(), extras }
     }
 
-    /// The length of the key that is the next one in most lines, if it begins `rest`.
+    /// The key that is the next one in most lines, if it begins `rest`.
     #[inline(always)]
-    fn guessed(&self, guess: usize, rest: &[u8]) -> Option<usize> {
-        let key = self.wanted.guess(guess).filter(|_| self.are_keys)?.key.as_bytes();
+    fn guessed(&self, guess: usize, rest: &[u8]) -> Option<&Entry> {
+        let entry = self.wanted.guess(guess).filter(|_| self.are_keys)?;
+        let key = entry.key.as_bytes();
         let is_it = rest.get(key.len()) == Some(&b'=') && is_same(&rest[..key.len()], key);
-        is_it.then_some(key.len())
+        is_it.then_some(entry)
     }
 }
 
@@ -64,7 +66,7 @@ impl Format for Logfmt {
     ) -> Result<Parsed, Malformed> {
         let text = input.utf8()?;
         let bytes = text.as_bytes();
-        record.begin(self.slots, input.raw);
+        record.begin(self.slots, self.extras, &input);
         let (mut at, mut guess, mut has_value) = (0, 0, false);
         loop {
             while bytes.get(at).copied().is_some_and(is_blank) {
@@ -73,11 +75,16 @@ impl Format for Logfmt {
             if at == bytes.len() {
                 break;
             }
+            if let Some(entry) = self.guessed(guess, &bytes[at..]) {
+                guess += 1;
+                has_value = true;
+                let (value, end) = value(text, at + entry.key.len() + 1, input.arena)?;
+                at = end;
+                record.put_entry(entry, Node::String(value));
+                continue;
+            }
             let start = at;
-            at = match self.guessed(guess, &bytes[at..]) {
-                Some(length) => at + length,
-                None => find(ENDS, bytes, at).unwrap_or(bytes.len()),
-            };
+            at = find(ENDS, bytes, at).unwrap_or(bytes.len());
             let key = &text[start..at];
             let mut put = |value| record.put_member(&self.wanted, &mut guess, self.extras, key, value);
             match bytes.get(at) {
@@ -103,7 +110,7 @@ impl Format for Logfmt {
 const STRAY_QUOTE: &str = "a quote that neither begins nor ends a value";
 
 /// The value at `start`, without its quotes and escapes, and where it ends with them.
-#[inline]
+#[inline(always)]
 fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'"') {
@@ -113,6 +120,20 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
             _ => Ok((&text[start..end], end)),
         };
     }
+    // Most values in quotes hold no escape, and are the last thing or have a blank behind them.
+    if let Some(end) = find([b'"', b'\\'], bytes, start + 1)
+        && bytes[end] == b'"'
+        && bytes.get(end + 1).is_none_or(|&byte| is_blank(byte))
+    {
+        return Ok((&text[start + 1..end], end + 1));
+    }
+    quoted(text, start, arena)
+}
+
+/// The same for a value in quotes, whatever is in it.
+#[inline(never)]
+fn quoted<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
+    let bytes = text.as_bytes();
     let (mut at, mut has_escapes) = (start + 1, false);
     loop {
         let Some(found) = find([b'"', b'\\'], bytes, at) else {

@@ -113,7 +113,7 @@ impl Format for Matched {
             let what = "a record in which the pattern is not found";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
         }
-        record.begin_columns(&self.columns, input.raw);
+        record.begin_columns(&self.columns, &input);
         for (column, &group) in self.groups.iter().enumerate() {
             if let Some((start, end)) = locations.get(group) {
                 record.put(&self.columns, column, &text[start..end]);

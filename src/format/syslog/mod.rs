@@ -222,7 +222,7 @@ impl Format for Syslog {
             let what = "a frame with its length before it (RFC 6587): save the messages one per line";
             return Err(no_match(what, 0));
         }
-        record.begin_columns(&self.columns, input.raw);
+        record.begin_columns(&self.columns, &input);
         match self.priority(text, record)? {
             Some(rest) if has_version(rest) => self.rfc5424(rest, input, record)?,
             Some(rest) => self.rfc3164(rest, true, record)?,

@@ -147,7 +147,7 @@ impl Format for W3c {
             let what = "values that no #Fields: names";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
         }
-        record.begin_columns(columns, input.raw);
+        record.begin_columns(columns, &input);
         record.outside = outside;
         let (mut found_date, mut found_time) = (day.as_deref(), None);
         let mut values = Values::new(text, input.arena);

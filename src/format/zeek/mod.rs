@@ -156,7 +156,7 @@ impl Format for Zeek {
             let what = "values that no #fields names";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
         }
-        record.begin_columns(columns, input.raw);
+        record.begin_columns(columns, &input);
         record.outside = directives.bytes();
         let has_escapes = memchr(b'\\', input.raw).is_some();
         let plain = |value: &'r str| if has_escapes { unescape(value, input.arena) } else { value };
