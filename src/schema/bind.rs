@@ -8,8 +8,8 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::json::write_member;
 use super::nulls::read_null;
-use super::read::{At, Context, keep_last, read, storable};
-use super::{Altered, Extra, Field, Schema, Value};
+use super::read::{At, Context, keep_last, read, read_any_text, storable};
+use super::{Altered, Extra, Field, Kind, Schema, Value};
 use crate::format::{Item, Record};
 use crate::reject::{Faults, Path, code};
 
@@ -106,8 +106,17 @@ impl Schema {
     ) {
         let fields = self.fields[range.clone()].iter().zip(&mut values[range.clone()]);
         for (slot, (field, value)) in (range.start..).zip(fields) {
+            let item = get(slot);
+            // What most values of a log are goes the shortest way.
+            if let (Some(item), Kind::Text(rules)) = (item, &field.kind)
+                && let Some(text) = read_any_text(rules, item)
+                && !self.nulls.hold(item)
+            {
+                *value = Value::Text(text);
+                continue;
+            }
             let name = &field.name[prefix..];
-            match get(slot) {
+            match item {
                 Some(item) if field.nullable && item.is_null() => {}
                 Some(item) if self.nulls.hold(item) => {
                     if !field.nullable {
@@ -172,7 +181,7 @@ impl Schema {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Bounds, Float, Json, Kind, Nul, Text};
+    use super::super::{Bounds, Float, Json, Nul, Text};
     use super::*;
     use crate::format::{Format, Input, JsonScratch};
 

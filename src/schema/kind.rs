@@ -100,7 +100,8 @@ impl Text {
     #[inline]
     pub(super) fn takes_all(&self) -> bool {
         let Text { trim, min_length, max_length, pattern, lower } = self;
-        !(*trim || *lower || min_length.is_some() || max_length.is_some() || pattern.is_some())
+        // Without branches: it is asked for each value.
+        !(*trim | *lower | min_length.is_some() | max_length.is_some() | pattern.is_some())
     }
 }
 

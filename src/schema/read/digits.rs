@@ -14,6 +14,17 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     Some(if is_negative { -number } else { number })
 }
 
+/// The powers of ten that fifteen digits and a point can have behind them.
+const POWERS_OF_TEN: [i64; 16] = {
+    let mut powers = [1; 16];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 /// A double of up to fifteen digits.
 #[inline]
 pub(super) fn double(text: &[u8]) -> Option<f64> {
@@ -26,8 +37,7 @@ pub(super) fn double(text: &[u8]) -> Option<f64> {
         None => natural(digits).filter(|_| digits.len() <= 15)? as f64,
         Some(point) => {
             let (whole, fraction) = (&digits[..point], &digits[point + 1..]);
-            let shift = 10_i64.pow(u32::try_from(fraction.len()).ok()?);
-            let number = natural(whole)? * shift + natural(fraction)?;
+            let number = natural(whole)? * POWERS_OF_TEN.get(fraction.len())? + natural(fraction)?;
             quotient(number, whole.len() + fraction.len(), fraction.len())?
         }
     };

@@ -79,7 +79,7 @@ pub(super) fn read<'a>(
             _ => read_rarer(field, at, context, value),
         },
         Kind::Ip { version } => match ip::read_usual(*version, item) {
-            Some(address) => *value = Value::Ip(address.into()),
+            Some(address) => *value = Value::Ip(address),
             None => read_rarer(field, at, context, value),
         },
         _ => read_rarer(field, at, context, value),
@@ -111,6 +111,7 @@ fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_
 
 pub(super) use json::storable;
 pub(super) use repeats::keep_last;
+pub(super) use text::read_any as read_any_text;
 
 /// A value and its place.
 #[derive(Clone, Copy)]

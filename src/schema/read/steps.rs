@@ -121,17 +121,19 @@ impl Parts {
                 self.micros = kept * if *count == 3 { 1_000 } else { 1 };
             }
             Step::Offset => {
-                let sign = match take(rest, 1)? {
-                    b"+" => 1,
-                    b"-" => -1,
+                let (&[sign, tens, ones], behind) = rest.split_first_chunk()?;
+                let (&[minute_tens, minute_ones], behind) =
+                    behind.strip_prefix(b":").unwrap_or(behind).split_first_chunk()?;
+                let sign = match sign {
+                    b'+' => 1,
+                    b'-' => -1,
                     _ => return None,
                 };
-                let hours = number(take(rest, 2)?)?;
-                *rest = rest.strip_prefix(b":").unwrap_or(rest);
-                let minutes = number(take(rest, 2)?)?;
+                let (hours, minutes) = (pair(tens, ones)?, pair(minute_tens, minute_ones)?);
                 if hours > 23 || minutes > 59 {
                     return None;
                 }
+                *rest = behind;
                 self.offset_s = Some(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?);
             }
         }
@@ -251,19 +253,20 @@ fn two(text: &[u8], at: usize) -> Option<u32> {
 /// The number of the month with this name.
 #[inline]
 pub(super) fn month(name: &[u8]) -> Option<u32> {
+    let name: [u8; 3] = name.try_into().ok()?;
     Some(match name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
+        [b'J', b'a', b'n'] => 1,
+        [b'F', b'e', b'b'] => 2,
+        [b'M', b'a', b'r'] => 3,
+        [b'A', b'p', b'r'] => 4,
+        [b'M', b'a', b'y'] => 5,
+        [b'J', b'u', b'n'] => 6,
+        [b'J', b'u', b'l'] => 7,
+        [b'A', b'u', b'g'] => 8,
+        [b'S', b'e', b'p'] => 9,
+        [b'O', b'c', b't'] => 10,
+        [b'N', b'o', b'v'] => 11,
+        [b'D', b'e', b'c'] => 12,
         _ => return None,
     })
 }
@@ -338,6 +341,13 @@ fn take<'t>(rest: &mut &'t [u8], count: usize) -> Option<&'t [u8]> {
     let (taken, left) = rest.split_at_checked(count)?;
     *rest = left;
     Some(taken)
+}
+
+/// The number in two digits.
+#[inline]
+fn pair(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 /// The number in digits, of which there is at least one.

@@ -2,15 +2,24 @@
 
 use super::super::{Enum, Nul, Text};
 use super::{At, Context};
-use crate::format::{Raw, is_same};
+use crate::format::{Item, Raw, is_same};
 use crate::reject::code;
 
-/// Reads a text. Most fields accept any text, and then nothing else is checked.
+/// Reads a text for a field that takes any, as most do, and says nothing about anything else.
 #[inline(always)]
+pub(in crate::schema) fn read_any<'a>(rules: &Text, item: Item<'a>) -> Option<&'a str> {
+    match item.raw() {
+        Raw::Text(text) if rules.takes_all() && !item.may_hold_nul() => Some(text),
+        _ => None,
+    }
+}
+
+/// Reads a text.
+#[inline]
 pub(super) fn read<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
-    match at.item.raw() {
-        Raw::Text(text) if rules.takes_all() && !at.item.may_hold_nul() => Some(text),
-        _ => read_by_rules(rules, at, context),
+    match read_any(rules, at.item) {
+        Some(text) => Some(text),
+        None => read_by_rules(rules, at, context),
     }
 }
 
