@@ -130,6 +130,57 @@ pub(super) fn put_fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 #[inline]
 pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).expect("a value is shorter than 4 GiB");
+    // Most texts are short, and for those a call that copies takes longer than to append sixteen bytes
+    // and cut off what is none of theirs.
+    if let Some(short) = short(bytes) {
+        let mut field = [0; 4 + SHORT_BYTES_MAX];
+        field[..4].copy_from_slice(&length.to_be_bytes());
+        field[4..].copy_from_slice(&short.to_le_bytes());
+        out.extend_from_slice(&field);
+        out.truncate(out.len() - (SHORT_BYTES_MAX - bytes.len()));
+        return;
+    }
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
+}
+
+const SHORT_BYTES_MAX: usize = 16;
+
+/// A few bytes as one number, of which the first is the lowest byte; nothing if they are too many.
+#[inline(always)]
+fn short(bytes: &[u8]) -> Option<u128> {
+    // Two numbers that overlap agree where they do.
+    match (bytes.first_chunk(), bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last), ..) if bytes.len() <= SHORT_BYTES_MAX => {
+            let last = u128::from(u64::from_le_bytes(*last)) << (8 * (bytes.len() - 8));
+            Some(u128::from(u64::from_le_bytes(*first)) | last)
+        }
+        (Some(_), ..) => None,
+        (.., Some(first), Some(last)) => {
+            let last = u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4));
+            Some(u128::from(u64::from(u32::from_le_bytes(*first)) | last))
+        }
+        _ => Some(u128::from(match *bytes {
+            [one, two, three] => u32::from_le_bytes([one, two, three, 0]),
+            [one, two] => u32::from_le_bytes([one, two, 0, 0]),
+            [one] => u32::from(one),
+            _ => 0,
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_its_length_and_its_bytes() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 0..=bytes.len() {
+            let mut out = b"before".to_vec();
+            put(&mut out, &bytes[..length]);
+            let expected = [b"before", &(length as u32).to_be_bytes()[..], &bytes[..length]].concat();
+            assert_eq!(out, expected, "{length} bytes");
+        }
+    }
 }
