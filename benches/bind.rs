@@ -418,6 +418,9 @@ fn texts(criterion: &mut Criterion) {
                 });
             });
         }
+        group.bench_function("cut", |bencher| {
+            bencher.iter(|| format.framing().cut(black_box(&lines), lines.len(), usize::MAX, true));
+        });
         group.bench_function("framing", |bencher| {
             bencher.iter(|| format.framing().records(black_box(&lines)).map(|record| record.start).max());
         });

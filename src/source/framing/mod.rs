@@ -61,13 +61,7 @@ impl Framing {
     /// Where to cut `bytes`, which start on a record start: the length of the next chunk, of about
     /// `bytes_max` and at most `lines_max` lines, or of one record. `None` if no record is known to end here.
     /// At the end of a source (`is_end`) the rest is a record.
-    pub(super) fn cut(
-        &self,
-        bytes: &[u8],
-        bytes_max: usize,
-        lines_max: usize,
-        is_end: bool,
-    ) -> Option<usize> {
+    pub fn cut(&self, bytes: &[u8], bytes_max: usize, lines_max: usize, is_end: bool) -> Option<usize> {
         if bytes.is_empty() {
             return None;
         }
