@@ -383,7 +383,7 @@ pub(super) static PIPELINE: Table = Table {
     doc: "How fast, and how patiently. Nothing here changes which rows there will be.",
     keys: &[
         Key::new("threads", Takes::Count { min: 1, max: 1024 }, "Threads that parse.")
-            .otherwise("one per core; a load leaves one core to its writer")
+            .otherwise("one per core; a load into a database leaves one core to its writer")
             .flag("--threads"),
         // A chunk larger than the window that is mapped at a time would be cut at its end anyway.
         Key::new(

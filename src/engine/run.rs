@@ -15,6 +15,7 @@ use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
 use crate::sink::destination::Destination;
+use crate::sink::kinds::is_bucket;
 use crate::sink::rollup::{Dates, FailedMetric};
 use crate::sink::{self, Counts, Ending, HOLDER_WAIT, Key, Sink};
 use crate::source::Hash16;
@@ -35,10 +36,11 @@ pub(crate) fn recipe(config: &Config) -> Recipe {
 /// The job's settings of the pipeline.
 pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
     // The destination is the limit, and often on this machine. Workers that outpace it anyway only take its
-    // core away (measured on 2 cores: 5 % of a load).
-    let all_but_one = || cores().saturating_sub(1).max(1);
+    // core away (measured on 2 cores: 5 % of a load). Objects are made here, and need no core elsewhere.
+    let kept_free = usize::from(!is_bucket(config.destination.url.reveal()));
+    let threads = || cores().saturating_sub(kept_free).max(1);
     Settings {
-        threads: config.pipeline.threads.unwrap_or_else(all_but_one),
+        threads: config.pipeline.threads.unwrap_or_else(threads),
         source: config.source.settings.clone(),
         batch_rows: config.pipeline.batch_rows,
         batch_bytes: config.pipeline.batch_bytes,

@@ -76,6 +76,21 @@ struct Ranges {
     bytes: u64,
     ledger: InMemory,
     objects: Vec<Object>,
+    /// The rows that were taken ahead of their batch, where that is done.
+    ahead: Option<Columns>,
+}
+
+impl Columns {
+    fn add(&mut self, parcel: &Parcel) {
+        if parcel.rows.is_empty() {
+            return;
+        }
+        let columns: &Columns = parcel.rows.columns().expect("what the encoder makes");
+        assert_eq!(columns.end(), parcel.rows.len());
+        self.offsets.extend_from_slice(&columns.offsets);
+        self.n.extend_from_slice(&columns.n);
+        self.t.extend_from_slice(&columns.t);
+    }
 }
 
 impl Sink for Ranges {
@@ -88,7 +103,17 @@ impl Sink for Ranges {
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.forget_ahead();
         self.ledger.claim(asked)
+    }
+
+    fn take_ahead(&mut self, parcel: &Parcel) -> bool {
+        self.ahead.iter_mut().for_each(|ahead| ahead.add(parcel));
+        self.ahead.is_some()
+    }
+
+    fn forget_ahead(&mut self) {
+        self.ahead.iter_mut().for_each(|ahead| *ahead = Columns::default());
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
@@ -97,17 +122,8 @@ impl Sink for Ranges {
         }
         self.ledger.batches += 1;
         let [advance] = batch.advances.as_slice() else { panic!("a batch is of one source") };
-        let mut all = Columns::default();
-        for parcel in &batch.parcels {
-            if parcel.rows.is_empty() {
-                continue;
-            }
-            let columns: &Columns = parcel.rows.columns().expect("what the encoder makes");
-            assert_eq!(columns.end(), parcel.rows.len());
-            all.offsets.extend_from_slice(&columns.offsets);
-            all.n.extend_from_slice(&columns.n);
-            all.t.extend_from_slice(&columns.t);
-        }
+        let mut all = self.ahead.as_mut().map(std::mem::take).unwrap_or_default();
+        batch.parcels.iter().for_each(|parcel| all.add(parcel));
         if advance.to > advance.from {
             self.objects.push((advance.split.source, advance.from, advance.to, all));
         }
@@ -123,8 +139,9 @@ impl Sink for Ranges {
     }
 }
 
-fn ranges(bytes: u64) -> Ranges {
-    Ranges { bytes, ledger: InMemory::default(), objects: Vec::new() }
+fn ranges(bytes: u64, takes_ahead: bool) -> Ranges {
+    let ahead = takes_ahead.then(Columns::default);
+    Ranges { bytes, ledger: InMemory::default(), objects: Vec::new(), ahead }
 }
 
 /// The objects of some files, from a slow and simple reader: a range ends at the first line that begins in
@@ -179,10 +196,11 @@ proptest! {
         cut in any_cut(),
         form in any_form(),
         bytes in prop_oneof![1..200_u64, 200..5_000_u64, Just(1 << 40)],
+        takes_ahead in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().expect("a directory");
         write_files(folder.path(), &files, form);
-        let mut sink = ranges(bytes);
+        let mut sink = ranges(bytes, takes_ahead);
         let outcome = load_into(&mut sink, folder.path(), cut).expect("loaded");
         prop_assert_eq!(outcome.failed, vec![]);
         prop_assert_eq!(shown(sink.objects), objects(&files, bytes));
@@ -195,10 +213,11 @@ proptest! {
         fails_at in 0..6_usize,
         form in any_form(),
         bytes in 1..2_000_u64,
+        takes_ahead in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().expect("a directory");
         write_files(folder.path(), &files, form);
-        let mut sink = ranges(bytes);
+        let mut sink = ranges(bytes, takes_ahead);
         sink.ledger.fails_at = Some(fails_at);
         let _ = load_into(&mut sink, folder.path(), cuts.0);
         sink.ledger.fails_at = None;
@@ -215,18 +234,22 @@ fn of_a_source_that_is_still_written_only_whole_ranges_are_committed() {
     let folder = tempfile::tempdir().expect("a directory");
     let cut =
         Cut { threads: 2, chunk_bytes: 300, window_bytes: 8_192, batch_rows: 1, batch_bytes: 1, mmap: false };
-    let mut sink = ranges(1_000);
-    // A last line without its end waits, so the source does not end.
-    write_files(folder.path(), &[content[..3_100].to_vec()], Form::Plain);
-    let mut settings = cut.settings();
-    settings.source.growing = true;
-    load_with(&mut sink, folder.path(), &settings).expect("loaded");
-    let ends: Vec<u64> = sink.objects.iter().map(|&(_, _, to, _)| to).collect();
-    assert_eq!(ends.len(), 3, "{ends:?}");
-    assert!(
-        ends.iter().zip([1_000, 2_000, 3_000]).all(|(&end, border)| (border..border + 100).contains(&end))
-    );
-    write_files(folder.path(), std::slice::from_ref(&content), Form::Plain);
-    load_into(&mut sink, folder.path(), cut).expect("loaded");
-    assert_eq!(shown(sink.objects), objects(&[content], 1_000));
+    for takes_ahead in [false, true] {
+        let mut sink = ranges(1_000, takes_ahead);
+        // A last line without its end waits, so the source does not end.
+        write_files(folder.path(), &[content[..3_100].to_vec()], Form::Plain);
+        let mut settings = cut.settings();
+        settings.source.growing = true;
+        load_with(&mut sink, folder.path(), &settings).expect("loaded");
+        let ends: Vec<u64> = sink.objects.iter().map(|&(_, _, to, _)| to).collect();
+        assert_eq!(ends.len(), 3, "{ends:?}");
+        assert!(
+            ends.iter()
+                .zip([1_000, 2_000, 3_000])
+                .all(|(&end, border)| (border..border + 100).contains(&end))
+        );
+        write_files(folder.path(), std::slice::from_ref(&content), Form::Plain);
+        load_into(&mut sink, folder.path(), cut).expect("loaded");
+        assert_eq!(shown(sink.objects), objects(std::slice::from_ref(&content), 1_000));
+    }
 }

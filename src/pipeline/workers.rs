@@ -94,6 +94,13 @@ impl Workers {
         self.work.work(worker, assignment, rows)
     }
 
+    /// Takes back the memory of rows that are no longer needed.
+    pub(super) fn reuse(&self, mut rows: Rows) {
+        if rows.clear(self.spare_bytes_max) {
+            let _ = self.spares.0.try_send(rows);
+        }
+    }
+
     /// Takes the memory of a committed batch back, and frees its seats in line. Returning it to the system
     /// takes as long as a commit, so a worker does it, because the destination waits for the writer.
     pub(super) fn recycle(&self, batch: Arc<Batch>, free: impl FnOnce() + Send + 'static) {

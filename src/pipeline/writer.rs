@@ -205,7 +205,10 @@ impl<'a> Writer<'a> {
                 Next::Quiet if self.closes == Closes::WhenFull => self.commit(&back)?,
                 Next::Quiet => {}
                 Next::Ended if self.is_whole() => return self.commit(&back),
-                Next::Ended => return Ok(()),
+                Next::Ended => {
+                    self.forget(&back);
+                    return Ok(());
+                }
             }
         }
     }
@@ -230,7 +233,7 @@ impl<'a> Writer<'a> {
                 break;
             }
             left -= 1;
-            self.collect(piece, if left == 0 { weight } else { 0 });
+            self.collect(piece, if left == 0 { weight } else { 0 }, back);
             if self.is_full() || self.is_at_point(split) {
                 self.commit(back)?;
             }
@@ -282,16 +285,25 @@ impl<'a> Writer<'a> {
     /// Drops what was collected, as if it had never been read.
     fn forget(&mut self, back: &Back<Handed>) {
         self.parcels.clear();
+        self.sink.forget_ahead();
         (self.rows, self.bytes) = (0, 0);
         back.free(std::mem::take(&mut self.weight));
     }
 
-    fn collect(&mut self, mut parcel: Parcel, weight: usize) {
+    fn collect(&mut self, mut parcel: Parcel, mut weight: usize, back: &Back<Handed>) {
         let progress = self.splits.get_mut(&parcel.split).expect("a parcel is of a split of this run");
         parcel.first_line = progress.lines;
         progress.lines += parcel.lines;
         progress.records += parcel.records;
         progress.preamble.clone_from(&parcel.preamble);
+        let began = Instant::now();
+        if self.sink.take_ahead(&parcel) {
+            let took = began.elapsed();
+            add_time(&self.stats.commit_ns, took);
+            self.pace.committing += took;
+            self.workers.reuse(std::mem::take(&mut parcel.rows));
+            back.free(std::mem::take(&mut weight));
+        }
         self.rows += parcel.rows.len();
         self.bytes += parcel.bytes();
         self.weight += weight;

@@ -65,7 +65,7 @@ pub use crate::counts::Counts;
 use crate::error::{Error, Result};
 use crate::event::Dataset;
 use crate::split::Split;
-use crate::work::{Recipe, Work};
+use crate::work::{Parcel, Recipe, Work};
 
 /// A destination that is open for a load.
 pub trait Sink: Send {
@@ -118,6 +118,15 @@ pub trait Sink: Send {
 
     /// Hands over to this lane's run what was committed in it. The lane commits nothing after that.
     fn leave(&mut self) {}
+
+    /// Takes the rows of the next parcel of the batch that is being collected, if the destination starts on rows at
+    /// once. None of them count before the batch is committed, and none stay if it is not.
+    fn take_ahead(&mut self, _parcel: &Parcel) -> bool {
+        false
+    }
+
+    /// Discards what was taken ahead: it belongs to no batch, and will be read again.
+    fn forget_ahead(&mut self) {}
 
     /// Commits a batch: rows, dead letters, counters and checkpoints. In a rebuild it becomes durable
     /// together with the last batch.

@@ -19,6 +19,13 @@ impl MapLedger {
         self.owned.get(&split)?.0.open.as_ref()
     }
 
+    /// The ends of the objects in a split's open range, if it was opened under these rules.
+    pub fn known_ends(&self, split: Split, rules: &str) -> Vec<u64> {
+        let Some((record, _)) = self.owned.get(&split) else { return Vec::new() };
+        let known = record.open.as_ref().filter(|open| open.from == record.position && open.rules == rules);
+        known.map(|open| open.ends.clone()).unwrap_or_default()
+    }
+
     /// The name prefixes of the abandoned objects of this run's sources: a fenced run may have written them
     /// since. Read from the store now, and only where no other run can be about to write them after all.
     pub fn abandoned(&self) -> Result<Vec<String>> {

@@ -1,14 +1,13 @@
-//! What an object holds: rows one after the other, as a file of its own, encoded by all threads at once.
+//! What an object holds: rows one after the other, as a file of its own, put together from pieces that are encoded by
+//! themselves.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 #[cfg(feature = "buckets")]
 use super::columns::{ColumnEncoder, Columns};
-use super::encode::{JsonEncoder, Placed, close, pieces};
+use super::encode::{JsonEncoder, Piece, before_offset, close};
 use super::layout::Form;
 #[cfg(feature = "buckets")]
 use super::parquet;
@@ -54,19 +53,47 @@ impl Encoding {
         }
     }
 
-    /// An object of rows of one source, whole. The threads of the pool that it is called in share its
-    /// pieces. Where these begin is fixed, so that the number of threads decides no byte.
-    pub(super) fn object(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
+    /// Whether the rows are to be encoded by themselves. It depends on nothing but them.
+    pub(super) fn is_whole(&self, piece: &Piece) -> bool {
         match self {
-            Encoding::Lines(lines) => {
-                let frames = pieces(rows, FRAME_ROWS, FRAME_BYTES).into_par_iter();
-                let frames = frames.map(|rows| lines.frame(source, rows));
-                Ok(put_together(frames.collect::<Result<_>>()?))
-            }
+            Encoding::Lines(..) => piece.is_whole(FRAME_ROWS, FRAME_BYTES),
             #[cfg(feature = "buckets")]
-            Encoding::Columns(encoder) => parquet::object(&encoder.columns, source, rows),
+            Encoding::Columns(..) => piece.is_whole(parquet::GROUP_ROWS, parquet::GROUP_BYTES),
         }
     }
+
+    /// Encodes rows of one source.
+    pub(super) fn piece(&self, source: &str, piece: Piece) -> Result<Encoded> {
+        match self {
+            Encoding::Lines(lines) => lines.frame(source, &piece).map(Encoded::Frame),
+            #[cfg(feature = "buckets")]
+            Encoding::Columns(encoder) => parquet::group(&encoder.columns, source, piece).map(Encoded::Group),
+        }
+    }
+
+    /// An object of these pieces.
+    pub(super) fn object(&self, pieces: Vec<Encoded>) -> Result<Vec<u8>> {
+        match self {
+            Encoding::Lines(..) => Ok(put_together(pieces)),
+            #[cfg(feature = "buckets")]
+            Encoding::Columns(encoder) => {
+                let group = |piece| match piece {
+                    Encoded::Group(group) => Some(group),
+                    Encoded::Frame(..) => None,
+                };
+                parquet::object(&encoder.columns, pieces.into_iter().filter_map(group).collect())
+            }
+        }
+    }
+}
+
+/// Rows in the form of their object.
+pub(super) enum Encoded {
+    /// As a file that can stand behind another.
+    Frame(Vec<u8>),
+    /// As columns.
+    #[cfg(feature = "buckets")]
+    Group(parquet::Group),
 }
 
 /// Rows as lines.
@@ -84,12 +111,12 @@ const FRAME_ROWS: usize = 16 << 10;
 const FRAME_BYTES: usize = 4 << 20;
 
 impl Lines {
-    fn frame(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
-        let place_bytes = if self.has_place { source.len() + 48 } else { 0 };
-        let bytes = rows.iter().map(|(row, _)| row.len() + place_bytes + 2).sum();
-        let mut lines = Vec::with_capacity(bytes);
-        for &(row, offset) in rows {
-            close(row, self.has_place.then_some((source, offset)), &mut lines);
+    fn frame(&self, source: &str, piece: &Piece) -> Result<Vec<u8>> {
+        let before = before_offset(source);
+        let place_bytes = if self.has_place { before.len() + 20 } else { 0 };
+        let mut lines = Vec::with_capacity(piece.bytes.len() + piece.rows.len() * (place_bytes + 3));
+        for (row, offset) in piece.iter() {
+            close(row, self.has_place.then_some((&before, offset)), &mut lines);
         }
         compressed(self.form, lines)
     }
@@ -131,9 +158,20 @@ fn zstd(lines: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The frames one behind the other. Each is gone as soon as it has its place.
-fn put_together(frames: Vec<Vec<u8>>) -> Vec<u8> {
-    let mut object = Vec::with_capacity(frames.iter().map(Vec::len).sum());
-    frames.into_iter().for_each(|frame| object.extend_from_slice(&frame));
+fn put_together(pieces: Vec<Encoded>) -> Vec<u8> {
+    let bytes = |piece: &Encoded| match piece {
+        Encoded::Frame(frame) => frame.len(),
+        #[cfg(feature = "buckets")]
+        Encoded::Group(..) => 0,
+    };
+    let mut object = Vec::with_capacity(pieces.iter().map(bytes).sum());
+    for piece in pieces {
+        match piece {
+            Encoded::Frame(frame) => object.extend_from_slice(&frame),
+            #[cfg(feature = "buckets")]
+            Encoded::Group(..) => {}
+        }
+    }
     object
 }
 

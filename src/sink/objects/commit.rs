@@ -4,19 +4,18 @@
 //! Whatever fails before the checkpoint leaves objects that the next run writes again, byte for byte,
 //! or that it removes; nothing is moved before all that it stands for is acknowledged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::path::Path;
 
 use bytes::Bytes;
-use chrono::NaiveDate;
-use rayon::prelude::*;
 
 use super::body::Encoding;
-use super::encode::{Placed, apart};
+use super::growing::{Growing, Stretch};
 use super::layout::{self, DayPart, Layout};
 use super::letters::{self, Envelope};
-use super::{Place, pass, time};
+use super::{Place, pass};
 use crate::bucket::Pending;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sink::destination::Settings;
 use crate::sink::ledger::{LettersId, MapLedger, OpenRange};
 use crate::sink::{Advance, Batch, Committed, Counts};
@@ -26,16 +25,7 @@ pub(super) struct Writing<'a> {
     pub(super) settings: &'a Settings,
     pub(super) place: &'a Place,
     pub(super) encoding: &'a Encoding,
-    /// The threads that encode.
-    pub(super) pool: &'a rayon::ThreadPool,
     pub(super) ledger: &'a mut MapLedger,
-}
-
-/// A stretch of a range that ends where the source once did: its rows of a day are an object.
-pub(super) struct Stretch {
-    start: u64,
-    end: u64,
-    days: BTreeMap<DayPart, Vec<u32>>,
 }
 
 /// What the names of all objects of a batch have in common.
@@ -48,31 +38,21 @@ pub(super) struct Named<'a> {
     pub(super) replay: u32,
 }
 
-/// A range has rows of so many days at most.
-const DAYS_MAX: usize = 500;
-
-/// Objects are encoded side by side, as long as their rows have no more bytes than this; a larger one by itself, in
-/// its pieces.
-const AT_ONCE_BYTES: usize = 8 << 20;
-
 /// So many objects are on their way at once, at most,
 const UNDER_WAY: usize = 8;
 /// and so many bytes, unless one has more.
 const UNDER_WAY_BYTES: usize = 32 << 20;
 
 impl Writing<'_> {
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Committed> {
-        let [advance] = &batch.advances[..] else {
-            return Err(Error::broken("a batch for objects is of one source"));
-        };
+    /// Commits a batch, of which the rows are those of a range that has grown.
+    pub(super) fn commit(&mut self, batch: &Batch, advance: &Advance, growing: Growing) -> Result<Committed> {
         pass("before-fence")?;
         self.ledger.fence(&batch.advances)?;
         pass("after-fence")?;
         // Before it costs anything; it is asked again when all is written.
         batch.still_holds()?;
         let known = self.ledger.open_range(advance.split).cloned();
-        let ends = self.ends(advance, known.as_ref());
-        let stretches = self.stretches(batch, advance.from, ends, self.settings.data_date)?;
+        let stretches = grown(batch, advance, growing)?;
         let letters = self.letters(batch, advance)?;
         let range = self.range(advance, &stretches, letters.is_some());
         let stems = range.stems.clone();
@@ -84,7 +64,7 @@ impl Writing<'_> {
             self.place.remove(self.settings, &abandoned)?;
         }
         pass("after-open")?;
-        self.write_rows(batch, &self.named(advance), &stretches)?;
+        self.write_rows(&self.named(advance), stretches)?;
         pass("after-rows")?;
         if let Some(letters) = letters {
             self.write_letters(advance, &letters)?;
@@ -103,16 +83,19 @@ impl Writing<'_> {
 
     /// Commits a batch of a source that is loaded anew: its objects are written beside those that are there, and
     /// nothing counts yet.
-    pub(super) fn commit_anew(&mut self, batch: &Batch, new: &mut Vec<LettersId>) -> Result<Committed> {
-        let [advance] = &batch.advances[..] else {
-            return Err(Error::broken("a batch for objects is of one source"));
-        };
+    pub(super) fn commit_anew(
+        &mut self,
+        batch: &Batch,
+        advance: &Advance,
+        growing: Growing,
+        new: &mut Vec<LettersId>,
+    ) -> Result<Committed> {
         pass("before-fence")?;
         self.ledger.fence_renewal(advance.split.source)?;
         pass("after-fence")?;
-        let stretches = self.stretches(batch, advance.from, vec![advance.to], self.settings.data_date)?;
+        let stretches = grown(batch, advance, growing)?;
         let letters = self.letters(batch, advance)?;
-        self.write_rows(batch, &self.named(advance), &stretches)?;
+        self.write_rows(&self.named(advance), stretches)?;
         pass("after-rows")?;
         if let Some(letters) = letters {
             self.write_letters(advance, &letters)?;
@@ -125,62 +108,6 @@ impl Writing<'_> {
         let completed = self.ledger.advance_renewal(advance, &counts)?;
         pass("after-commit")?;
         Ok(Committed { counts: vec![counts], refused: Vec::new(), completed })
-    }
-
-    /// Where the stretches of a range end: where its objects did when it was open before, and at its end.
-    fn ends(&self, advance: &Advance, known: Option<&OpenRange>) -> Vec<u64> {
-        let known = known.filter(|known| known.from == advance.from && known.rules == self.place.rules);
-        let ends = known.map(|known| known.ends.as_slice()).unwrap_or_default();
-        let mut ends: Vec<u64> = ends.iter().copied().filter(|end| *end < advance.to).collect();
-        ends.push(advance.to);
-        ends
-    }
-
-    /// The rows of a batch, by stretch and day; those that say no day are of that of their source.
-    pub(super) fn stretches(
-        &self,
-        batch: &Batch,
-        from: u64,
-        ends: Vec<u64>,
-        data_date: Option<NaiveDate>,
-    ) -> Result<Vec<Stretch>> {
-        let mut start = from;
-        let mut stretches: Vec<Stretch> = Vec::with_capacity(ends.len());
-        for end in ends {
-            stretches.push(Stretch { start, end, days: BTreeMap::new() });
-            start = end;
-        }
-        let to = start;
-        let of_record = time(self.settings).is_some();
-        let of_run = data_date.filter(|_| self.settings.objects.path.has_days());
-        let (mut current, mut days) = (0, 0);
-        for row in 0..batch.rows() {
-            let offset = batch.place(row).span.start;
-            while offset >= stretches[current].end && current + 1 < stretches.len() {
-                current += 1;
-            }
-            let day = match (of_record, of_run) {
-                (true, _) => apart(batch.row(row)).0,
-                (false, Some(date)) => DayPart::Day(date),
-                (false, None) => DayPart::Without,
-            };
-            let rows = stretches[current].days.entry(day).or_default();
-            days += usize::from(rows.is_empty());
-            rows.push(u32::try_from(row).expect("a batch is in memory"));
-        }
-        if days > DAYS_MAX {
-            let path = batch.parcels[0].source.path();
-            return Err(Error::source_at(
-                path,
-                from,
-                format!(
-                    "the range up to {} has rows of {days} days, and an object for each of more than {DAYS_MAX} is too many; \
-                     leave the day out of [destination] path",
-                    to
-                ),
-            ));
-        }
-        Ok(stretches)
     }
 
     fn named(&self, advance: &Advance) -> Named<'_> {
@@ -223,57 +150,20 @@ impl Writing<'_> {
         }
     }
 
-    pub(super) fn write_rows(&self, batch: &Batch, named: &Named<'_>, stretches: &[Stretch]) -> Result<()> {
-        let mut objects = self.objects(batch, named, stretches).into_iter().peekable();
+    /// Writes the objects of a range, each as soon as its pieces are encoded.
+    pub(super) fn write_rows(&self, named: &Named<'_>, stretches: Vec<Stretch>) -> Result<()> {
+        let Layout { form, path, .. } = &self.settings.objects;
         let mut queue = Queue::new(self);
-        while objects.peek().is_some() {
-            let mut bytes = 0;
-            let at_once = std::iter::from_fn(|| {
-                objects.next_if(|(_, rows)| {
-                    let is_first = bytes == 0;
-                    bytes += rows.iter().map(|(row, _)| row.len() + 1).sum::<usize>();
-                    is_first || bytes <= AT_ONCE_BYTES
-                })
-            });
-            let at_once: Vec<(String, Vec<Placed<'_>>)> = at_once.collect();
-            let encode = |(_, rows): &(String, Vec<Placed<'_>>)| self.encoding.object(named.label, rows);
-            let encoded: Vec<Vec<u8>> =
-                self.pool.install(|| at_once.par_iter().map(encode).collect::<Result<_>>())?;
-            for ((name, _), object) in at_once.into_iter().zip(encoded) {
-                queue.put(name, object)?;
+        for mut stretch in stretches {
+            for (day, objects) in std::mem::take(&mut stretch.days) {
+                let place = self.place_of(named, &stretch, day);
+                for (object, number) in objects.into_iter().zip(1..) {
+                    let name = path.name(&place, number, form.word());
+                    queue.put(name, object.wait(self.encoding)?)?;
+                }
             }
         }
         queue.finish()
-    }
-
-    /// Which rows make which object, by name. Those of a day that are too many make several.
-    fn objects<'b>(
-        &self,
-        batch: &'b Batch,
-        named: &Named<'_>,
-        stretches: &[Stretch],
-    ) -> Vec<(String, Vec<Placed<'b>>)> {
-        let Layout { form, object_bytes, path } = &self.settings.objects;
-        let bytes_max = usize::try_from(*object_bytes).unwrap_or(usize::MAX).saturating_mul(2);
-        let mut objects = Vec::new();
-        for stretch in stretches {
-            for (day, rows) in &stretch.days {
-                let place = self.place_of(named, stretch, *day);
-                let (mut object, mut bytes, mut number) = (Vec::new(), 0, 1);
-                for &row in rows {
-                    let row = row as usize;
-                    let placed = (apart(batch.row(row)).1, batch.place(row).span.start);
-                    bytes += placed.0.len();
-                    if bytes > bytes_max && !object.is_empty() {
-                        objects.push((path.name(&place, number, form.word()), std::mem::take(&mut object)));
-                        (bytes, number) = (placed.0.len(), number + 1);
-                    }
-                    object.push(placed);
-                }
-                objects.push((path.name(&place, number, form.word()), object));
-            }
-        }
-        objects
     }
 
     /// The dead letters of a batch, if it has any, as the lines of their object.
@@ -310,6 +200,12 @@ impl Writing<'_> {
         let bytes = Bytes::copy_from_slice(lines);
         self.place.ask(self.settings, "writing dead letters", |bucket| bucket.put(&key, bytes.clone()))
     }
+}
+
+/// The objects of a batch: its rows are all there.
+fn grown(batch: &Batch, advance: &Advance, growing: Growing) -> Result<Vec<Stretch>> {
+    let path = batch.parcels.first().map_or(Path::new(""), |parcel| parcel.source.path());
+    growing.end(advance.from, advance.to, path)
 }
 
 /// Objects on their way. What fails for an outage is sent again until it is there.

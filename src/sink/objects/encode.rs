@@ -3,8 +3,6 @@
 //! What a worker cannot know is added when the object is written: the name of the source, which the
 //! ledger gives, and where the record stands, which the bounds of the rows say anyway.
 
-use std::io::Write as _;
-
 use chrono::{Datelike as _, NaiveDate};
 
 use super::layout::DayPart;
@@ -16,26 +14,35 @@ use crate::sink::judge::write_value;
 use crate::sink::key::{Origin, columns_of};
 use crate::work::{Encoder, Gather, Gathered, Place};
 
-/// A row, and where its record stands.
-pub(super) type Placed<'r> = (&'r [u8], u64);
+/// Rows of one object, one after the other, and where the record of each stands.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    /// Of each row, where it ends and where its record begins in the source.
+    pub(super) rows: Vec<(usize, u64)>,
+}
 
-/// Rows in pieces of so many rows, or of so many bytes, but for the last row of each. Where one ends follows from the
-/// rows alone.
-pub(super) fn pieces<'p, 'r>(
-    rows: &'p [Placed<'r>],
-    rows_max: usize,
-    bytes_max: usize,
-) -> Vec<&'p [Placed<'r>]> {
-    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
-    for (at, (row, _)) in rows.iter().enumerate() {
-        bytes += row.len();
-        let end = at + 1;
-        if end - start == rows_max || bytes >= bytes_max || end == rows.len() {
-            pieces.push(&rows[start..end]);
-            (start, bytes) = (end, 0);
-        }
+impl Piece {
+    pub(super) fn push(&mut self, row: &[u8], offset: u64) {
+        self.bytes.extend_from_slice(row);
+        self.rows.push((self.bytes.len(), offset));
     }
-    pieces
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Whether it has so many rows, or so many bytes, but for its last row.
+    pub(super) fn is_whole(&self, rows_max: usize, bytes_max: usize) -> bool {
+        self.rows.len() >= rows_max || self.bytes.len() >= bytes_max
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut start = 0;
+        self.rows
+            .iter()
+            .map(move |&(end, offset)| (&self.bytes[std::mem::replace(&mut start, end)..end], offset))
+    }
 }
 
 /// The rows of a chunk: each begins with its day.
@@ -172,16 +179,65 @@ impl Encoder for JsonEncoder {
     }
 }
 
+/// What stands between a row and the offset of its record, where that is a part of it.
+pub(super) fn before_offset(source: &str) -> Vec<u8> {
+    format!(",\"source_id\":\"{source}\",\"source_offset\":").into_bytes()
+}
+
 /// Closes a row, with its place if that is a part of it.
-pub(super) fn close(row: &[u8], place: Option<(&str, u64)>, out: &mut Vec<u8>) {
+pub(super) fn close(row: &[u8], place: Option<(&[u8], u64)>, out: &mut Vec<u8>) {
     if row.is_empty() {
         out.push(b'{');
     }
     out.extend_from_slice(row);
-    if let Some((source, offset)) = place {
-        let comma = if row.is_empty() { "" } else { "," };
-        write!(out, "{comma}\"source_id\":\"{source}\",\"source_offset\":{offset}")
-            .expect("a vector takes everything");
+    if let Some((before, offset)) = place {
+        out.extend_from_slice(&before[usize::from(row.is_empty())..]);
+        put_number(offset, out);
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// Writes a number as the formatter does, which would take a quarter of the time of a row.
+fn put_number(mut number: u64, out: &mut Vec<u8>) {
+    let (mut digits, mut start) = ([0; 20], 20);
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_closed_with_its_place_or_without() {
+        let before = before_offset("ab12n0");
+        let closed = |row: &[u8], place: Option<u64>| {
+            let mut out = Vec::new();
+            close(row, place.map(|offset| (&before[..], offset)), &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(closed(b"{\"a\":1", Some(0)), "{\"a\":1,\"source_id\":\"ab12n0\",\"source_offset\":0}\n");
+        let largest = format!("{{\"source_id\":\"ab12n0\",\"source_offset\":{}}}\n", u64::MAX);
+        assert_eq!(closed(b"", Some(u64::MAX)), largest);
+        assert_eq!(closed(b"{\"a\":1", None), "{\"a\":1}\n");
+        assert_eq!(closed(b"", None), "{}\n");
+    }
+
+    #[test]
+    fn a_piece_is_whole_with_so_many_rows_or_bytes() {
+        let mut piece = Piece::default();
+        assert!(piece.is_empty());
+        piece.push(b"abc", 7);
+        piece.push(b"", 11);
+        assert!(!piece.is_whole(3, 4));
+        assert!(piece.is_whole(2, 4) && piece.is_whole(3, 3));
+        assert_eq!(piece.iter().collect::<Vec<_>>(), [(&b"abc"[..], 7), (b"", 11)]);
+    }
 }

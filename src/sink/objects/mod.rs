@@ -12,6 +12,7 @@ mod columns;
 mod commit;
 mod destination;
 mod encode;
+mod growing;
 mod held;
 #[cfg(feature = "buckets")]
 mod held_columns;
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::commit::Writing;
 use body::Encoding;
 pub(in crate::sink) use destination::{is_named, make};
+use growing::{Encoders, Growing};
 use layout::Layout;
 use pulse::Pulse;
 use replay::Pager;
@@ -51,7 +53,7 @@ use crate::failpoint;
 use crate::outage::Outage;
 use crate::schema::Time;
 use crate::split::Split;
-use crate::work::{Recipe, Work};
+use crate::work::{Parcel, Recipe, Work};
 
 /// A bucket that is open for a load.
 struct Objects {
@@ -65,6 +67,8 @@ struct Objects {
     new_letters: Vec<LettersId>,
     /// The threads that encode objects. All lanes have the same.
     pool: Arc<rayon::ThreadPool>,
+    /// The range of which rows are coming in.
+    growing: Option<Growing>,
     /// What its lanes have left.
     left: Arc<Mutex<Vec<MapLedger>>>,
     /// Before the ledger ends. The heart of a lane beats in the sink that it is one of.
@@ -83,7 +87,7 @@ struct Place {
 }
 
 /// What is written is another as soon as this is.
-const ENCODER: u32 = 2;
+const ENCODER: u32 = 3;
 
 impl Place {
     fn new(bucket: Bucket, settings: &Settings) -> Result<Place> {
@@ -198,7 +202,7 @@ impl Objects {
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
-        let pool = Arc::new(pool()?);
+        let pool = Arc::new(growing::pool()?);
         Ok(Objects {
             settings,
             place,
@@ -207,6 +211,7 @@ impl Objects {
             pager: None,
             new_letters: Vec::new(),
             pool,
+            growing: None,
             left: Arc::default(),
             _pulse: Some(pulse),
         })
@@ -217,16 +222,20 @@ impl Objects {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         left.into_iter().for_each(|ledger| self.ledger.join(ledger));
     }
-}
 
-/// Threads that encode objects: compressing them costs more than all that is done to their records before.
-fn pool() -> Result<rayon::ThreadPool> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("object-{index}"))
-        .build()
-        .map_err(|cause| Error::no_thread(format!("{threads} threads for objects"), &cause))
+    /// What there is of the range of a split, which nobody else has then.
+    fn grown(&mut self, split: Split) -> Growing {
+        if let Some(growing) = self.growing.take().filter(|growing| growing.is_of(split)) {
+            return growing;
+        }
+        let Objects { settings, place, ledger, encoding, pool, .. } = self;
+        let ends = match ledger.renews(split.source) {
+            true => Vec::new(),
+            false => ledger.known_ends(split, &place.rules),
+        };
+        let encoders = Encoders::new(encoding, pool, ledger.label(split.source));
+        Growing::new(split, encoders, settings, &ends, settings.data_date)
+    }
 }
 
 impl Sink for Objects {
@@ -252,6 +261,7 @@ impl Sink for Objects {
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.growing = None;
         // An object is never changed, so a line that grew after it was loaded is refused with its place.
         let asked = Asked { key_is_position: false, ..asked.clone() };
         let answers = self.ledger.claim(&asked)?;
@@ -288,6 +298,7 @@ impl Sink for Objects {
             pager: None,
             new_letters: Vec::new(),
             pool: Arc::clone(&self.pool),
+            growing: None,
             left: Arc::clone(&self.left),
             _pulse: None,
         }))
@@ -298,17 +309,37 @@ impl Sink for Objects {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).push(ledger);
     }
 
+    fn take_ahead(&mut self, parcel: &Parcel) -> bool {
+        let mut growing = self.grown(parcel.split);
+        growing.add(parcel);
+        self.growing = Some(growing);
+        true
+    }
+
+    fn forget_ahead(&mut self) {
+        self.growing = None;
+    }
+
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
-        let Objects { settings, place, encoding, ledger, pager, new_letters, pool, .. } = self;
         if let Some(progress) = &batch.progress {
-            ledger.heart().tell(progress);
+            self.ledger.heart().tell(progress);
         }
-        let mut writing = Writing { settings, place, encoding, pool, ledger };
-        let is_anew = batch.advances.iter().any(|advance| writing.ledger.renews(advance.split.source));
-        match pager.as_mut().filter(|_| batch.is_replay()) {
-            Some(pager) => replay::commit(&writing, pager, batch),
-            None if is_anew => writing.commit_anew(batch, new_letters),
-            None => writing.commit(batch),
+        let [advance] = &batch.advances[..] else {
+            return Err(Error::broken("a batch for objects is of one source"));
+        };
+        if batch.is_replay() {
+            let Objects { settings, place, encoding, ledger, pager, pool, .. } = self;
+            let writing = Writing { settings, place, encoding, ledger };
+            return replay::commit(&writing, pager.as_mut(), pool, batch);
+        }
+        let mut growing = self.grown(advance.split);
+        // Those that were taken ahead have no rows any more.
+        batch.parcels.iter().for_each(|parcel| growing.add(parcel));
+        let Objects { settings, place, encoding, ledger, new_letters, .. } = self;
+        let mut writing = Writing { settings, place, encoding, ledger };
+        match writing.ledger.renews(advance.split.source) {
+            true => writing.commit_anew(batch, advance, growing, new_letters),
+            false => writing.commit(batch, advance, growing),
         }
     }
 

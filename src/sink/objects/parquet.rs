@@ -1,4 +1,4 @@
-//! An object of Parquet, made in memory: its columns are encoded side by side, and then put together.
+//! An object of Parquet, made in memory: the columns of a group are encoded side by side, and groups then put together.
 //!
 //! Row groups and pages begin where the rows alone decide, and what the file says of who wrote it is fixed,
 //! so the same rows are the same bytes.
@@ -11,47 +11,52 @@ use parquet::column::writer::{
     ColumnCloseResult, ColumnWriter, get_column_writer, get_typed_column_writer_mut,
 };
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType,
-    Int32Type, Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, SchemaDescriptor};
 use rayon::prelude::*;
 
-use super::columns::{Column, Columns, FIXED, From, LENGTH, NULL};
-use super::encode::{Placed, pieces};
+use super::columns::{Column, Columns, From, LENGTH, NULL};
+use super::encode::Piece;
 use crate::error::{Error, Result};
 
 /// How many rows a group has: what a reader takes in one go.
-const GROUP_ROWS: usize = 128 << 10;
+pub(super) const GROUP_ROWS: usize = 128 << 10;
 /// How many bytes it has at most, where rows are long, but for the last of them: it is in memory until it is whole.
-const GROUP_BYTES: usize = 16 << 20;
+pub(super) const GROUP_BYTES: usize = 16 << 20;
 /// So long a name is given to the program that wrote the file, in whichever version.
 const CREATED_BY: &str = "logmill";
 const ZSTD_LEVEL: i32 = 1;
+/// So large a dictionary of numbers gets in a group, before they are written without one.
+const NUMBERS_BYTES: usize = 64 << 10;
+/// What a file has beside its columns, about.
+const REST_BYTES: usize = 64 << 10;
 
 /// A column of a group: its pages, and what the file says of them.
 type Chunk = (Bytes, ColumnCloseResult);
 
-/// Rows of one source as a file.
-pub(super) fn object(columns: &Columns, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
+/// Rows as columns.
+pub(super) struct Group(Vec<Chunk>);
+
+/// Rows of one source as columns, each encoded by itself.
+pub(super) fn group(columns: &Columns, source: &str, piece: Piece) -> Result<Group> {
     let properties = Arc::new(properties(columns)?);
-    let mut file = SerializedFileWriter::new(Vec::new(), columns.schema.clone(), Arc::clone(&properties))
-        .map_err(broken)?;
-    let descriptor = file.schema_descr().clone();
-    let encode = |rows: &[Placed<'_>]| -> parquet::errors::Result<Vec<Chunk>> {
-        let fields = Fields::of(columns, rows);
-        let encode = |(number, column)| {
-            let values = Values::gather(column, &fields, source);
-            values.write(column, descriptor.column(number), &properties)
-        };
-        columns.columns.par_iter().enumerate().map(encode).collect()
-    };
-    let groups =
-        pieces(rows, GROUP_ROWS, GROUP_BYTES).into_par_iter().map(encode).collect::<Result<Vec<_>, _>>();
-    for chunks in groups.map_err(broken)? {
+    let descriptor = SchemaDescriptor::new(columns.schema.clone());
+    let rows = Rows::of(columns, piece);
+    let encode = |(number, column)| rows.encode(column, source, descriptor.column(number), &properties);
+    let chunks = columns.columns.par_iter().enumerate().map(encode).collect::<Result<_, _>>();
+    chunks.map(Group).map_err(broken)
+}
+
+/// A file of groups. Each is gone as soon as it has its place.
+pub(super) fn object(columns: &Columns, groups: Vec<Group>) -> Result<Vec<u8>> {
+    let bytes: usize = groups.iter().flat_map(|Group(chunks)| chunks).map(|(pages, _)| pages.len()).sum();
+    let (room, properties) = (Vec::with_capacity(bytes + REST_BYTES), Arc::new(properties(columns)?));
+    let mut file = SerializedFileWriter::new(room, columns.schema.clone(), properties).map_err(broken)?;
+    for Group(chunks) in groups {
         let mut group = file.next_row_group().map_err(broken)?;
         for (pages, close) in chunks {
             group.append_column(&pages, close).map_err(broken)?;
@@ -75,141 +80,124 @@ fn properties(columns: &Columns) -> Result<WriterProperties> {
                 .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED);
         } else if column.physical == Physical::FIXED_LEN_BYTE_ARRAY {
             builder = builder.set_column_dictionary_enabled(path(), false);
+        } else if column.physical != Physical::BYTE_ARRAY {
+            // One that does not pay is given up before it takes more room than it saves.
+            builder = builder.set_column_dictionary_page_size_limit(path(), NUMBERS_BYTES);
         }
     }
     Ok(builder.build())
 }
 
-/// Where the value of each field begins in each row: a column is gathered without a look at the others.
-struct Fields<'r> {
-    rows: &'r [Placed<'r>],
+/// Rows, with where the value of each field begins: a column is gathered without a look at the others.
+struct Rows {
+    bytes: Bytes,
+    /// Of each row, where it ends and where its record begins in the source.
+    rows: Vec<(usize, u64)>,
+    /// From the start of the row.
     starts: Vec<u32>,
     per_row: usize,
 }
 
-impl<'r> Fields<'r> {
-    fn of(columns: &Columns, rows: &'r [Placed<'r>]) -> Fields<'r> {
+impl Rows {
+    fn of(columns: &Columns, piece: Piece) -> Rows {
         let fields: Vec<&Column> = columns.columns.iter().filter(|column| column.is_of_row()).collect();
-        let mut starts = Vec::with_capacity(fields.len() * rows.len());
-        for (row, _) in rows {
+        let mut starts = Vec::with_capacity(fields.len() * piece.rows.len());
+        for (row, _) in piece.iter() {
             let mut start = 0;
             for column in &fields {
                 starts.push(u32::try_from(start).expect("a row is shorter than 4 GiB"));
                 start += column.size(&row[start..]);
             }
         }
-        Fields { rows, starts, per_row: fields.len() }
+        let Piece { bytes, rows } = piece;
+        Rows { bytes: bytes.into(), rows, starts, per_row: fields.len() }
     }
 
-    /// The values of a field, by its number among those that stand in rows, each with what follows it.
-    fn values(&self, field: usize) -> impl Iterator<Item = &'r [u8]> {
+    /// Where the values of a field begin, by its number among those that stand in rows.
+    fn places(&self, field: usize) -> impl Iterator<Item = usize> {
+        let row_starts = [0].into_iter().chain(self.rows.iter().map(|&(end, _)| end));
         let starts = self.starts.iter().skip(field).step_by(self.per_row);
-        self.rows.iter().zip(starts).map(|((row, _), &start)| &row[start as usize..])
-    }
-}
-
-/// The values of a column, in a group.
-#[derive(Default)]
-struct Values {
-    /// For each row, whether it has a value.
-    levels: Vec<i16>,
-    /// Those that are there, one after the other,
-    bytes: Vec<u8>,
-    /// and where each ends, if they are of different lengths.
-    ends: Vec<usize>,
-}
-
-impl Values {
-    fn gather(column: &Column, fields: &Fields<'_>, source: &str) -> Values {
-        let mut values = Values::default();
-        match &column.origin {
-            From::Field { stands, .. } => fields.values(*stands).for_each(|row| values.take(column, row)),
-            From::Constant(constant) => fields.rows.iter().for_each(|_| values.take(column, constant)),
-            From::SourceId => fields.rows.iter().for_each(|_| values.put_text(source.as_bytes())),
-            From::SourceOffset => {
-                fields
-                    .rows
-                    .iter()
-                    .for_each(|(_, offset)| values.bytes.extend_from_slice(&offset.to_le_bytes()));
-            }
-        }
-        values
+        row_starts.zip(starts).map(|(row, &start)| row + start as usize)
     }
 
-    /// Takes the value that a row begins with.
-    fn take(&mut self, column: &Column, row: &[u8]) {
-        let (&tag, rest) = row.split_first().expect("a row has a value for each column");
-        self.levels.push(i16::from(tag != NULL));
-        if tag == NULL {
-            return;
-        }
-        let value = &rest[..column.size(row) - 1];
-        match column.physical {
-            Physical::BYTE_ARRAY => self.put_text(&value[LENGTH..]),
-            _ => self.bytes.extend_from_slice(value),
-        }
-    }
-
-    fn put_text(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn write(
-        self,
+    /// A column of them.
+    fn encode(
+        &self,
         column: &Column,
+        source: &str,
         descriptor: ColumnDescPtr,
         properties: &WriterPropertiesPtr,
     ) -> parquet::errors::Result<Chunk> {
         let mut pages = TrackedWrite::new(Vec::new());
         let page_writer = Box::new(SerializedPageWriter::new(&mut pages));
         let mut writer = get_column_writer(descriptor, Arc::clone(properties), page_writer);
-        self.write_to(column, &mut writer)?;
+        match &column.origin {
+            From::Field { stands, .. } => write(&mut writer, column, &self.bytes, self.places(*stands))?,
+            From::Constant(constant) => {
+                let places = std::iter::repeat_n(0, self.rows.len());
+                write(&mut writer, column, &Bytes::copy_from_slice(constant), places)?
+            }
+            From::SourceId => {
+                let label = ByteArray::from(Bytes::copy_from_slice(source.as_bytes()));
+                write_batch::<ByteArrayType>(&mut writer, &vec![label; self.rows.len()], None)?
+            }
+            From::SourceOffset => {
+                let offset = |&(_, offset): &(usize, u64)| offset.cast_signed();
+                let offsets: Vec<i64> = self.rows.iter().map(offset).collect();
+                write_batch::<Int64Type>(&mut writer, &offsets, None)?
+            }
+        };
         let close = writer.close()?;
         Ok((pages.into_inner()?.into(), close))
     }
+}
 
-    fn write_to(self, column: &Column, writer: &mut ColumnWriter<'_>) -> parquet::errors::Result<usize> {
-        let Values { levels, bytes, ends } = self;
-        let levels = (!column.is_required()).then_some(&levels[..]);
-        match column.physical {
-            Physical::BOOLEAN => {
-                let values: Vec<bool> = bytes.iter().map(|&byte| byte != 0).collect();
-                write_batch::<BoolType>(writer, &values, levels)
-            }
-            Physical::INT32 => {
-                let values: Vec<i32> = numbers(&bytes).map(i32::from_le_bytes).collect();
-                write_batch::<Int32Type>(writer, &values, levels)
-            }
-            Physical::DOUBLE => {
-                let values: Vec<f64> = numbers(&bytes).map(f64::from_le_bytes).collect();
-                write_batch::<DoubleType>(writer, &values, levels)
-            }
-            Physical::BYTE_ARRAY => {
-                // Slices of one buffer: no value is allocated by itself.
-                let (bytes, mut start) = (Bytes::from(bytes), 0);
-                let values = ends.into_iter().map(|end| {
-                    let value = bytes.slice(start..end);
-                    start = end;
-                    ByteArray::from(value)
-                });
-                let values: Vec<ByteArray> = values.collect();
-                write_batch::<ByteArrayType>(writer, &values, levels)
-            }
-            Physical::FIXED_LEN_BYTE_ARRAY => {
-                let bytes = Bytes::from(bytes);
-                let values = (0..bytes.len())
-                    .step_by(FIXED)
-                    .map(|start| FixedLenByteArray::from(ByteArray::from(bytes.slice(start..start + FIXED))));
-                let values: Vec<FixedLenByteArray> = values.collect();
-                write_batch::<FixedLenByteArrayType>(writer, &values, levels)
-            }
-            _ => {
-                let values: Vec<i64> = numbers(&bytes).map(i64::from_le_bytes).collect();
-                write_batch::<Int64Type>(writer, &values, levels)
-            }
+/// Writes the values that stand at these places in `bytes`.
+fn write(
+    writer: &mut ColumnWriter<'_>,
+    column: &Column,
+    bytes: &Bytes,
+    places: impl Iterator<Item = usize>,
+) -> parquet::errors::Result<usize> {
+    // Slices of one buffer: no value is copied, or allocated by itself.
+    let slice = |value: &[u8]| ByteArray::from(bytes.slice_ref(value));
+    match column.physical {
+        Physical::BOOLEAN => put::<BoolType>(writer, column, bytes, places, |value| value[0] != 0),
+        Physical::INT32 => {
+            put::<Int32Type>(writer, column, bytes, places, |value| i32::from_le_bytes(number(value)))
+        }
+        Physical::DOUBLE => {
+            put::<DoubleType>(writer, column, bytes, places, |value| f64::from_le_bytes(number(value)))
+        }
+        Physical::BYTE_ARRAY => {
+            put::<ByteArrayType>(writer, column, bytes, places, |value| slice(&value[LENGTH..]))
+        }
+        Physical::FIXED_LEN_BYTE_ARRAY => {
+            put::<FixedLenByteArrayType>(writer, column, bytes, places, |value| slice(value).into())
+        }
+        _ => put::<Int64Type>(writer, column, bytes, places, |value| i64::from_le_bytes(number(value))),
+    }
+}
+
+/// The same for values of one type, each read from the bytes that it has.
+fn put<T: DataType>(
+    writer: &mut ColumnWriter<'_>,
+    column: &Column,
+    bytes: &[u8],
+    places: impl Iterator<Item = usize>,
+    read: impl Fn(&[u8]) -> T::T,
+) -> parquet::errors::Result<usize> {
+    let rows = places.size_hint().0;
+    let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for place in places {
+        let value = &bytes[place..];
+        let is_there = value[0] != NULL;
+        levels.push(i16::from(is_there));
+        if is_there {
+            values.push(read(&value[1..column.size(value)]));
         }
     }
+    write_batch::<T>(writer, &values, Some(&levels))
 }
 
 fn write_batch<T: DataType>(
@@ -220,8 +208,8 @@ fn write_batch<T: DataType>(
     get_typed_column_writer_mut::<T>(writer).write_batch(values, levels, None)
 }
 
-fn numbers<const SIZE: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; SIZE]> {
-    bytes.chunks_exact(SIZE).map(|number| number.try_into().expect("a chunk has its size"))
+fn number<const SIZE: usize>(value: &[u8]) -> [u8; SIZE] {
+    value.try_into().expect("a number has its size")
 }
 
 /// Nothing but memory is written to.

@@ -4,8 +4,10 @@
 //! are there before their letters say that they are rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::commit::{Named, Writing};
+use super::growing::{Encoders, Growing};
 use super::letters::KeptLetter;
 use super::pulse::Pulse;
 use super::successors::{LettersObject, Succeeding, objects};
@@ -88,10 +90,15 @@ fn open_letter(letter: &KeptLetter, object: &LettersObject) -> OpenLetter {
 }
 
 /// Commits a batch of letters, which are those of the last page.
-pub(super) fn commit(writing: &Writing<'_>, pager: &mut Pager, batch: &Batch) -> Result<Committed> {
-    let Writing { settings, place, ledger, .. } = writing;
-    let object = pager.objects.get_mut(pager.current);
-    let ([_], Some(object), [first, ..]) = (&batch.advances[..], object, &batch.tried[..]) else {
+pub(super) fn commit(
+    writing: &Writing<'_>,
+    pager: Option<&mut Pager>,
+    pool: &Arc<rayon::ThreadPool>,
+    batch: &Batch,
+) -> Result<Committed> {
+    let Writing { settings, place, encoding, ledger } = writing;
+    let object = pager.and_then(|pager| pager.objects.get_mut(pager.current));
+    let ([advance], Some(object), [first, ..]) = (&batch.advances[..], object, &batch.tried[..]) else {
         return Err(Error::broken("a batch of letters is of one object"));
     };
     pass("before-fence")?;
@@ -99,14 +106,17 @@ pub(super) fn commit(writing: &Writing<'_>, pager: &mut Pager, batch: &Batch) ->
     let tried: HashMap<u64, &Tried> = batch.tried.iter().map(|tried| (tried.offset, tried)).collect();
     refuse_moved(&letters, &tried)?;
     pass("after-fence")?;
-    let stretches = writing.stretches(batch, object.start, vec![object.end], object.data_date)?;
+    let encoders = Encoders::new(encoding, pool, &object.label);
+    let mut growing = Growing::new(advance.split, encoders, settings, &[], object.data_date);
+    batch.parcels.iter().for_each(|parcel| growing.add(parcel));
+    let stretches = growing.end(object.start, object.end, batch.parcels[0].source.path())?;
     let (label, generation) = (object.label.clone(), object.generation);
     let named = |replay| Named { label: &label, generation, replay };
     let succeeding = Succeeding { place, settings, ledger };
     let stems = |number| writing.stems(&named(number), &stretches);
     let begun = succeeding.begin(object, &what(place, batch), &stems)?.ok_or_else(|| overtaken(first.id))?;
     pass("after-open")?;
-    writing.write_rows(batch, &named(begun.number), &stretches)?;
+    writing.write_rows(&named(begun.number), stretches)?;
     pass("after-rows")?;
     let refused = batch.dead_letters(&[], settings.raw_max)?;
     let refused: HashMap<u64, &Letter<'_>> =
@@ -127,7 +137,7 @@ pub(super) fn commit(writing: &Writing<'_>, pager: &mut Pager, batch: &Batch) ->
     if !succeeding.end(object, &begun, &letters, (replayed, 0))? {
         return Err(overtaken(first.id));
     }
-    let of_batch = batch.advances[0].counts;
+    let of_batch = advance.counts;
     let counts = Counts { inserted: of_batch.records - of_batch.rejected, ..of_batch };
     Ok(Committed { counts: vec![counts], refused: Vec::new(), completed: Vec::new() })
 }
