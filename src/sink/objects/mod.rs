@@ -110,7 +110,7 @@ impl Place {
         &self,
         settings: &Settings,
         doing: &str,
-        ask: impl Fn(&Bucket) -> Result<T, Failure>,
+        mut ask: impl FnMut(&Bucket) -> Result<T, Failure>,
     ) -> Result<T> {
         let mut outage = Outage::new(settings.patience());
         let doing = format!("{}: {doing}", self.bucket.describe());
@@ -130,31 +130,49 @@ impl Place {
     fn remove(&self, settings: &Settings, stems: &[String]) -> Result<()> {
         for stem in stems {
             // Behind the stem comes `.ext` or `.N.ext`; anything else is of another range.
-            let found = self.list(settings, stem)?;
-            for listed in found.iter().filter(|listed| listed.key[stem.len()..].starts_with('.')) {
+            let found = self.list(settings, stem, |listed| listed.key[stem.len()..].starts_with('.'))?;
+            for listed in found {
                 self.ask(settings, "removing an object", |bucket| bucket.delete(&listed.key))?;
             }
         }
         Ok(())
     }
 
-    /// All objects whose keys begin so.
-    fn list(&self, settings: &Settings, prefix: &str) -> Result<Vec<Listed>> {
-        self.ask(settings, "listing objects", |bucket| {
-            bucket.list(prefix).try_fold(Vec::new(), |mut all, page| {
-                all.extend(page?);
-                Ok(all)
-            })
-        })
+    /// The objects whose keys begin so and that are meant. No more of them are in memory, and a page.
+    fn list(
+        &self,
+        settings: &Settings,
+        prefix: &str,
+        is_meant: impl Fn(&Listed) -> bool,
+    ) -> Result<Vec<Listed>> {
+        let mut meant = Vec::new();
+        self.each(settings, prefix, |listed| {
+            meant.extend(is_meant(&listed).then_some(listed));
+            Ok(())
+        })?;
+        Ok(meant)
+    }
+
+    /// Visits each object whose key begins so, page by page.
+    fn each(
+        &self,
+        settings: &Settings,
+        prefix: &str,
+        mut visit: impl FnMut(Listed) -> Result<()>,
+    ) -> Result<()> {
+        let mut pages = self.bucket.list(prefix);
+        while let Some(page) = self.ask(settings, "listing objects", |_| pages.next().transpose())? {
+            page.into_iter().try_for_each(&mut visit)?;
+        }
+        Ok(())
     }
 }
 
 impl Place {
     /// Removes all objects below a folder that are of these sources.
     fn remove_of(&self, settings: &Settings, folder: &str, labels: &[&str]) -> Result<()> {
-        let found = self.list(settings, folder)?;
-        let of_these = |key: &str| labels.iter().any(|label| names(key, label));
-        for listed in found.iter().filter(|listed| of_these(&listed.key)) {
+        let of_these = |listed: &Listed| labels.iter().any(|label| names(&listed.key, label));
+        for listed in self.list(settings, folder, of_these)? {
             self.ask(settings, "removing an object", |bucket| bucket.delete(&listed.key))?;
         }
         Ok(())

@@ -27,8 +27,9 @@ pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Res
         Some(name) => successors::generation_of(name),
         None => readers.iter().find_map(|reader| reader.read(key)).map(|name| name.generation),
     };
-    let rows = place.list(settings, &format!("{}/", place.table))?;
-    let letters = place.list(settings, &folder)?;
+    let is_of_these = |listed: &Listed| untidy.iter().any(|of| names(&listed.key, &of.label));
+    let rows = place.list(settings, &format!("{}/", place.table), is_of_these)?;
+    let letters = place.list(settings, &folder, is_of_these)?;
     // Asked once these are listed: what is written from now on is not among them.
     let mut untidy_still: HashMap<i32, bool> = HashMap::new();
     let mut is_still_untidy = |of: &Untidy| -> Result<bool> {

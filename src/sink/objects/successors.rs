@@ -150,20 +150,19 @@ pub(super) fn objects(place: &Place, settings: &Settings) -> Result<Vec<LettersO
     splits.iter().for_each(|split| sources.entry(&split.label).or_default().push(split));
     let all = state::letters(place, settings)?;
     let folder = letters::folder(&place.table);
-    let listed = place.list(settings, &folder)?;
     let mut objects = Vec::new();
-    for listed in listed {
-        let Some(name) = Name::parse(&listed.key[folder.len()..]) else { continue };
+    place.each(settings, &folder, |listed| {
+        let Some(name) = Name::parse(&listed.key[folder.len()..]) else { return Ok(()) };
         // Of a range that is not committed, and of a source that was forgotten, nothing holds.
         let Some(own) = sources.get(name.label).filter(|own| is_committed(own, name.start, name.end)) else {
-            continue;
+            return Ok(());
         };
         let id = LettersId { source: own[0].split.source, stem: name.stem.to_owned() };
         let known = all.of(&id);
         let is_given_up = |split: &&SplitStatus| split.stems.contains(&format!("{folder}{}", name.stem));
         let counts = name.generation == own[0].generation;
         if known.0.number != name.number || !counts || own.iter().any(is_given_up) {
-            continue;
+            return Ok(());
         }
         objects.push(LettersObject {
             id,
@@ -176,7 +175,8 @@ pub(super) fn objects(place: &Place, settings: &Settings) -> Result<Vec<LettersO
             lines_before: lines_before(own, name.start),
             known,
         });
-    }
+        Ok(())
+    })?;
     objects.sort_by_key(|object| (object.id.source, object.start));
     Ok(objects)
 }
@@ -218,11 +218,12 @@ impl Succeeding<'_> {
         let holds: HashMap<&str, u32> =
             all.iter().map(|(id, (record, _))| (&id.stem[..], record.number)).collect();
         let folder = letters::folder(&self.place.table);
-        for Listed { key, .. } in self.place.list(self.settings, &folder)? {
-            let name = Name::parse(&key[folder.len()..]);
-            if name.is_some_and(|name| holds.get(name.stem).is_some_and(|holds| name.number < *holds)) {
-                self.place.ask(self.settings, "removing an object", |bucket| bucket.delete(&key))?;
-            }
+        let is_succeeded = |listed: &Listed| {
+            let name = Name::parse(&listed.key[folder.len()..]);
+            name.is_some_and(|name| holds.get(name.stem).is_some_and(|holds| name.number < *holds))
+        };
+        for Listed { key, .. } in self.place.list(self.settings, &folder, is_succeeded)? {
+            self.place.ask(self.settings, "removing an object", |bucket| bucket.delete(&key))?;
         }
         Ok(())
     }

@@ -134,19 +134,19 @@ impl ObjectsKept {
         let mut by_label: HashMap<&str, Vec<&SplitStatus>> = HashMap::new();
         self.splits.iter().for_each(|split| by_label.entry(&split.label).or_default().push(split));
         let mut streams: BTreeMap<(i32, u64, String), Stream> = BTreeMap::new();
-        for listed in self.place.list(&self.settings, &format!("{table}/"))? {
+        self.place.each(&self.settings, &format!("{table}/"), |listed| {
             let Some(name) = reader.read(&listed.key) else {
-                if by_label.keys().any(|label| names(&listed.key, label)) {
-                    return Err(self.of_another_path(&listed.key));
-                }
-                continue;
+                return match by_label.keys().any(|label| names(&listed.key, label)) {
+                    true => Err(self.of_another_path(&listed.key)),
+                    false => Ok(()),
+                };
             };
             let stem = stem_of(&listed.key, &name);
             let source = match by_label.get(&name.source[..]) {
-                _ if uncommitted.contains(&stem) => continue,
+                _ if uncommitted.contains(&stem) => return Ok(()),
                 // What a rebuild has left that died.
-                Some(own) if own[0].is_untidy && own[0].generation != name.generation => continue,
-                Some(own) if self.is_under_way(own, &name) => continue,
+                Some(own) if own[0].is_untidy && own[0].generation != name.generation => return Ok(()),
+                Some(own) if self.is_under_way(own, &name) => return Ok(()),
                 Some(own) => own[0].split.source,
                 None => NOBODY,
             };
@@ -162,7 +162,8 @@ impl ObjectsKept {
                 let at = stream.parts.partition_point(|(_, number, _)| *number < name.number);
                 stream.parts.insert(at, (listed.key, name.number, name.form));
             }
-        }
+            Ok(())
+        })?;
         Ok(clusters(streams))
     }
 
