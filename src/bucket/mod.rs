@@ -103,6 +103,11 @@ enum Answer<T> {
 }
 
 impl<T> Pending<T> {
+    /// An answer that is there.
+    pub fn of(answer: Result<T, Failure>) -> Pending<T> {
+        Pending(Answer::Here(answer))
+    }
+
     /// Waits for it. Each call has a bound of its own.
     pub fn wait(self) -> Result<T, Failure> {
         match self.0 {

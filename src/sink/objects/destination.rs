@@ -44,6 +44,12 @@ impl Destination for ObjectsDestination {
         Dataset::at(&self.place.bucket.url_of(&self.place.table))
     }
 
+    /// With what was read of the state: a bucket keeps it in an object for each split, and few of them have moved since.
+    fn again(&self, settings: Settings) -> Option<Box<dyn Destination>> {
+        let place = self.place.again(&settings);
+        Some(Box::new(ObjectsDestination { place, settings }))
+    }
+
     fn forecast(&self, asked: &Asked) -> Result<Forecast> {
         let Self { place, settings } = self;
         let mut forecast = Forecast::default();

@@ -91,6 +91,17 @@ const ENCODER: u32 = 3;
 
 impl Place {
     fn new(bucket: Bucket, settings: &Settings) -> Result<Place> {
+        let table = layout::encoded(&settings.table.remembered());
+        let kept = Kept::of(&bucket, &table, settings)?;
+        Ok(Place { bucket, table, rules: Place::rules(settings), kept })
+    }
+
+    /// The same place for another load of the job.
+    fn again(&self, settings: &Settings) -> Place {
+        Place { rules: Place::rules(settings), ..self.clone() }
+    }
+
+    fn rules(settings: &Settings) -> String {
         let Layout { form, object_bytes, path } = &settings.objects;
         let time = time(settings).map(|time| format!("{} {:?} {:?}", time.name, time.kind, time.clock));
         let what = format!(
@@ -99,10 +110,7 @@ impl Place {
             form.word(),
             time.unwrap_or_default()
         );
-        let rules = blake3::hash(what.as_bytes()).to_hex()[..8].to_owned();
-        let table = layout::encoded(&settings.table.remembered());
-        let kept = Kept::of(&bucket, &table, settings)?;
-        Ok(Place { bucket, table, rules, kept })
+        blake3::hash(what.as_bytes()).to_hex()[..8].to_owned()
     }
 
     /// Asks the bucket until it answers. `doing` says what is tried.

@@ -29,7 +29,8 @@ impl Kept {
         let Some(url) = &settings.state.url else {
             let prefix = format!("_logmill/{table}/");
             let shown = bucket.url_of(&prefix);
-            return Ok(Kept { store: Arc::new(InBucket(bucket.clone())), prefix, shown, warning: None });
+            let store = Arc::new(InBucket::new(bucket.clone()));
+            return Ok(Kept { store, prefix, shown, warning: None });
         };
         let State { store, shown, warning } =
             stores::open(url, &settings.state.folder, settings.connect_timeout)?;

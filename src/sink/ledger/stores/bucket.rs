@@ -2,9 +2,11 @@
 //!
 //! Stores tell contents apart by their entity tags, which two writes of the same bytes may share. So each object
 //! begins with a line that was drawn for it. What is removed is overwritten by nothing: a removal on a condition is
-//! more than most stores can do. How long that takes: a listing reads each object, several at a time.
+//! more than most stores can do. A listing reads each object, several at a time, and keeps what it has read: an
+//! object that has the same version still says the same.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -13,7 +15,11 @@ use crate::error::ErrorKind;
 use crate::sink::ledger::{Entry, Failure, Store, Swap, Version};
 
 /// The objects below a bucket's prefix.
-pub struct InBucket(pub Bucket);
+pub struct InBucket {
+    bucket: Bucket,
+    /// By their keys, objects that a listing has read.
+    seen: Mutex<HashMap<String, Object>>,
+}
 
 /// How the name of an object ends.
 const END: &str = ".state";
@@ -28,10 +34,25 @@ const TRIES: usize = 5;
 /// So many objects of a listing are read at once.
 const READ_AT_ONCE: usize = 16;
 
+/// So many objects are kept, at most.
+const SEEN_MAX: usize = 100_000;
+
 impl InBucket {
+    /// The store below what all keys of a bucket begin with.
+    pub fn new(bucket: Bucket) -> InBucket {
+        InBucket { bucket, seen: Mutex::default() }
+    }
+
+    /// What was read of objects that may still be so. Nothing of a folder: it answers at once, and its versions are drawn
+    /// from a clock.
+    fn seen(&self) -> Option<MutexGuard<'_, HashMap<String, Object>>> {
+        let is_far = self.bucket.folder().is_none();
+        is_far.then(|| self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The URL of a key, in words about what was tried.
     fn at(&self, key: &str) -> String {
-        format!("the state at {}", self.0.url_of(&named(key)))
+        format!("the state at {}", self.bucket.url_of(&named(key)))
     }
 
     fn failure(&self, key: &str, failure: bucket::Failure) -> Failure {
@@ -49,7 +70,7 @@ impl InBucket {
         value: Option<&[u8]>,
     ) -> Result<Option<bucket::Version>, Failure> {
         let bytes = Bytes::from(written(value));
-        match self.0.put_if(&named(key), bytes, expected) {
+        match self.bucket.put_if(&named(key), bytes, expected) {
             Ok(bucket::Swap::Done(version)) => Ok(Some(version)),
             Ok(bucket::Swap::Refused) => Ok(None),
             Ok(bucket::Swap::Unknown(why)) => Err(Failure::Away(format!("{}: {why}", self.at(key)))),
@@ -88,7 +109,7 @@ impl InBucket {
                 }
                 Err(failure) => return Err(failure),
             };
-            let there = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+            let there = self.bucket.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
             let version = there.as_ref().map(|there| &there.version);
             if there.as_ref().is_some_and(|there| read(&there.bytes) == Some(Some(value))) {
                 return Ok(version.cloned());
@@ -107,14 +128,14 @@ impl Store for InBucket {
         let key = format!("_logmill/probe/{}", Version::fresh().0);
         let probed = self.keeps_conditions(&key);
         // What is left of it after a failure is an object of a few bytes, which nobody reads.
-        let _ = self.0.delete(&named(&key));
+        let _ = self.bucket.delete(&named(&key));
         match probed? {
             true => Ok(Vec::new()),
             false => Err(Failure::Final(
                 ErrorKind::Unfit(vec![format!(
                     "{} ignores the conditions of writes (If-None-Match, If-Match), so two runs would both believe that \
                      a source is theirs; keep the state elsewhere ([state] url), or use another store",
-                    self.0.describe()
+                    self.bucket.describe()
                 )])
                 .into(),
             )),
@@ -122,7 +143,7 @@ impl Store for InBucket {
     }
 
     fn get(&self, key: &str) -> Result<Option<Entry>, Failure> {
-        let object = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+        let object = self.bucket.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
         object.map_or(Ok(None), |object| self.entry(key, &object))
     }
 
@@ -132,12 +153,17 @@ impl Store for InBucket {
         let mut take = |(key, pending): (String, Pending<Option<Object>>)| {
             // One that is gone by now was removed meanwhile.
             let object = pending.wait().map_err(|failure| self.failure(&key, failure))?;
-            if let Some(entry) = object.map_or(Ok(None), |object| self.entry(&key, &object))? {
-                entries.push((key, entry));
+            let Some(object) = object else { return Ok(()) };
+            let entry = self.entry(&key, &object)?;
+            if let Some(mut seen) = self.seen()
+                && (seen.len() < SEEN_MAX || seen.contains_key(&key))
+            {
+                seen.insert(key.clone(), object);
             }
+            entries.extend(entry.map(|entry| (key, entry)));
             Ok::<_, Failure>(())
         };
-        for page in self.0.list(prefix) {
+        for page in self.bucket.list(prefix) {
             for listed in page.map_err(|failure| self.failure(prefix, failure))? {
                 if reading.len() == READ_AT_ONCE
                     && let Some(first) = reading.pop_front()
@@ -145,7 +171,12 @@ impl Store for InBucket {
                     take(first)?;
                 }
                 let Some(key) = listed.key.strip_suffix(END) else { continue };
-                reading.push_back((key.to_owned(), self.0.get_later(&listed.key)));
+                let known = self.seen().and_then(|seen| seen.get(key).cloned());
+                let pending = match known.filter(|object| object.version == listed.head.version) {
+                    Some(object) => Pending::of(Ok(Some(object))),
+                    None => self.bucket.get_later(&listed.key),
+                };
+                reading.push_back((key.to_owned(), pending));
             }
         }
         reading.into_iter().try_for_each(take)?;
@@ -162,7 +193,7 @@ impl Store for InBucket {
         let mut version = self.swap(key, wanted.as_ref(), value)?;
         if version.is_none() && expected.is_none() {
             // What was removed stands there, and is nothing to us.
-            let there = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+            let there = self.bucket.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
             version = match there {
                 Some(there) if self.entry(key, &there)?.is_none() => {
                     self.swap(key, Some(&there.version), value)?

@@ -141,7 +141,7 @@ fn of(text: &str) -> Option<&'static Kind> {
 fn in_bucket(named: &Named<'_>) -> Result<State> {
     let bucket = Bucket::open(named.text)?;
     let shown = bucket.describe();
-    Ok(State { store: Arc::new(bucket::InBucket(bucket)), shown, warning: None })
+    Ok(State { store: Arc::new(bucket::InBucket::new(bucket)), shown, warning: None })
 }
 
 fn in_postgres(named: &Named<'_>) -> Result<State> {
