@@ -84,6 +84,26 @@ fn a_run_that_wakes_after_its_lease_changes_nothing() {
     });
 }
 
+/// Another run was at the same range, and let it hold: nothing says any more that the first had not written it.
+#[test]
+fn what_a_run_writes_that_was_taken_over_before_a_rebuild_is_removed_by_the_next() {
+    for point in ["before-object", "after-rows"] {
+        let story = with_files(Story::new().state("lease = \"1s\""));
+        let mut zombie = stopped_at(&story, point);
+        story.run(&[]).exit(3);
+        story.run(&["--rebuild"]).exit(3);
+        story.check_complete();
+        let of_then = story.objects();
+        zombie.wake();
+        assert_eq!(zombie.wait(), Some(6), "{}", zombie.said());
+        assert!(story.objects().len() > of_then.len(), "{point}: it has written nothing");
+        story.run(&[]).exit(3);
+        story.check_complete();
+        assert_eq!(story.objects(), of_then, "{point}");
+        story.command("verify", &[]).exit(0);
+    }
+}
+
 /// What it writes has other names then. They stay until the next run of the job, and no longer.
 #[test]
 fn what_a_run_of_other_rules_writes_when_it_wakes_is_removed_by_the_next() {

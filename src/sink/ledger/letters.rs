@@ -54,6 +54,10 @@ pub struct LettersRecord {
     /// The name prefixes of abandoned objects, which a fenced run may still write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub abandoned: Vec<String>,
+    /// The name prefixes of objects that hold until their source is loaded anew, and that a fenced run may still
+    /// write: two runs worked on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
     /// The name prefixes of objects that no longer hold and may still exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<String>,
@@ -72,6 +76,9 @@ pub struct Succession {
     pub at_us: i64,
     /// The name prefixes of its objects.
     pub stems: Vec<String>,
+    /// Another run worked on it before.
+    #[serde(default)]
+    pub is_shared: bool,
 }
 
 /// A record, with its version if the store has it.
@@ -172,14 +179,17 @@ impl MapLedger {
         what: &str,
         stems: &dyn Fn(u32) -> Vec<String>,
     ) -> Result<Option<Known>> {
-        let mut record = known.clone();
+        let (mut record, mut is_shared) = (known.clone(), false);
         let (mut number, mut at_us) = (record.number + 1, chrono::Utc::now().timestamp_micros());
         if let Some(open) = record.open.take() {
             if open.run != self.run && self.lives(open.run)? {
                 return Err(is_at_it(id, open.run));
             }
             match open.what == what {
-                true => (number, at_us) = (open.number, open.at_us),
+                true => {
+                    (number, at_us) = (open.number, open.at_us);
+                    is_shared = open.is_shared || open.run != self.run;
+                }
                 false => {
                     number = open.number + 1;
                     record.abandoned.extend(open.stems);
@@ -187,7 +197,7 @@ impl MapLedger {
             }
         }
         let (run, what, stems) = (self.run, what.to_owned(), stems(number));
-        record.open = Some(Succession { number, run, what, at_us, stems });
+        record.open = Some(Succession { number, run, what, at_us, stems, is_shared });
         let Some(opened) = self.put_letters(id, record, version.as_ref())? else { return Ok(None) };
         Ok(self.stays(id)?.then_some(opened))
     }
@@ -206,6 +216,7 @@ impl MapLedger {
         record.replayed += replayed;
         record.discarded += discarded;
         record.gone.push(predecessor);
+        record.shared.extend(open.stems.into_iter().filter(|_| open.is_shared));
         self.put_letters(id, record, version.as_ref())
     }
 
@@ -213,6 +224,15 @@ impl MapLedger {
     pub fn tidy_letters(&self, id: &LettersId, (known, version): &Known) -> Result<Option<Known>> {
         let record = LettersRecord { gone: Vec::new(), ..known.clone() };
         self.put_letters(id, record, version.as_ref())
+    }
+
+    /// How the names of objects begin that a run which was fenced may have written once more, where they are of a
+    /// generation that is gone.
+    pub fn written_once_more<'r>(&self, id: &LettersId, (known, _): &'r Known) -> Result<&'r [String]> {
+        match known.shared.is_empty() || self.holds(id)? {
+            true => Ok(&[]),
+            false => Ok(&known.shared),
+        }
     }
 
     pub(super) fn put_letters(

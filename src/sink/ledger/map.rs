@@ -553,6 +553,7 @@ impl Ledger for Claiming<'_> {
             }
             record.rules = decided.rules_hash.0;
             record.complete = false;
+            record.open.iter_mut().for_each(|open| open.is_shared = true);
             self.take(taken.split, record)?;
         }
         for held in &decided.held {

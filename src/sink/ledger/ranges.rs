@@ -49,6 +49,8 @@ impl MapLedger {
     /// began to write and this one does not.
     pub fn open(&mut self, advance: &Advance, range: OpenRange, abandoned: &[String]) -> Result<()> {
         let (mut record, version) = self.held(advance)?.clone();
+        let is_shared = record.open.as_ref().is_some_and(|open| open.is_shared);
+        let range = OpenRange { is_shared, ..range };
         if record.open.as_ref() == Some(&range) {
             return Ok(());
         }
@@ -69,7 +71,8 @@ impl MapLedger {
     pub(super) fn left_behind(&self, source: i32) -> Vec<String> {
         let held = self.owned.iter().filter(|(split, _)| split.source == source);
         let stems = held.flat_map(|(_, (record, _))| {
-            record.abandoned.iter().chain(record.open.iter().flat_map(|open| &open.stems))
+            let open = record.open.iter().flat_map(|open| &open.stems);
+            record.abandoned.iter().chain(&record.shared).chain(open)
         });
         let stems: BTreeSet<&String> = stems.collect();
         stems.into_iter().cloned().collect()

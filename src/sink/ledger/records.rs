@@ -82,6 +82,10 @@ pub(super) struct CheckpointRecord {
     /// The name prefixes of abandoned objects, which a fenced run may still write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) abandoned: Vec<String>,
+    /// The name prefixes of objects that hold, and that a fenced run may still write: two runs worked on their
+    /// range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) shared: Vec<String>,
     /// The source's record from this checkpoint on, until it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Box<SourceRecord>>,
@@ -106,6 +110,9 @@ pub struct OpenRange {
     pub rules: String,
     /// The name prefixes of its objects.
     pub stems: Vec<String>,
+    /// Another run worked on it before.
+    #[serde(default)]
+    pub is_shared: bool,
 }
 
 /// The parts of a split after the first.
@@ -142,6 +149,7 @@ impl CheckpointRecord {
             skipped: 0,
             open: None,
             abandoned: Vec::new(),
+            shared: Vec::new(),
             next: None,
             parts: None,
             moved_us: chrono::Utc::now().timestamp_micros(),
@@ -150,7 +158,8 @@ impl CheckpointRecord {
 
     pub(super) fn move_on(&mut self, advance: &Advance, deltas: &Counts) {
         self.position = advance.to;
-        self.open = None;
+        let open = self.open.take().filter(|open| open.is_shared);
+        self.shared.extend(open.into_iter().flat_map(|open| open.stems));
         self.moved_us = chrono::Utc::now().timestamp_micros();
         self.tail = (advance.tail.0, advance.tail.1.0);
         self.preamble = advance.preamble.bytes().to_vec();

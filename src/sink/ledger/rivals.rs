@@ -59,6 +59,12 @@ impl MapLedger {
         Ok(lives)
     }
 
+    /// Whether letters belong to the generation that counts.
+    pub(super) fn holds(&self, id: &LettersId) -> Result<bool> {
+        let standing = self.keys.standing(id.source)?;
+        Ok(standing.is_some_and(|(source, _)| source.generation == id.generation()))
+    }
+
     /// Whether letters whose successor was just recorded as open belong to the generation that counts, and
     /// will until the successor holds. Refused while a living run reloads their source.
     pub(super) fn stays(&self, id: &LettersId) -> Result<bool> {
@@ -106,7 +112,8 @@ impl MapLedger {
             let (number, at_us) = (open.number + 1, chrono::Utc::now().timestamp_micros());
             let what = REBUILD.to_owned();
             record.abandoned.extend(open.stems);
-            record.open = Some(Succession { number, run: self.run, what, at_us, stems: Vec::new() });
+            let (run, stems) = (self.run, Vec::new());
+            record.open = Some(Succession { number, run, what, at_us, stems, is_shared: false });
             if self.put_letters(id, record, version.as_ref())?.is_some() {
                 return Ok(());
             }

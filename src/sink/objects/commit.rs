@@ -147,6 +147,7 @@ impl Writing<'_> {
             ends: stretches.iter().map(|stretch| stretch.end).collect(),
             rules: self.place.rules.clone(),
             stems,
+            is_shared: false,
         }
     }
 

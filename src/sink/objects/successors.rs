@@ -202,6 +202,7 @@ impl Succeeding<'_> {
         for (id, known) in all.iter() {
             self.place.remove(self.settings, &known.0.gone)?;
             self.place.remove(self.settings, &known.0.abandoned)?;
+            self.place.remove(self.settings, self.ledger.written_once_more(id, known)?)?;
             if !known.0.gone.is_empty() {
                 // Whoever was faster has removed it as well.
                 self.ledger.tidy_letters(id, known)?;
