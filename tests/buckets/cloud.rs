@@ -33,6 +33,13 @@ fn a_load_into_an_s3_that_checks_everything_is_whole_wherever_it_is_killed() {
     killed_and_gone_on(Cloud::seaweed(), &[("after-object", 1), ("before-commit", 0), ("after-commit", 0)]);
 }
 
+/// Blobs, and the state by their entity tags.
+#[test]
+fn a_load_into_azure_is_whole_wherever_it_is_killed() {
+    let points = [("after-open", 0), ("after-object", 1), ("before-commit", 0), ("after-commit", 0)];
+    killed_and_gone_on(Cloud::azurite(), &points);
+}
+
 /// Objects by the XML API, and the state by generations.
 #[cfg(feature = "buckets")]
 #[test]

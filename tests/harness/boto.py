@@ -51,23 +51,34 @@ def bucket(name):
     client("s3").create_bucket(Bucket=name)
 
 
-def azure(method, path, **query):
+def azure(method, path, body=None, **query):
     """Sends a request to Azurite, whose account and key are the same everywhere."""
     account = "devstoreaccount1"
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    length, kind = "", ""
+    if body is not None:
+        headers = {"x-ms-blob-type": "BlockBlob", **headers}
+        length, kind = str(len(body)), "application/octet-stream"
     signed = [f"{field}:{value}" for field, value in headers.items()]
     asked = [f"{name}:{value}" for name, value in sorted(query.items())]
     path = f"/{account}/{path}"
-    text = "\n".join([method, *[""] * 11, *signed, f"/{account}{path}", *asked])
+    standard = ["", "", length, "", kind, *[""] * 6]
+    text = "\n".join([method, *standard, *signed, f"/{account}{path}", *asked])
     digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
     headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(digest).decode()}"
+    if kind:
+        headers["Content-Type"] = kind
     url = f"{sys.argv[1]}{path}?{urllib.parse.urlencode(query)}"
-    return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)).read()
+    return urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method)).read()
 
 
 def container(name):
     azure("PUT", name, restype="container")
+
+
+def blob(container, name, text):
+    azure("PUT", f"{container}/{urllib.parse.quote(name)}", text.encode())
 
 
 def blobs(name):

@@ -192,6 +192,24 @@ fn loaded_objects_are_recognised_without_being_read() {
     }
 }
 
+#[test]
+fn azure_blobs_are_loaded_and_recognised() {
+    let cloud = Cloud::azurite();
+    let shelf = Shelf::of(cloud, "logs/");
+    let put = |key: &str, content: Vec<u8>| {
+        cloud.boto(&["blob", &shelf.bucket.name, key, std::str::from_utf8(&content).unwrap()]);
+    };
+    put("logs/a.log", log(1..=800));
+    put("logs/deeper/b c.log", log(801..=801));
+    shelf.load().exit(0).did(801, 0);
+    shelf.load().exit(0).did(0, 2);
+    // Grown, and written anew with something else.
+    put("logs/deeper/b c.log", log(801..=803));
+    shelf.load().exit(0).did(2, 1);
+    put("logs/deeper/b c.log", log(7001..=7001));
+    shelf.load().failed("logs/deeper/b c.log", "forget");
+}
+
 /// For a single object GCS reports a generation, and in a listing an entity tag. Either one identifies the
 /// object.
 #[test]
