@@ -348,8 +348,9 @@ impl Lane<'_> {
     fn load(self, tasks: &[(Task, Candidate)], sink: &mut dyn Sink, outcome: &mut Outcome) -> Result<()> {
         let Lane { number, tallies, given_up: told, format, workers, threads, settings, stop, stats } = self;
         // Two batches, so that the workers prepare the next while the destination processes one, and a chunk
-        // for each worker on top.
-        let budget = 2 * settings.batch_bytes + threads * settings.source.chunk_bytes;
+        // for each worker on top. A destination that takes rows ahead holds one of them itself.
+        let batches = if sink.closes() == Closes::WhenFull { 2 } else { 1 };
+        let budget = batches * settings.batch_bytes + threads * settings.source.chunk_bytes;
         let (front, back) = queue::<Handed>(budget, 2 * threads + 2);
         let given_up: &Vec<AtomicBool> = &tasks.iter().map(|_| AtomicBool::new(false)).collect();
         std::thread::scope(|scope| {

@@ -205,8 +205,7 @@ pub(super) struct Encoders {
 
 impl Encoders {
     pub(super) fn new(encoding: &Encoding, pool: &Arc<rayon::ThreadPool>, label: &str) -> Encoders {
-        // One for each thread, and one that is ready.
-        let places = bounded(pool.current_num_threads() + 1);
+        let places = bounded(pool.current_num_threads());
         Encoders { encoding: encoding.clone(), label: label.into(), pool: Arc::clone(pool), places }
     }
 
