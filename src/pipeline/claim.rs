@@ -36,7 +36,7 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
         framing: settings.source.framing.clone(),
         rules_hash: settings.rules_hash,
         rebuild: settings.rebuild,
-        rebuild_advice: settings.rebuild_advice,
+        rebuild_advice: settings.rebuild_advice.clone(),
         only: settings.only,
         grows_by_splits: settings.only.is_some(),
         beside: Arc::clone(&settings.beside),

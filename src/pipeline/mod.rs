@@ -99,7 +99,7 @@ pub struct Settings {
     /// Reload known sources in place of their rows.
     pub rebuild: Option<Rebuild>,
     /// How a changed file can be reloaded, where it can be.
-    pub rebuild_advice: Option<&'static str>,
+    pub rebuild_advice: Option<String>,
     /// When it may claim, if other runs are loading concurrently.
     pub turn: Option<Arc<Turn>>,
     pub observer: Observer,

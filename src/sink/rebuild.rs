@@ -88,15 +88,19 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
 }
 
 /// How to reload a changed file in place of its rows, where these can be distinguished from others.
-pub fn advice(settings: &Settings) -> Option<&'static str> {
-    Some(match Provenance::of(settings)? {
-        Provenance::Source => {
-            "if it was corrected, `logmill load -j JOB --rebuild FILE` puts its rows in the place of the old ones"
+pub fn advice(settings: &Settings) -> Option<String> {
+    let day = match (Provenance::of(settings)?, settings.data_date) {
+        (Provenance::Source, day) => day.map(|day| format!(" --date {day}")).unwrap_or_default(),
+        (Provenance::Day(day), _) => {
+            return Some(format!(
+                "if it was corrected, `logmill load -j JOB --date {day} --rebuild` puts the rows of its day in the place of \
+                 the old ones"
+            ));
         }
-        Provenance::Day(_) => {
-            "if it was corrected, `logmill load -j JOB --date DATE --rebuild` puts the rows of its day in the place of the old ones"
-        }
-    })
+    };
+    Some(format!(
+        "if it was corrected, `logmill load -j JOB{day} --rebuild FILE` puts its rows in the place of the old ones"
+    ))
 }
 
 /// The error when another job writes a table whose rows name only their day.

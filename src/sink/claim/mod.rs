@@ -42,7 +42,7 @@ pub struct Asked {
     /// Reload known sources in place of their rows.
     pub rebuild: Option<Rebuild>,
     /// How a changed file can be reloaded, where it can be.
-    pub rebuild_advice: Option<&'static str>,
+    pub rebuild_advice: Option<String>,
     /// The only split asked for, if the run is about one.
     pub only: Option<Split>,
     /// Growth of a source becomes a split of its own, even if the source has been one split so far.
@@ -388,7 +388,7 @@ fn decide_one(
 
 /// The answer for a file whose content is not what was loaded. A stream can never be reloaded.
 fn changed(file: &Candidate, how: String, asked: &Asked) -> Answer {
-    Answer::Changed(match asked.rebuild_advice.filter(|_| file.stream.is_none()) {
+    Answer::Changed(match asked.rebuild_advice.as_ref().filter(|_| file.stream.is_none()) {
         Some(advice) => format!("{how}; {}", advice.replace("FILE", &file.path.display().to_string())),
         None => how,
     })
