@@ -52,6 +52,8 @@ struct PlannedDay {
     fate: Fate,
     /// Its open dead letters.
     open_dead_letters: u64,
+    /// Some of it was loaded under other rules.
+    other_rules: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +124,9 @@ fn plan_day(
 ) -> Result<PlannedDay> {
     let mut files = files(config, watch)?;
     let Day { status, sources } = known.unwrap_or_default();
-    let open_dead_letters = status.as_ref().map_or(0, |status| status.open_dead_letters);
-    let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters };
+    let (open_dead_letters, other_rules) =
+        status.as_ref().map_or((0, false), |status| (status.open_dead_letters, status.other_rules));
+    let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters, other_rules };
     if options.load.rebuild.is_some() && !(files.files.is_empty() && sources.is_empty()) {
         // Regardless of its earlier state.
         let bytes = bytes_of(&files, &settings(config, watch), watch)?;
@@ -219,6 +222,7 @@ impl PlannedDay {
             files: self.files.files.len() as u64,
             bytes,
             open_dead_letters: self.open_dead_letters,
+            other_rules: self.other_rules,
             ..BackfillDate::default()
         }
     }
@@ -375,5 +379,7 @@ fn note(day: &mut BackfillDate, load: Load) {
     day.exit = Some(exit);
     day.counts = load.counts;
     day.open_dead_letters = load.open_dead_letters.unwrap_or(day.open_dead_letters);
+    // What a load goes on with under new rules was begun under the old ones.
+    day.other_rules &= !load.rebuilt.is_some_and(|_| day.state == DateState::Done.word());
     day.reason = load.failure.or(load.error);
 }

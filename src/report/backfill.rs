@@ -51,6 +51,8 @@ pub struct BackfillDate {
     pub counts: Counts,
     /// Dead letters of its sources that are open.
     pub open_dead_letters: u64,
+    /// Whether any of it was loaded under other rules than the job has now.
+    pub other_rules: bool,
     /// How long its run took.
     pub seconds: f64,
     /// Why it is not done.

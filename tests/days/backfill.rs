@@ -9,6 +9,7 @@ on_each_destination! {
     a_day_that_fails_does_not_end_it
     source_ids_do_not_depend_on_parallelism
     a_day_is_forgotten_with_its_last_file
+    what_is_left_to_do_is_told_whatever_was_due
 }
 
 /// The dates of a backfill's report, each with its state.
@@ -233,4 +234,31 @@ fn invalid_backfills_are_refused() {
     days.run("backfill").ended(2, &["--from"]);
     let said = days.run("backfill --from 2024-03-02 --to 2024-03-02").ended(0, &[]);
     assert!(said.stderr.contains("nothing to do"), "{said:?}");
+}
+
+fn what_is_left_to_do_is_told_whatever_was_due(kind: Kind) {
+    let mut days = Days::new(kind);
+    days.log("2024-03-01", 1..=2);
+    days.place.write("logs/2024-03-02.log", "{\"n\":3}\nno number\n");
+    let range = "backfill --from 2024-03-01 --to 2024-03-03";
+    let said = days.run(range);
+    assert!(said.stdout.contains("\n1 dead letter open (`logmill dead-letters list`)\n"), "{said:?}");
+    assert!(!said.stdout.contains("other rules"), "{said:?}");
+    // Nothing is due now, and it is not nothing that is left.
+    days.fields("n = { type = \"int\", le = 100 }");
+    let said = days.run(range);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.stdout.contains("0 due with 0 files"), "{said:?}");
+    assert!(said.stdout.contains("\n2 days were loaded under other rules"), "{said:?}");
+    assert!(said.stdout.contains("\n1 dead letter open (`logmill dead-letters list`)\n"), "{said:?}");
+    // A day that is loaded anew is of the present rules.
+    days.run("load --date 2024-03-01 --rebuild").ended(0, &[]);
+    let said = days.run(range);
+    assert!(said.stdout.contains("\n1 day was loaded under other rules"), "{said:?}");
+    let (code, result) = days.json(&format!("{range} --rebuild"));
+    let others = [0, 1].map(|day| result["dates"][day]["other_rules"].clone());
+    assert_eq!((code, others), (3, [Value::Bool(false), Value::Bool(false)]), "{result}");
+    let (_, result) = days.json(range);
+    let others = [0, 1].map(|day| result["dates"][day]["other_rules"].clone());
+    assert_eq!(others, [Value::Bool(false), Value::Bool(false)], "{result}");
 }

@@ -404,6 +404,8 @@ class BackfillDate(Read):
     """What became of the records of that run."""
     open_dead_letters: int
     """Dead letters of its sources that are open."""
+    other_rules: bool
+    """Whether any of it was loaded under other rules than the job has now."""
     seconds: float
     """How long its run took."""
     reason: str | None = None

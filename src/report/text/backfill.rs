@@ -42,6 +42,7 @@ pub(in crate::report) fn backfill(backfill: &Backfill, width: usize) -> String {
     let mut out = format!("{job} → {destination}\n{}\n", plan(backfill));
     let due: Vec<&BackfillDate> = backfill.due().collect();
     if due.is_empty() {
+        what_is_left(&mut out, backfill);
         return out;
     }
     let (names, rows): (Vec<&str>, Vec<Vec<Value>>) = match backfill.dry_run {
@@ -70,7 +71,25 @@ pub(in crate::report) fn backfill(backfill: &Backfill, width: usize) -> String {
         );
         not_computed(&mut out, &backfill.rollups.failed);
     }
+    what_is_left(&mut out, backfill);
     out
+}
+
+/// What a person may want to do something about, on whatever day it is.
+fn what_is_left(out: &mut String, backfill: &Backfill) {
+    let others = backfill.dates.iter().filter(|date| date.other_rules).count();
+    if others > 0 {
+        let were = if others == 1 { "was" } else { "were" };
+        let _ = writeln!(
+            out,
+            "\n{} {were} loaded under other rules, at least in part; `logmill status` says which, and what can be done",
+            figure::some(others, "day")
+        );
+    }
+    let open: u64 = backfill.dates.iter().map(|date| date.open_dead_letters).sum();
+    if open > 0 {
+        let _ = writeln!(out, "\n{} open (`logmill dead-letters list`)", figure::some(open, "dead letter"));
+    }
 }
 
 fn would(date: &BackfillDate) -> Vec<Value> {
