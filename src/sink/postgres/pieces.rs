@@ -130,6 +130,54 @@ mod tests {
         }
     }
 
+    /// The next piece of a batch of 10,000 rows, of which nothing is in yet.
+    fn next(suspects: Range<usize>, rows: usize, refused: usize, rows_max: usize) -> Range<usize> {
+        let pieces = Pieces::new(10_000, rows_max, suspects, Refusals { rows, refused });
+        pieces.next().expect("there are rows")
+    }
+
+    #[test]
+    fn pieces_are_half_as_long_as_the_rows_between_two_refusals() {
+        let none = 0..0;
+        assert_eq!(next(none.clone(), 10_000, 10, usize::MAX), 0..500);
+        assert_eq!(next(none.clone(), 10_000, 0, usize::MAX), 0..5_000);
+        // Not shorter than is worth a round trip, and not longer than what is left, or allowed.
+        assert_eq!(next(none.clone(), 1_000, 100, usize::MAX), 0..ROWS_MIN);
+        assert_eq!(next(none.clone(), 100_000, 1, usize::MAX), 0..10_000);
+        assert_eq!(next(none, 10_000, 10, 300), 0..300);
+    }
+
+    #[test]
+    fn what_was_refused_together_is_halved_and_the_rows_before_go_first() {
+        assert_eq!(next(300..400, 10_000, 10, usize::MAX), 0..300);
+        assert_eq!(next(0..101, 10_000, 10, usize::MAX), 0..50);
+        assert_eq!(next(0..1, 10_000, 10, usize::MAX), 0..1);
+        let mut pieces = Pieces::new(10_000, usize::MAX, 300..400, Refusals::default());
+        pieces.passed(&(0..300));
+        assert_eq!((pieces.next(), pieces.rest()), (Some(300..350), 300..10_000));
+        // One of the first half: those behind it are under suspicion no longer.
+        assert!(!pieces.failed(300..350, None));
+        assert_eq!(pieces.next(), Some(300..325));
+        // A row that the server names, and one that cannot be meant.
+        assert!(!pieces.failed(300..325, Some(310)));
+        assert_eq!(pieces.next(), Some(300..310));
+        assert!(!pieces.failed(300..310, Some(310)));
+        assert_eq!(pieces.next(), Some(300..305));
+        assert!(pieces.failed(300..301, None));
+        assert_eq!((pieces.refusals.rows, pieces.refusals.refused), (301, 1));
+        assert_eq!(pieces.next(), Some(301..301 + 301 / 2));
+    }
+
+    #[test]
+    fn many_refusals_with_few_rows_between_them_are_hopeless() {
+        let is_hopeless = |rows, refused| Pieces::new(10, 10, 0..0, Refusals { rows, refused }).is_hopeless();
+        assert!(is_hopeless((REFUSED_MAX + 1) * ROWS_MIN - 1, REFUSED_MAX + 1));
+        // One less, or rows enough between them.
+        assert!(!is_hopeless(REFUSED_MAX * ROWS_MIN - 1, REFUSED_MAX));
+        assert!(!is_hopeless((REFUSED_MAX + 1) * ROWS_MIN, REFUSED_MAX + 1));
+        assert!(!is_hopeless(0, 0));
+    }
+
     #[test]
     fn a_few_bad_rows_cost_few_pieces() {
         let rows = 100_000;

@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_too_long_is_sent_in_halves_only_where_rows_are_written() {
+        for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints] {
+            assert_eq!(of(step, "57014"), Verdict::Halve, "{step:?}");
+        }
+        for step in [Step::Prepare, Step::Compare, Step::Fence, Step::DeadLetters, Step::End] {
+            assert_eq!(of(step, "57014"), Verdict::Wait, "{step:?}");
+        }
+    }
+
+    #[test]
     fn the_fence_is_told_by_its_step() {
         assert_eq!(of(Step::Fence, "22P02"), Verdict::Held);
         assert_eq!(of(Step::Fence, "22012"), Verdict::Held);
@@ -202,5 +212,8 @@ mod tests {
     fn the_keys_own_index_never_makes_a_reject() {
         assert_eq!(verdict(Step::Copy, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
         assert_eq!(verdict(Step::Merge, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
+        // Whatever else is violated is no matter of the key.
+        assert_eq!(verdict(Step::Copy, &SqlState::CHECK_VIOLATION, true), Verdict::Isolate);
+        assert_eq!(verdict(Step::DeadLetters, &SqlState::UNIQUE_VIOLATION, true), Verdict::Stop);
     }
 }
