@@ -236,6 +236,7 @@ impl<T> Drop for Back<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;
@@ -339,12 +340,49 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_panicked_leaves_its_place_to_the_next() {
+        let (front, _back) = queue::<u8>(1 << 20, 1);
+        drop(front.reserve(1, &|| false).expect("nothing is out"));
+        let is_asked = std::cell::Cell::new(false);
+        assert!(front.reserve(1, &|| is_asked.replace(true)).is_some());
+    }
+
+    #[test]
     fn without_a_writer_nothing_is_planned() {
         let (front, back) = queue::<u8>(WEIGHT_MIN, 100);
         let _held = front.reserve(1, &|| false).expect("a seat");
         let waiting = thread::spawn(move || front.reserve(1, &|| false).is_none());
         drop(back);
         assert!(waiting.join().expect("no panic"));
+    }
+
+    #[test]
+    fn nothing_is_planned_for_nobody_even_where_there_is_budget() {
+        let (front, back) = queue::<u8>(1 << 20, 100);
+        assert!(front.reserve(1, &|| true).is_none(), "the planner is stopped");
+        assert!(front.reserve(1, &|| false).is_some());
+        drop(back);
+        assert!(front.reserve(1, &|| false).is_none(), "the writer is gone");
+    }
+
+    #[test]
+    fn who_waits_for_workers_does_not_ask_the_writer_for_budget() {
+        let (front, back) = queue::<u8>(1 << 20, 1);
+        let seat = front.reserve(1, &|| false).expect("nothing is out");
+        let looks = Arc::new(AtomicUsize::new(0));
+        let looked = Arc::clone(&looks);
+        let is_stopped = move || {
+            looked.fetch_add(1, Ordering::SeqCst);
+            false
+        };
+        let planner = thread::spawn(move || front.reserve(1, &is_stopped).is_some());
+        // When it looks again it has waited once.
+        while looks.load(Ordering::SeqCst) < 2 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!back.shared.lock().is_waiting);
+        seat.fill(1, 1);
+        assert!(planner.join().expect("no panic"));
     }
 
     #[test]

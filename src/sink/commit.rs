@@ -186,3 +186,281 @@ impl Tried {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use xxhash_rust::xxh3::xxh3_64;
+
+    use super::*;
+    use crate::reject::{Rejects, code};
+    use crate::sink::{Advance, Again};
+    use crate::source::{Preamble, Source, hash16};
+    use crate::span::Span;
+    use crate::split::Split;
+    use crate::work::{Parcel, Rows as Encoded};
+
+    const WHOLE: Split = Split { source: 1, start: 0 };
+
+    /// A batch of the records of `content`, each as its bytes.
+    fn batch(content: &str, again: Option<Again>) -> Batch {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(content.as_bytes()).expect("written");
+        let source = Arc::new(Source::open(file.path()).expect("opened"));
+        let (mut rows, mut bytes, mut offset) = (Encoded::default(), Vec::new(), 0);
+        for (line, record) in content.lines().enumerate() {
+            bytes.extend_from_slice(record.as_bytes());
+            rows.end_row(bytes.len(), offset, record.len(), line as u32);
+            offset += record.len() + 1;
+        }
+        rows.put(bytes);
+        let (to, lines) = (content.len() as u64, content.lines().count() as u64);
+        let parcel = Parcel {
+            source,
+            split: WHOLE,
+            span: Span::new(0, to),
+            ends: Some(to),
+            completes: true,
+            raw: to,
+            kept: None,
+            rows,
+            rejects: Rejects::default(),
+            first_line: 0,
+            lines,
+            blank: 0,
+            skipped: 0,
+            records: lines,
+            record_lines: lines,
+            days: Default::default(),
+            altered: Default::default(),
+            check: xxh3_64(content.as_bytes()),
+            tail: (0, hash16(b"")),
+            preamble: Preamble::default(),
+            before: None,
+            turns: Vec::new(),
+            unterminated: None,
+            is_intact: true,
+        };
+        let advance = Advance {
+            split: WHOLE,
+            from: 0,
+            start: 0,
+            to,
+            counts: Counts { lines: lines as i64, records: lines as i64, ..Counts::default() },
+            tail: parcel.tail,
+            ends: parcel.ends,
+            completes: true,
+            unterminated: None,
+            again,
+            preamble: Preamble::default(),
+        };
+        Batch::new(vec![parcel], vec![advance])
+    }
+
+    /// A destination that writes down which steps it is asked to take.
+    struct Steps<'b> {
+        batch: &'b Batch,
+        log: &'b RefCell<Vec<String>>,
+        stored: Stored,
+        /// The rows that it refuses.
+        refused: &'b [usize],
+        /// The letters that there are, by their offsets, and how often they were tried.
+        letters: &'b [(u64, i32)],
+        /// Those that are written.
+        written: Vec<(u64, i32)>,
+        ended: Option<(Vec<Counts>, Moved)>,
+    }
+
+    impl Steps<'_> {
+        fn step(&self, step: impl Into<String>) {
+            self.log.borrow_mut().push(step.into());
+        }
+    }
+
+    impl Checkpoints for Steps<'_> {
+        type Trouble = Error;
+
+        fn fence(&mut self) -> Result<Vec<Stored>, Error> {
+            self.step("fence");
+            Ok(vec![self.stored])
+        }
+
+        fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Error> {
+            self.step("advance");
+            self.ended = Some((deltas.to_vec(), moved));
+            Ok(())
+        }
+    }
+
+    impl Rows for Steps<'_> {
+        fn write_rows(&mut self) -> Result<Written, Error> {
+            self.step("rows");
+            let refused = |&row: &usize| Refused {
+                row,
+                code: code::NOT_STORABLE,
+                column: None,
+                constraint: None,
+                message: "no".to_owned(),
+                detail: None,
+            };
+            let inserted = self.batch.rows() - self.refused.len();
+            let counts = Counts { inserted: inserted as i64, ..Counts::default() };
+            Ok(Written { counts: vec![counts], refused: self.refused.iter().map(refused).collect() })
+        }
+
+        fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Error> {
+            self.step(format!("forget {source_id} {offset}"));
+            Ok(())
+        }
+
+        fn check_constraints(&mut self) -> Result<(), Error> {
+            self.step("constraints");
+            Ok(())
+        }
+    }
+
+    impl Letters for Steps<'_> {
+        fn supersede(&mut self, source_id: i32, offset: u64) -> Result<Option<i32>, Error> {
+            self.step(format!("supersede {source_id} {offset}"));
+            let letter = self.letters.iter().find(|(at, _)| *at == offset);
+            Ok(letter.map(|(_, attempts)| *attempts))
+        }
+
+        fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Error> {
+            self.step("letters");
+            self.written = letters.iter().map(|letter| (letter.span.start, letter.attempts)).collect();
+            Ok(())
+        }
+    }
+
+    impl Marking for Steps<'_> {
+        fn mark_dates(&mut self, touched: &Touched) -> Result<(), Error> {
+            self.step(format!("marks {} {}", touched.rows, touched.letters));
+            Ok(())
+        }
+    }
+
+    /// What a commit does, and what it counts.
+    struct Done {
+        steps: Vec<String>,
+        written: Vec<(u64, i32)>,
+        deltas: Counts,
+        moved: Moved,
+    }
+
+    fn committed(batch: &Batch, stored: Stored, refused: &[usize], letters: &[(u64, i32)]) -> Done {
+        let log = RefCell::default();
+        let mut steps =
+            Steps { batch, log: &log, stored, refused, letters, written: Vec::new(), ended: None };
+        let pass = |point: &'static str| {
+            log.borrow_mut().push(point.to_owned());
+            Ok(())
+        };
+        commit(&mut steps, batch, 100, pass).expect("a commit");
+        let (deltas, moved) = steps.ended.take().expect("it has advanced");
+        Done { steps: log.take(), written: steps.written, deltas: deltas[0], moved }
+    }
+
+    fn stored(inserted: i64) -> Stored {
+        Stored { counts: Counts { inserted, ..Counts::default() }, has_open_siblings: false }
+    }
+
+    const AGAIN: Again = Again { offset: 0, lines: 1, was_blank: false, was_skipped: false, cut_off: None };
+
+    #[test]
+    fn the_steps_are_taken_in_their_order() {
+        let batch = batch("a\nbb\n", None);
+        let done = committed(&batch, stored(5), &[1], &[]);
+        let steps = [
+            "before-fence",
+            "fence",
+            "after-fence",
+            "rows",
+            "after-rows",
+            "constraints",
+            "letters",
+            "after-dead-letters",
+            "marks true true",
+            "before-commit",
+            "advance",
+        ];
+        assert_eq!(done.steps, steps);
+        assert_eq!(done.written, [(2, 1)]);
+        let expected = Counts { lines: 2, records: 2, inserted: 1, rejected: 1, ..Counts::default() };
+        assert_eq!((done.deltas, done.moved.committed.counts), (expected, vec![expected]));
+        let after = done.moved.after[0];
+        assert_eq!((after.inserted, after.rejected, after.records), (6, 1, 7));
+        assert_eq!((done.moved.committed.completed, done.moved.committed.refused.len()), (vec![1], 1));
+        // Where nothing is refused, nothing is said of letters.
+        let done = committed(&batch, stored(0), &[], &[]);
+        assert!(!done.steps.contains(&"letters".to_owned()), "{:?}", done.steps);
+        assert!(done.steps.contains(&"marks true false".to_owned()), "{:?}", done.steps);
+    }
+
+    #[test]
+    fn a_record_that_is_read_again_counts_once() {
+        // It was a row, and is one again.
+        let grown = batch("a\nbb\n", Some(AGAIN));
+        let done = committed(&grown, stored(1), &[], &[]);
+        assert_eq!((done.deltas.lines, done.deltas.inserted, done.deltas.rejected), (1, 1, 0));
+        assert!(
+            done.steps.contains(&"supersede 1 0".to_owned())
+                && !done.steps.contains(&"forget 1 0".to_owned())
+        );
+        // It was a row, and is none.
+        let done = committed(&grown, stored(1), &[0], &[]);
+        assert_eq!((done.deltas.inserted, done.deltas.rejected), (0, 1));
+        assert!(done.steps.contains(&"forget 1 0".to_owned()), "{:?}", done.steps);
+        assert_eq!(done.written, [(0, 1)]);
+        // It was refused twice, and is again: the letter counts all of its tries.
+        let done = committed(&grown, stored(1), &[0, 1], &[(0, 2)]);
+        assert_eq!((done.deltas.inserted, done.deltas.rejected), (0, 1));
+        assert_eq!(done.written, [(0, 3), (2, 1)]);
+    }
+
+    #[test]
+    fn a_blank_line_that_has_grown_left_nothing() {
+        let grown = batch("a\n", Some(Again { was_blank: true, ..AGAIN }));
+        for refused in [&[][..], &[0]] {
+            let done = committed(&grown, stored(0), refused, &[(0, 2)]);
+            let touches = |step: &String| step.starts_with("supersede") || step.starts_with("forget");
+            assert!(!done.steps.iter().any(touches), "{:?}", done.steps);
+            assert_eq!(done.deltas.blank, -1);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_off_was_a_reject_of_its_own() {
+        let grown = batch("a\nbb\n", Some(Again { cut_off: Some(2), ..AGAIN }));
+        let done = committed(&grown, stored(1), &[0, 1], &[(2, 4)]);
+        assert!(done.steps.contains(&"supersede 1 2".to_owned()), "{:?}", done.steps);
+        // The row before it is taken back as a row, and the letter of the rest as a letter.
+        assert_eq!((done.deltas.inserted, done.deltas.rejected), (-1, 1));
+        assert_eq!(done.written, [(0, 1), (2, 5)]);
+    }
+
+    #[test]
+    fn what_a_batch_touches_is_told_by_each_that_can_touch() {
+        let plain = batch("a\n", None);
+        let rows = |inserted, updated| {
+            let counts = [Counts { inserted, updated, unchanged: 3, ..Counts::default() }];
+            Touched::of(&plain, &counts, false).rows
+        };
+        assert_eq!([rows(0, 0), rows(1, 0), rows(0, 1), rows(1, 1)], [false, true, true, true]);
+        let letters = |batch: &Batch, has_letters| Touched::of(batch, &[], has_letters).letters;
+        assert!(!letters(&plain, false) && letters(&plain, true));
+        assert!(letters(&batch("a\n", Some(AGAIN)), false));
+        let mut replay = batch("a\n", None);
+        replay.tried.push(crate::sink::replay::Tried {
+            id: 1,
+            attempts: 1,
+            source_id: 1,
+            offset: 0,
+            fixed: None,
+        });
+        assert!(letters(&replay, false));
+    }
+}

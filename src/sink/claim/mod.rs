@@ -576,3 +576,6 @@ pub(super) fn signed(value: u64) -> i64 {
 pub(super) fn hash(stored: &[u8]) -> Hash16 {
     Hash16(stored.try_into().unwrap_or([0; 16]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,6 +192,12 @@ mod tests {
     }
 
     #[test]
+    fn every_step_says_what_was_being_done() {
+        assert_eq!((Step::Fence.doing(), Step::Begin.doing()), ("beginning a batch", "beginning a batch"));
+        assert_eq!((Step::Copy.doing(), Step::End.doing()), ("copying rows into the target", "committing"));
+    }
+
+    #[test]
     fn what_takes_too_long_is_sent_in_halves_only_where_rows_are_written() {
         for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints] {
             assert_eq!(of(step, "57014"), Verdict::Halve, "{step:?}");

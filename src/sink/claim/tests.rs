@@ -1,0 +1,315 @@
+//! What is decided of real files, by what is remembered of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::source::{Pattern, Reach, Selection, discover};
+use crate::stop::Stop;
+
+const RULES: Hash16 = Hash16([1; 16]);
+const OTHER_RULES: Hash16 = Hash16([2; 16]);
+
+/// A folder of small files.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Files {
+        Files(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, content).expect("a file");
+        path
+    }
+}
+
+fn candidate(path: &Path) -> Candidate {
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let pattern = Pattern { text: name.into(), base: path.parent().expect("a folder").to_owned() };
+    let found = discover(&[pattern], &Selection::default(), &Reach::default()).expect("a pattern").files;
+    Candidate::open(&found[0], &Stop::default()).expect("a file")
+}
+
+fn asked(files: &[&Path]) -> Asked {
+    Asked {
+        files: files.iter().map(|path| candidate(path)).collect(),
+        allow_duplicates: false,
+        accept_new_rules: false,
+        take_over: false,
+        key_is_position: true,
+        framing: Framing::Lines,
+        rules_hash: RULES,
+        rebuild: None,
+        rebuild_advice: None,
+        only: None,
+        grows_by_splits: false,
+        beside: Arc::default(),
+        wait: Some(HOLDER_WAIT),
+    }
+}
+
+/// Of a split, its start, its end, how far it is committed, and whether that is all of it.
+type Cut = (usize, Option<usize>, usize, bool);
+
+fn checkpoint(id: i32, content: &str, (start, end, position, complete): Cut) -> Checkpoint {
+    let read = &content.as_bytes()[start..position];
+    Checkpoint {
+        split: Split { source: id, start: start as u64 },
+        end: end.map(|end| end as u64),
+        position: position as u64,
+        lines: read.iter().filter(|&&byte| byte == b'\n').count() as u64,
+        tail: (read.len() as u32, hash16(read)),
+        preamble: Preamble::new(b"#head"),
+        complete,
+        rules_hash: RULES,
+        rules_since: 0,
+        epoch: 1,
+        owner: None,
+    }
+}
+
+/// What is remembered of a file that had this content when it was read.
+fn memory(id: i32, path: &Path, content: &str, cuts: &[Cut]) -> Remembered {
+    let head = (content.len() as u32, hash16(content.as_bytes()));
+    let mut memory = Remembered::new(id, format!("job {id}"), candidate(path).name, head, None);
+    cuts.iter().for_each(|cut| memory.push(checkpoint(id, content, *cut)));
+    memory
+}
+
+/// All of it, in one split.
+fn loaded(id: i32, path: &Path, content: &str) -> Remembered {
+    memory(id, path, content, &[(0, None, content.len(), true)])
+}
+
+/// The answer to the only file.
+#[track_caller]
+fn answer(asked: &Asked, remembered: &[Remembered]) -> Answer {
+    let mut decisions = decide(asked, remembered).expect("a decision");
+    assert_eq!(decisions.len(), 1);
+    decisions.remove(0).answer
+}
+
+#[track_caller]
+fn tasks(answer: Answer) -> Vec<Task> {
+    match answer {
+        Answer::Load { tasks, .. } => tasks,
+        other => panic!("nothing to load: {other:?}"),
+    }
+}
+
+fn finished(source_id: i32) -> Answer {
+    Answer::Finished { source_id, has_other_rules: false }
+}
+
+#[test]
+fn a_file_is_new_or_finished_or_has_grown() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n");
+    let decisions = decide(&asked(&[&path]), &[]).expect("a decision");
+    assert_eq!(decisions[0].answer, Answer::Load { source_id: 0, tasks: vec![Task::whole(0)] });
+    assert_eq!((decisions[0].memory, decisions[0].answer.source_id()), (None, Some(0)));
+
+    let remembered = [loaded(7, &path, "1\n2\n")];
+    let decisions = decide(&asked(&[&path]), &remembered).expect("a decision");
+    assert_eq!((&decisions[0].answer, decisions[0].memory), (&finished(7), Some(0)));
+    assert_eq!(decisions[0].answer.source_id(), Some(7));
+
+    let path = files.write("a", "1\n2\n3\n");
+    let found = answer(&asked(&[&path]), &remembered);
+    assert_eq!(found.source_id(), Some(7));
+    let task = tasks(found).remove(0);
+    assert_eq!((task.split, task.start.position, task.start.record), (Split::whole(7), 4, 4));
+    assert_eq!((task.end, task.lines, task.before.lines, task.is_new), (None, 2, 0, false));
+    assert_eq!(task.preamble.bytes(), b"#head");
+    assert!(!task.is_part());
+}
+
+#[test]
+fn a_file_that_was_cut_off_or_written_anew_has_changed() {
+    let files = Files::new();
+    let path = files.write("a", "1\n9\n3\n");
+    let remembered = [loaded(7, &path, "1\n2\n")];
+    let mut asked = asked(&[&path]);
+    let Answer::Changed(plain) = answer(&asked, &remembered) else { panic!("it has changed") };
+    assert_eq!(Answer::Changed(plain.clone()).source_id(), None);
+    asked.rebuild_advice = Some("load FILE anew".to_owned());
+    let Answer::Changed(advised) = answer(&asked, &remembered) else { panic!("it has changed") };
+    assert_eq!(advised, format!("{plain}; load {} anew", path.display()));
+}
+
+#[test]
+fn what_comes_behind_a_source_of_several_splits_is_a_split_of_its_own() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n3\n4\n");
+    let cut = memory(7, &path, "1\n2\n3\n", &[(0, Some(4), 4, true), (4, None, 6, true)]);
+    let task = tasks(answer(&asked(&[&path]), std::slice::from_ref(&cut))).remove(0);
+    assert_eq!((task.split.start, task.start.position, task.start.record), (6, 6, 6));
+    assert_eq!(task.start.tail, (0, hash16(b"")));
+    assert_eq!((task.lines, task.before.lines, task.end, task.is_new), (0, 3, None, true));
+    assert!(task.is_part());
+    assert_eq!(cut.behind(&task).split.start, 4);
+    // Of one that never was several, only where that is asked for.
+    let mut asked = asked(&[&path]);
+    let whole = [loaded(7, &path, "1\n2\n3\n")];
+    assert_eq!(tasks(answer(&asked, &whole))[0].split, Split::whole(7));
+    asked.grows_by_splits = true;
+    assert_eq!(tasks(answer(&asked, &whole))[0].split.start, 6);
+    // A source that is not at its end, or had a last line without one, goes on where it is.
+    let mut begun = [memory(7, &path, "1\n2\n3\n", &[(0, None, 6, false)])];
+    assert_eq!(tasks(answer(&asked, &begun))[0].split, Split::whole(7));
+    begun[0] = Remembered { tail_start: Some(4), ..loaded(7, &path, "1\n2\n3") };
+    let task = tasks(answer(&asked, &begun)).remove(0);
+    assert_eq!((task.split, task.start.position, task.start.record), (Split::whole(7), 5, 6));
+}
+
+#[test]
+fn open_splits_go_on_and_each_has_to_hold_what_was_loaded() {
+    let files = Files::new();
+    let content = "1\n2\n3\n4\n5\n6\n";
+    let path = files.write("a", content);
+    let cuts = [(0, Some(4), 4, true), (4, Some(8), 6, false), (8, None, 8, false)];
+    let mut source = memory(7, &path, content, &cuts);
+    // As far as its farthest split, which proves who it is; one that has nothing yet proves nothing.
+    assert_eq!((source.known.position, source.known.complete), (6, false));
+    assert_eq!((source.known.tail_len, source.known.tail_hash), (2, hash16(b"3\n")));
+    let found = tasks(answer(&asked(&[&path]), std::slice::from_ref(&source)));
+    let told: Vec<_> = found
+        .iter()
+        .map(|task| (task.split.start, task.start.position, task.end, task.lines, task.before.lines))
+        .collect();
+    assert_eq!(told, [(4, 6, Some(8), 1, 2), (8, 8, None, 0, 2)]);
+    assert_eq!(found[1].before.open(), [found[0].split]);
+    // Another split is farther, and in this one something else stands.
+    source.checkpoints[2] = checkpoint(7, content, (8, None, 10, false));
+    source.checkpoints[1].tail = (2, hash16(b"x\n"));
+    source.known.position = 10;
+    let Answer::Changed(why) = answer(&asked(&[&path]), &[source]) else { panic!("it has changed") };
+    assert!(why.contains("before byte 6 "), "{why}");
+}
+
+#[test]
+fn other_rules_stop_what_was_begun_and_are_told_of_what_is_done() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n");
+    let mut asked = asked(&[&path]);
+    asked.rules_hash = OTHER_RULES;
+    let done = [loaded(7, &path, "1\n2\n")];
+    assert_eq!(answer(&asked, &done), Answer::Finished { source_id: 7, has_other_rules: true });
+    let begun = [memory(7, &path, "1\n2\n", &[(0, None, 2, false)])];
+    let refused = decide(&asked, &begun).expect_err("other rules");
+    assert!(
+        matches!(refused.kind(), ErrorKind::RulesChanged { source_name, more: 0 } if source_name.ends_with("/a"))
+    );
+    asked.accept_new_rules = true;
+    let task = tasks(answer(&asked, &begun)).remove(0);
+    // What stands before is of other rules, and says nothing by these.
+    assert_eq!((task.start.position, task.preamble.bytes()), (2, &b""[..]));
+    // Nothing is loaded yet, so nothing is mixed.
+    asked.accept_new_rules = false;
+    let nothing = [memory(7, &path, "1\n2\n", &[(0, None, 0, false)])];
+    assert_eq!(tasks(answer(&asked, &nothing))[0].start.position, 0);
+}
+
+#[test]
+fn one_split_that_is_asked_for_is_alone() {
+    let files = Files::new();
+    let (path, beside) = (files.write("a", "1\n2\n3\n"), files.write("b", "x\ny\n"));
+    let cuts = [(0, Some(2), 2, true), (2, Some(4), 2, false), (4, None, 4, false)];
+    let remembered = [memory(7, &path, "1\n2\n3\n", &cuts), loaded(8, &beside, "x\ny\n")];
+    let mut asked = asked(&[&path, &beside]);
+    let mut of = |start| {
+        asked.only = Some(Split { source: 7, start });
+        let decided = decide(&asked, &remembered);
+        decided.map(|decisions| decisions.into_iter().map(|it| it.answer).collect::<Vec<_>>())
+    };
+    let answers = of(2).expect("a decision");
+    let starts: Vec<u64> = tasks(answers[0].clone()).iter().map(|task| task.split.start).collect();
+    assert_eq!((starts, &answers[1]), (vec![2], &Answer::Beside));
+    assert_eq!(of(0).expect("a decision"), [finished(7), Answer::Beside]);
+    let unknown = of(3).expect_err("no such split").to_string();
+    assert!(unknown.contains("no split 7-3"), "{unknown}");
+    // Its source is known, and none of the files.
+    asked.files.remove(0);
+    asked.only = Some(Split { source: 7, start: 2 });
+    let elsewhere = decide(&asked, &remembered).expect_err("its file is not there").to_string();
+    assert!(elsewhere.contains("is not among the files"), "{elsewhere}");
+}
+
+#[test]
+fn what_another_job_has_loaded_is_refused() {
+    let files = Files::new();
+    let content = "1\n2\n";
+    let (path, empty) = (files.write("a", content), files.write("empty", ""));
+    let mut asked = asked(&[&path, &empty]);
+    let decisions = decide(&asked, &[]).expect("a decision");
+    assert!(asks_for_others(&asked, &decisions));
+    let theirs = [loaded(9, &path, content)];
+    let refused = refuse_sources_of_others(&asked, &decisions, &theirs).expect_err("theirs");
+    assert!(matches!(refused.kind(), ErrorKind::OfAnotherJob { more: 0, job, .. } if job == "job 9"));
+    // Under another name it is a copy of theirs.
+    let copy = files.write("copy", content);
+    let of_copy = Asked { files: vec![candidate(&copy)], ..asked.clone() };
+    let new = decide(&of_copy, &[]).expect("a decision");
+    let refused = refuse_sources_of_others(&of_copy, &new, &theirs).expect_err("theirs");
+    assert!(matches!(refused.kind(), ErrorKind::OfAnotherJob { job, .. } if job == "job 9"));
+    // They have begun it, and have nothing of it.
+    let nothing = [memory(9, &path, content, &[(0, None, 0, false)])];
+    refuse_sources_of_others(&asked, &decisions, &nothing).expect("it is nobody's");
+    // What is known is not new, nor is what holds nothing.
+    let known = decide(&asked, &[loaded(7, &path, content), loaded(8, &empty, "")]).expect("a decision");
+    assert!(!asks_for_others(&asked, &known));
+    let of_empty = Asked { files: vec![candidate(&empty)], ..asked.clone() };
+    assert!(!asks_for_others(&of_empty, &decide(&of_empty, &[]).expect("a decision")));
+    asked.allow_duplicates = true;
+    assert!(!asks_for_others(&asked, &decisions));
+}
+
+#[test]
+fn a_new_source_gets_its_id_with_all_its_splits() {
+    let mut answer = Answer::Load { source_id: 0, tasks: vec![Task::whole(0)] };
+    answer.give_id(12);
+    assert_eq!(answer, Answer::Load { source_id: 12, tasks: vec![Task::whole(12)] });
+    let mut other = finished(3);
+    other.give_id(12);
+    assert_eq!((&other, other.source_id()), (&finished(3), Some(3)));
+    for nobody in [Answer::Duplicate("a".to_owned()), Answer::Changed("so".to_owned()), Answer::Beside] {
+        assert_eq!(nobody.source_id(), None);
+    }
+}
+
+#[test]
+fn what_stands_before_is_compared_as_far_as_it_stands_before() {
+    let open: Arc<[Split]> = [0, 5, 9].map(|start| Split { source: 1, start }).into();
+    let before = Before::at(1, &open, 4);
+    assert_eq!(before.open(), &open[..1]);
+    let longer: Arc<[Split]> = [0, 6].map(|start| Split { source: 1, start }).into();
+    assert_eq!(before, Before::at(1, &longer, 4));
+    assert_ne!(before, Before::at(1, &open, 5));
+    assert_ne!(before, Before::at(2, &open, 4));
+}
+
+#[test]
+fn a_living_holder_is_waited_for_where_somebody_said_so() {
+    let waits = |only, wait| Asked { only, wait, ..asked(&[]) }.waits();
+    assert!(!waits(None, Some(HOLDER_WAIT)));
+    assert!(waits(None, Some(HOLDER_WAIT * 2)));
+    assert!(waits(None, None));
+    assert!(waits(Some(Split::whole(1)), Some(HOLDER_WAIT)));
+}
+
+#[test]
+fn what_is_stored_is_read_as_it_was() {
+    for value in [0, 1, 2, i64::MAX as u64] {
+        assert_eq!(unsigned(signed(value)), value);
+    }
+    assert_eq!((signed(7), unsigned(-1)), (7, 0));
+    assert_eq!((hash(&[3; 16]), hash(&[3; 15])), (Hash16([3; 16]), Hash16([0; 16])));
+    let own = Inode { device: u64::MAX - 2, number: 5 };
+    assert_eq!(stored_inode(Some(own)), (Some(-3), Some(5)));
+    assert_eq!(inode(Some(-3), Some(5)), Some(own));
+    assert_eq!((stored_inode(None), inode(None, Some(5)), inode(Some(5), None)), ((None, None), None, None));
+}
