@@ -25,7 +25,7 @@ const POINT_RECORDS: u64 = 10_000;
 /// For at most this many abandoned sources the reasons of their dead letters are queried.
 const EXPLAINED_MAX: usize = 10;
 
-/// How many records there are from `records` to the next point.
+/// The number of records from `records` to the next point.
 pub(super) fn to_next_point(records: u64) -> u64 {
     POINT_RECORDS - records % POINT_RECORDS
 }

@@ -114,7 +114,7 @@ const REASONS_BYTES: usize = 16 << 20;
 /// A chunk of fewer lines costs more than it is worth.
 const SMALL_LINES_MAX: usize = 4 << 10;
 
-/// What a worker hands to the writer.
+/// A worker's message to the writer.
 enum Handed {
     Parcel(Box<Parcel>),
     /// A split cannot be read any further.
@@ -187,7 +187,7 @@ fn load_portion(
 ) -> Result<Noted> {
     let (mark, mut begun, mut unread) = (outcome.mark(), HashSet::new(), 0);
     let noted = loop {
-        // A reader that waits for a stream is woken when the run fails.
+        // A reader blocked on a stream is woken when the run fails.
         let stop = &stop.branch();
         let (asked, unreadable) = asked(files, settings, stop)?;
         for (path, why) in unreadable {
@@ -379,7 +379,7 @@ impl Lane<'_> {
     }
 }
 
-/// The settings, with sources cut as the schema and the sink need it.
+/// The settings, with sources cut as the schema and the sink require.
 fn adjusted(settings: &Settings, schema: &Schema, closes: Closes) -> Settings {
     let mut settings = settings.clone();
     settings.source.lines_max = match schema.can_expand() {

@@ -70,7 +70,7 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// How many others may have been begun when this one is.
+    /// How many others may be open when this one starts.
     fn ahead_max(&self, candidate: &Candidate) -> usize {
         match candidate.is_object() {
             true if candidate.fingerprint.container.is_some_and(|it| it.size <= SMALL_OBJECT_BYTES) => {

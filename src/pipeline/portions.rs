@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Settings;
 use crate::source::Found;
 
-/// How many objects the first portion has.
+/// The number of objects in the first portion.
 const FIRST: usize = 1000;
 
 /// The portions that are loaded one after the other. Local files are looked at all together, because

@@ -32,11 +32,11 @@ struct State {
     taken: usize,
     /// How many seats were issued.
     issued: u64,
-    /// How many of these are not filled yet.
+    /// The number of seats that are not filled yet.
     unfilled: usize,
-    /// The planner waits for budget.
+    /// The planner is waiting for budget.
     is_waiting: bool,
-    /// The writer is gone; nothing needs to be planned any more.
+    /// The writer is gone; there is nothing left to plan for.
     is_closed: bool,
 }
 
@@ -220,7 +220,7 @@ impl<T> Back<T> {
         self.shared.free(weight);
     }
 
-    /// The same, to be done on another thread.
+    /// The same, for use on another thread.
     pub(super) fn free_later(&self, weight: usize) -> impl FnOnce() + Send + use<T> {
         let shared = Arc::clone(&self.shared);
         move || shared.free(weight)

@@ -24,7 +24,7 @@ pub(super) struct Part<'a> {
     pub(super) tasks: &'a [(Task, Candidate)],
     /// The sources of which it has begun to load something, in any attempt.
     pub(super) begun: &'a HashSet<i32>,
-    /// What came before it.
+    /// The outcome of earlier parts.
     pub(super) mark: Mark,
 }
 

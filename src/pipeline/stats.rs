@@ -25,17 +25,17 @@ pub struct Stats {
     pub bytes_total: AtomicU64,
     /// Bytes of these that are committed.
     pub bytes_done: AtomicU64,
-    /// Records that are committed, rejects included.
+    /// Records that are committed, including rejects.
     pub records: AtomicU64,
     /// Rejects that are committed.
     pub rejected: AtomicU64,
     /// Nanoseconds that the writer waited for parcels.
     pub(super) waited_ns: AtomicU64,
-    /// Nanoseconds that the destination took.
+    /// Nanoseconds that the destination worked.
     pub(super) commit_ns: AtomicU64,
-    /// Nanoseconds that workers were at work, together.
+    /// Nanoseconds that workers worked, in total.
     pub(super) work_ns: AtomicU64,
-    /// Nanoseconds that the planner took to find and cut chunks.
+    /// Nanoseconds that the planner needed to find and cut chunks.
     pub(super) plan_ns: AtomicU64,
 }
 
@@ -65,7 +65,7 @@ pub struct Outcome {
     pub altered: Altered,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
-    /// The same in the files, compressed as they are.
+    /// The same in the files, in compressed size.
     pub raw_bytes: u64,
     pub batches: u64,
     /// Sources that were loaded to their end.
@@ -82,7 +82,7 @@ pub struct Outcome {
     pub other_rules: Option<OtherRules>,
     /// Files that were left out because another one has the same content, as (file, other).
     pub duplicates: Vec<(PathBuf, String)>,
-    /// Files that could not be loaded, as (file, why).
+    /// Files that could not be loaded, as (file, reason).
     pub failed: Vec<(PathBuf, String)>,
     /// Abandoned sources: too many of their records are dead letters.
     pub given_up: Vec<GivenUp>,
@@ -92,7 +92,7 @@ pub struct Outcome {
     pub setbacks: u32,
     /// What a rebuild did besides loading.
     pub rebuilt: Option<Rebuilt>,
-    /// Why records were rejected, the most frequent reason first.
+    /// The reasons of rejects, the most frequent first.
     pub reasons: Vec<Reason>,
     /// The outcome for the metrics of dates.
     pub rolled_up: RolledUp,
@@ -227,7 +227,7 @@ impl Outcome {
         self.known += lane.known;
         self.splits += lane.splits;
         self.waiting += lane.waiting;
-        // One file may have failed in several lanes.
+        // A file may have failed in several lanes.
         let is_new = |(path, _): &(PathBuf, String)| self.failed.iter().all(|(known, _)| known != path);
         let failed: Vec<_> = lane.failed.into_iter().filter(is_new).collect();
         self.failed.extend(failed);
@@ -263,7 +263,7 @@ pub struct OtherRules {
     pub letters: u64,
 }
 
-/// A source that has too many dead letters.
+/// A source with too many dead letters.
 #[derive(Clone, Debug)]
 pub struct GivenUp {
     pub source: i32,
@@ -295,7 +295,7 @@ pub struct Times {
     pub waited: Duration,
     /// The destination worked.
     pub commit: Duration,
-    /// The workers worked, all together.
+    /// The workers worked, in total.
     pub work: Duration,
     /// The planner read and cut.
     pub plan: Duration,
@@ -325,7 +325,7 @@ impl Stats {
         less(&self.rejected, countable(counts.rejected));
     }
 
-    /// Where the time went so far.
+    /// How the time has been spent so far.
     pub fn times(&self) -> Times {
         let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Ordering::Relaxed));
         Times {
@@ -346,11 +346,11 @@ impl Times {
     }
 }
 
-/// One reason for which records were rejected.
+/// One reason of rejects.
 #[derive(Clone, Debug)]
 pub struct Reason {
     pub code: Code,
-    /// The field it is about; empty for the record as a whole.
+    /// The field; empty for the record as a whole.
     pub field: String,
     pub count: u64,
     /// The file of the first such record.
@@ -364,7 +364,7 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub(super) struct Reasons(HashMap<(Code, String), Reason>);
 
-/// Why records of a batch were rejected, by code.
+/// The reasons of a batch's rejects, by code.
 pub(super) fn reasons_of(batch: &Batch, refused: &[Refused]) -> Vec<CodeCount> {
     let tallies = batch.parcels.iter().flat_map(|parcel| parcel.rejects.tally());
     let tallied = tallies.map(|tally| (tally.code, tally.count));
@@ -399,7 +399,7 @@ impl Reasons {
         self.0.entry(key).and_modify(|known| known.count += reason.count).or_insert(reason);
     }
 
-    /// The most frequent first; among equals, by name.
+    /// The most frequent first; equal ones by name.
     pub(super) fn sorted(self) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = self.0.into_values().collect();
         reasons.sort_by(|one, other| {

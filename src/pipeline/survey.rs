@@ -17,7 +17,7 @@ use crate::format::{self, AnyFormat, Malformed, Memory, Record, TOO_LONG};
 use crate::source::{Body, Chunk, Chunks, Found, Preamble, Settings, Source, Start};
 use crate::stop::Stop;
 
-/// How files are surveyed.
+/// The settings of a survey.
 #[derive(Clone, Debug)]
 pub struct SurveySettings {
     /// Worker threads.
@@ -31,7 +31,7 @@ pub struct SurveySettings {
 /// The result of a survey.
 #[derive(Debug)]
 pub struct Surveyed<T> {
-    /// What was seen.
+    /// The combined summary.
     pub seen: T,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
@@ -41,7 +41,7 @@ pub struct Surveyed<T> {
     pub raw_size: u64,
     /// Whether every file was read to its end.
     pub is_all: bool,
-    /// Files that could not be read, as (file, why).
+    /// Files that could not be read, as (file, reason).
     pub failed: Vec<(PathBuf, String)>,
 }
 
@@ -54,7 +54,7 @@ pub trait Survey: Default + Send {
     fn merge(self, other: Self) -> Self;
 }
 
-/// Shows the records of `files` to surveyors of type `T`.
+/// Passes the records of `files` to surveyors of type `T`.
 pub fn survey<T: Survey>(
     files: &[Found],
     format: &AnyFormat,
@@ -162,7 +162,7 @@ fn survey_one<T: Survey>(
 #[derive(Default)]
 struct InOrder<T> {
     whole: T,
-    /// The chunk that comes next.
+    /// The next chunk.
     next: usize,
     /// The summaries of later chunks: no more than there are workers.
     waiting: BTreeMap<usize, T>,
@@ -192,7 +192,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Shows the records of a chunk of a file to `seen`.
+    /// Passes the records of a chunk of a file to `seen`.
     fn look<T: Survey>(
         &mut self,
         format: &AnyFormat,

@@ -56,7 +56,7 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until those before it have passed.
+    /// Waits until the earlier ones have passed.
     pub(super) fn wait(&self, stop: &Stop) -> Result<()> {
         let mut passed = self.shared.passed.lock().unwrap_or_else(PoisonError::into_inner);
         while passed.below < self.place {
@@ -69,7 +69,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Lets the next one go.
+    /// Lets the next one proceed.
     pub(super) fn pass(&self) {
         let mut passed = self.shared.passed.lock().unwrap_or_else(PoisonError::into_inner);
         let Passed { below, others } = &mut *passed;
@@ -101,7 +101,7 @@ mod tests {
             for place in [2, 0, 3, 1] {
                 let (turn, order) = (turns.turn(place), &order);
                 scope.spawn(move || {
-                    // The second one fails before its turn comes.
+                    // The second one fails before its turn.
                     if place != 1 {
                         turn.wait(&Stop::default()).expect("not stopped");
                         order.lock().expect("no panic").push(place);

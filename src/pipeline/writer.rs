@@ -45,9 +45,9 @@ pub(super) struct Writer<'a> {
     reasons: Reasons,
     /// The parcels of the batch that is being collected.
     parcels: Vec<Parcel>,
-    /// How many rows they hold.
+    /// The number of rows in them.
     rows: usize,
-    /// How many bytes of memory they hold.
+    /// The memory that they hold, in bytes.
     bytes: usize,
     /// The weight of their seats in line.
     weight: usize,
@@ -58,7 +58,7 @@ fn counted(count: u64) -> i64 {
     i64::try_from(count).expect("what is in memory is countable")
 }
 
-/// The bar, where there is one.
+/// The bar, if there is one.
 pub(super) struct Barrier<'a> {
     pub(super) bar: Bar,
     pub(super) cutter: Cutter<'a>,
@@ -68,7 +68,7 @@ pub(super) struct Barrier<'a> {
     pub(super) told: &'a Mutex<HashSet<i32>>,
 }
 
-/// How far a split is in this run.
+/// The state of a split in this run.
 struct Progress {
     /// The index of its task.
     task: usize,
@@ -99,7 +99,7 @@ struct Progress {
     /// Its last parcel was committed.
     is_complete: bool,
     has_failed: bool,
-    /// It has too many dead letters: nothing more of it is loaded.
+    /// It has too many dead letters: the rest is not loaded.
     is_given_up: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Work: a chunk to a parcel.
+//! Work: turning a chunk into a parcel.
 //!
 //! A [`Worker`] parses, binds and encodes each record in one pass. That loop is instantiated for each format
 //! and each encoder, so that it compiles as one piece; everything else sees it as [`Work`], one call per
@@ -27,7 +27,7 @@ pub struct Recipe {
     pub schema: Arc<Schema>,
     /// The time of a record, if the days of rows must be known.
     pub time: Option<Time>,
-    /// A longer record is a reject.
+    /// Longer records are rejects.
     pub record_bytes_max: usize,
     /// A reject longer than this is kept only by hash and place.
     pub raw_bytes_max: usize,
@@ -40,7 +40,7 @@ pub trait Work: Send + Sync {
     fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel;
 }
 
-/// The work of a recipe for a destination that encodes with `encoder`.
+/// The work of a recipe for a destination with the encoder `encoder`.
 pub fn with<E: Encoder + 'static>(recipe: Recipe, encoder: Arc<E>) -> Arc<dyn Work> {
     Arc::new(Pass { recipe, encoder })
 }

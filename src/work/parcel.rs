@@ -27,7 +27,7 @@ pub struct Parcel {
     pub ends: Option<u64>,
     /// The split ends with this chunk.
     pub completes: bool,
-    /// Bytes of the file, compressed as they are, that were read for it.
+    /// Bytes of the file that were read for it, in compressed size.
     pub raw: u64,
     /// The chunk's own bytes, if they cannot be read again from the source.
     pub kept: Option<Bytes>,
@@ -87,7 +87,7 @@ impl Parcel {
         Some(preamble.bytes()).map(|bytes| if bytes.len() > TURNS_BYTES_MAX { &[] } else { bytes })
     }
 
-    /// The bytes of the chunk once more, with some before them: a tail may reach back.
+    /// The bytes of the chunk again, with some before them, because a tail may reach back.
     pub fn bytes_again(&self) -> Result<Bytes> {
         if let Some(kept) = &self.kept {
             return Ok(kept.clone());

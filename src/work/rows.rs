@@ -68,9 +68,9 @@ pub struct Rows {
 /// Rows in the form of their destination.
 #[derive(Debug)]
 pub enum Gathered {
-    /// One after the other: any run of them is a slice.
+    /// Consecutive: any run of them is a slice.
     Bytes(Vec<u8>),
-    /// In columns that only the destination knows.
+    /// In columns that only the destination understands.
     Columns(Box<dyn Any + Send + Sync>),
 }
 

@@ -1,4 +1,4 @@
-//! Workers: a chunk to a parcel. The hot loop.
+//! Workers: they turn a chunk into a parcel. The hot loop.
 //!
 //! Bytes in a map can change while they are read, so a worker copies them once, into a block of its own. It
 //! hashes its copy, so that the writer can check before COMMIT whether the file still holds what was parsed,
@@ -24,7 +24,7 @@ pub struct Assignment {
     /// The split that the chunk belongs to.
     pub split: Split,
     pub chunk: Chunk,
-    /// What precedes the chunk.
+    /// The preamble of the chunk.
     pub before: Preamble,
     /// What precedes the next chunk.
     pub behind: Preamble,
