@@ -1,4 +1,4 @@
-//! The data date in the names of files, `logs/{date}/*.ndjson`, and in constant columns.
+//! The data date in file names, `logs/{date}/*.ndjson`, and in constant columns.
 //!
 //! A job keeps its texts as written, because a backfill runs one job for many dates. The date is inserted
 //! when a run asks for its files and columns, and it comes from the user, never from a clock.
@@ -135,7 +135,7 @@ impl OfAnyDay {
     }
 }
 
-/// What a piece of a glob matches, as a regular expression.
+/// The regular expression for a piece of a glob.
 fn regex_of_glob(text: &str) -> String {
     let mut regex = String::new();
     let mut rest = text;

@@ -12,7 +12,7 @@ use crate::sink::bar::Bar;
 /// What happens to records that cannot become rows.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
-    /// A longer record is kept by its place and its hash.
+    /// Of a longer record, only place and hash are kept.
     pub raw_bytes_max: usize,
     /// A source with more dead letters is abandoned.
     pub stop_above: Option<Bar>,

@@ -29,9 +29,9 @@ pub struct Destination {
     pub folder: PathBuf,
     /// The table, as the job names it.
     pub table: TableName,
-    /// What makes two rows the same.
+    /// What identifies a row.
     pub key: Key,
-    /// What happens to the second of them.
+    /// What happens if two rows have the same key.
     pub on_conflict: OnConflict,
     /// Columns with the same value in every row.
     pub columns: Vec<Column>,

@@ -248,7 +248,7 @@ fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect
     Dialect { delimiter, quote, escape, comment, columns }
 }
 
-/// Refuses a character that has two meanings.
+/// Refuses a character with two meanings.
 fn tell_apart(reader: &mut Reader<'_>, scope: &Scope<'_>, signs: &[(&str, Option<u8>)]) {
     for (at, (key, sign)) in signs.iter().enumerate() {
         let taken = signs[..at].iter().find(|(_, other)| sign.is_some() && other == sign);

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// Each line of a job as a complaint about it would show it.
+    /// Each line of a job as an error message would show it.
     fn every_line(text: &str) -> String {
         let (tree, errors) = DeTable::parse_recoverable(text);
         let mut hidden = of_tree(text, tree.get_ref());

@@ -41,7 +41,7 @@ pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Cl
 /// other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Three rows of the usual matrix: a swap looks back two.
+    // Three rows of the usual matrix, because a swap looks back two.
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.iter().enumerate() {

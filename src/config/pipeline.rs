@@ -28,7 +28,7 @@ pub struct Pipeline {
     pub statement_timeout: Duration,
     /// How long the server may wait for a lock.
     pub lock_timeout: Duration,
-    /// How long one attempt to connect may take.
+    /// The maximum duration of one attempt to connect.
     pub connect_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The job file as a person wrote it: TOML, read by the table of keys.
+//! The job file as a person wrote it: TOML, read with the table of keys.
 //!
 //! The tree keeps the place of every key and value, so that whatever turns out to be wrong, in the syntax or
 //! in the meaning of a value, can be shown at its place. Reading continues after a finding, with the key's

@@ -34,7 +34,7 @@ const BAR: Misread = Misread(
     "a bar is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
 );
 
-/// The units of sizes; the first of equal factors is the one that is printed.
+/// The units of sizes; of equal factors, the first is printed.
 const SIZES: [(&str, u64); 8] = [
     ("GiB", 1 << 30),
     ("GB", 1_000_000_000),
@@ -57,7 +57,7 @@ pub fn parse_size(text: &str) -> Result<u64, Misread> {
     number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor)).ok_or(SIZE)
 }
 
-/// Writes a size in the largest unit that divides it.
+/// Prints a size in the largest unit that divides it.
 pub fn print_size(bytes: u64) -> String {
     if bytes == 0 {
         return "0B".to_owned();
@@ -84,7 +84,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Misread> {
     if text.is_empty() { Err(DURATION) } else { Ok(Duration::from_millis(total_ms)) }
 }
 
-/// Writes a duration, to the millisecond.
+/// Prints a duration, to the millisecond.
 pub fn print_duration(duration: Duration) -> String {
     let mut rest_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if rest_ms == 0 {
@@ -162,7 +162,7 @@ pub fn parse_bar(text: &str) -> Result<Bar, Misread> {
     if millionths <= 1_000_000 { Ok(Bar::Share(millionths)) } else { Err(BAR) }
 }
 
-/// Writes a count with its digits in groups of three: `1_000_000`.
+/// Prints a count with its digits in groups of three: `1_000_000`.
 pub fn print_count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -10,7 +10,7 @@ use super::units::Misread;
 use crate::error::secret;
 use crate::sink;
 
-/// Where rows go. Shown without its password, by `Display` and by `Debug`.
+/// Where rows go. `Display` and `Debug` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
@@ -23,7 +23,7 @@ pub struct Url {
 const URL: Misread = Misread(sink::kinds::FORMS);
 
 impl Url {
-    /// The text as it was given, with its password: for the sink alone.
+    /// The text as given, with its password: only for the sink.
     pub fn reveal(&self) -> &str {
         &self.text
     }
