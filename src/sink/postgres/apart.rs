@@ -1,4 +1,4 @@
-//! A batch that is taken apart: the server tries one row after the other by itself.
+//! Taking a batch apart: the server tries each row by itself.
 //!
 //! Finding a refused row by sending less takes a few messages. That is cheap when most rows pass, and too
 //! expensive when almost none does: a partition is missing, or a row that a foreign key refers to. In that

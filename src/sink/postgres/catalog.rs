@@ -55,7 +55,7 @@ pub(super) fn remembered(
 #[derive(Clone, Debug)]
 pub(super) struct TargetColumn {
     pub(super) name: String,
-    /// The type as people write it: `character varying(10)`.
+    /// The type in the usual notation: `character varying(10)`.
     pub(super) type_name: String,
     /// The same without a length.
     pub(super) plain_type: String,
@@ -80,7 +80,7 @@ pub(super) struct TargetColumn {
 }
 
 impl TargetColumn {
-    /// Texts in it end in blanks that do not count.
+    /// Trailing blanks of its texts do not count.
     pub(super) fn is_padded(&self) -> bool {
         self.base_oid == oid::BPCHAR
     }
@@ -208,7 +208,7 @@ pub(super) fn signature_sql(schema: &str, name: &str) -> String {
 }
 
 impl Signature {
-    /// How many texts an answer has.
+    /// The number of texts in an answer.
     pub(super) const TEXTS: usize = 4;
 
     /// The signature that starts at column `first` of a row.
@@ -319,7 +319,7 @@ pub(super) struct Types {
     pub(super) items: HashMap<u32, TargetColumn>,
 }
 
-/// Reads the types that the columns of `target` are made of.
+/// Reads the types of the columns of `target`.
 pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Result<Types, Trouble> {
     let bases: Vec<u32> = target.columns.iter().map(|column| column.base_oid).collect();
     let mut labels: HashMap<u32, Vec<String>> = HashMap::new();
@@ -369,7 +369,7 @@ pub(super) struct KeyIndex {
     pub(super) oid: Option<u32>,
     /// The index and, on a partitioned target, its parts.
     pub(super) names: Vec<IndexName>,
-    /// How it compares the columns of the key: each with its operator.
+    /// The operators that compare the columns of the key.
     pub(super) equals: Vec<(String, Operator)>,
 }
 
@@ -467,7 +467,7 @@ fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex,
     })
 }
 
-/// Reads how the server orders the values of a column.
+/// Reads the server's ordering of the values of a column.
 pub(super) fn order_of(
     client: &mut impl GenericClient,
     target: &Target,

@@ -107,7 +107,7 @@ fn look_at_table(
     Ok(())
 }
 
-/// Refuses to count, compare or delete in a table of which this role may not see all rows.
+/// Refuses to count, compare or delete in a table if row security may hide rows from this role.
 pub(super) fn refuse_row_security(
     client: &mut impl GenericClient,
     target: &Target,

@@ -11,7 +11,7 @@ use crate::sink::rebuild::Provenance;
 use crate::sink::{Batch, Key};
 use crate::source::Hash16;
 
-/// Everything a transaction needs to know besides the batch.
+/// Everything that a transaction needs besides the batch.
 #[derive(Debug)]
 pub(super) struct Constants {
     pub(super) scope: Scope,
@@ -50,7 +50,7 @@ pub(super) struct Constants {
 }
 
 impl Constants {
-    /// What writes the rows of a batch that do not go straight into the target.
+    /// The statements for batches that do not go straight into the target.
     pub(super) fn writers(&self, batch: &Batch) -> (&Merge, &Apart) {
         match &self.of_letters {
             Some((merge, apart)) if batch.is_replay() => (merge, apart),

@@ -1,4 +1,4 @@
-//! PostgreSQL as a destination: what can be asked of a server for one job.
+//! PostgreSQL as a destination: the operations on a server for one job.
 
 use std::sync::Arc;
 

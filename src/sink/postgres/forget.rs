@@ -118,7 +118,7 @@ fn forget_all(
         false => 0,
     };
     pass(Step::Forget, "after-rows-deleted")?;
-    // Older tables have none.
+    // Older tables do not have it.
     let deleted = if version >= 5 { dates::forget(client, job, sources) } else { Ok(()) };
     let deleted = deleted.and_then(|()| delete(client, job, sources));
     let deleted = match at(Step::Forget, deleted) {

@@ -1,4 +1,4 @@
-//! What PostgreSQL remembers, for people.
+//! PostgreSQL's stored state, for people.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

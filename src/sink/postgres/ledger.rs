@@ -1,4 +1,4 @@
-//! The ledger in PostgreSQL: how far each source is, moved in the transaction of its rows.
+//! The ledger in PostgreSQL: the progress of each source, moved in the transaction of its rows.
 //!
 //! A batch begins with the fence, in the message of its BEGIN, and ends with the move of its checkpoints, in
 //! that of its COMMIT. Both compare on the server, so they hold even for messages that no client waits for.

@@ -28,7 +28,7 @@ pub(super) struct Link {
     pub(super) pulse: Arc<Pulse>,
     /// The schemas on its role's search path, which the session has left.
     pub(super) schemas: Vec<String>,
-    /// Statements that are prepared on this connection.
+    /// The prepared statements of this connection.
     pub(super) statements: Statements,
     /// The fence is prepared; it is the same for all targets.
     pub(super) has_fence: bool,

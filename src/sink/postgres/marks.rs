@@ -1,4 +1,4 @@
-//! The marks of a batch: the dates whose metrics it makes stale, in its own transaction.
+//! The marks of a batch: the dates whose metrics become stale, in its own transaction.
 //!
 //! Before its rows a batch takes a share lock on the row without a name in `rollups`, then on the row of its
 //! target. Registering the first metric of a target locks the former, registering another the latter, so that

@@ -1,4 +1,4 @@
-//! The merge: rows that wait in a temporary table become rows of the target.
+//! The merge: rows in a temporary table become rows of the target.
 //!
 //! Two statements do it, an UPDATE of what exists and differs, and an INSERT of what does not exist. That is
 //! as fast as `ON CONFLICT DO UPDATE`, counts exactly, and writes no WAL for equal rows. A sample of a few
@@ -54,7 +54,7 @@ pub(super) struct Staged {
     pub(super) range: (i32, u64, u64),
 }
 
-/// The statements of the staged path.
+/// The statements for staged rows.
 #[derive(Debug)]
 pub(super) struct Merge {
     pub(super) create_sql: String,
@@ -341,7 +341,7 @@ impl Merge {
             Words { columns, key_columns: target.identity(key), on_conflict, operators, is_raw: false };
         let table = target.quoted();
         let staged = words.list(columns, |column| match column.wire {
-            // What the server casts is staged as text; everything else has the target's type.
+            // Columns that the server casts are staged as text; all others have the target's type.
             Wire::Cast => format!("NULL::text AS {}", quote(&column.name)),
             _ => format!("t.{}", quote(&column.name)),
         });

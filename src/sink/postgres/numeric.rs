@@ -12,7 +12,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// The limits in a type modifier, if it has one.
+    /// The limits in a type modifier, if there is one.
     pub(super) fn of_modifier(typmod: i32) -> Option<Limits> {
         // As numeric.c packs it: precision in the upper half, scale in the lower 11 bits, with a sign.
         let packed = typmod.checked_sub(4).filter(|&packed| packed >= 0)?;

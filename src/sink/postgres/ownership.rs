@@ -217,7 +217,7 @@ fn checkpoint(row: &Row) -> Checkpoint {
     }
 }
 
-/// A living owner of one of these splits, other than this run.
+/// A live owner of one of these splits, other than this run.
 pub(super) fn find_holder(
     client: &mut Client,
     wanted: &[Wanted<'_>],

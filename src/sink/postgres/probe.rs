@@ -27,7 +27,7 @@ pub(super) fn probe_sql(constants: &Constants, batch: &Batch, far: bool) -> Stri
         return String::new();
     }
     let table = constants.target.quoted();
-    // A line that is read again may have moved to another partition with its new content.
+    // A line that is read again may have moved to another partition because of its new content.
     let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
     let within = if far || is_again { String::new() } else { partition_range(constants, batch) };
     let mut sql = String::from("; SELECT false");

@@ -33,9 +33,9 @@ use crate::source::{Container, hash16};
 #[derive(Debug)]
 pub(super) struct Rebuilding {
     pub(super) anew: Vec<Anew>,
-    /// What it did so far.
+    /// Its effects so far.
     pub(super) rebuilt: Rebuilt,
-    /// What is acknowledged once it is committed.
+    /// What counts as acknowledged once it is committed.
     pub(super) acknowledged: Acknowledged,
     /// People had decided something about a letter that existed.
     pub(super) has_decisions: bool,
@@ -55,11 +55,11 @@ const WORDS: Words<'static> = Words {
 const PATIENT_SQL: &str = "SELECT set_config(name, '0', true) FROM pg_settings
      WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')";
 
-/// A merge has turned these off.
+/// Merges turn these off.
 const JOINS_SQL: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
 impl Postgres {
-    /// Begins the transaction of a rebuild. Its sources are held.
+    /// Begins the transaction of a rebuild, whose sources are held.
     pub(super) fn begin_rebuild(&mut self, anew: Vec<Anew>) -> Result<(), Trouble> {
         let (constants, settings) = (Arc::clone(&self.constants), self.settings.clone());
         let (run, for_thread) = (self.run, anew.clone());
@@ -145,7 +145,7 @@ impl Postgres {
     }
 }
 
-/// The ids of all sources that a rebuild is about.
+/// The ids of all sources of a rebuild.
 fn ids(anew: &[Anew]) -> Vec<i32> {
     anew.iter().map(|it| it.id).collect()
 }

@@ -180,7 +180,7 @@ fn place<'a>(job: Job<'a>, whose: &'a (String, String)) -> Result<PlaceOf<'a>, T
     Ok(PlaceOf { target: job.target.quoted(), time, whose })
 }
 
-/// A [`Place`], with the name that it borrows.
+/// A [`Place`] with the name that it borrows.
 struct PlaceOf<'a> {
     target: String,
     time: &'a Time,

@@ -27,7 +27,7 @@ const WRITE_BYTES: usize = 64 << 10;
 const HEADER_BYTES: usize = 19;
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// A database of its own, on the server that was named.
+/// A database of its own, on the given server.
 struct PostgresScratch {
     /// A connection to the database that was named, on the same server.
     admin: Client,

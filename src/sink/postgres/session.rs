@@ -52,7 +52,7 @@ pub(super) struct Session {
     /// Closed when the thread ends, and its connection with it.
     ended: Receiver<()>,
     pulse: Arc<Pulse>,
-    /// The backend, as pg_stat_activity knows it.
+    /// The backend, as in pg_stat_activity.
     pub(super) backend: Backend,
     /// It fell silent: its thread may be stuck, and accepts no more work.
     is_given_up: Cell<bool>,

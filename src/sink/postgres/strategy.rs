@@ -14,7 +14,7 @@ use crate::sink::{Advance, Batch, Key};
 pub(super) struct Manner {
     /// The route of the rows; without one, the probe decides.
     pub(super) route: Option<Route>,
-    /// Rows are written in pieces under savepoints, so that a refused one costs only itself.
+    /// Rows are written in pieces under savepoints, so a refused row costs only itself.
     pub(super) care: Option<Care>,
     /// The probe covers all partitions, and the range after the batch.
     pub(super) probes_far: bool,
@@ -34,7 +34,7 @@ pub(super) struct Manner {
 pub(super) struct Care {
     /// One of these was refused when they were written together.
     pub(super) suspects: Range<usize>,
-    /// How often rows were refused in the batch before.
+    /// How often rows were refused in the previous batch.
     pub(super) refusals: Refusals,
     /// Deferred constraints are checked with each piece, because one was violated.
     pub(super) checks_deferred: bool,
@@ -86,7 +86,7 @@ const STAGED_BATCHES: u32 = 16;
 /// The state that is kept from batch to batch.
 #[derive(Default)]
 pub(super) struct Strategy {
-    /// How far each source was when it was claimed.
+    /// The progress of each source when it was claimed.
     claimed: Holdings,
     /// Rows of this run's sources existed before their batch.
     is_rerun: bool,
@@ -104,7 +104,7 @@ impl Strategy {
         Strategy { claimed, ..Strategy::default() }
     }
 
-    /// How a batch is written first.
+    /// The first attempt at writing a batch.
     pub(super) fn first(&self, constants: &Constants, batch: &Batch) -> Manner {
         let (upsert, checks_apart) = (constants.upserts, self.checks_apart);
         let (rows_max, keeps_other_days) = (usize::MAX, false);

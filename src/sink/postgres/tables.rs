@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 /// The statements that create them. Also the output of `plan --print-sql`.
 pub(super) const SQL: &str = include_str!("tables.sql");
 
-/// The first of them.
+/// The oldest version.
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements create and this program reads.

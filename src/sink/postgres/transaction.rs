@@ -1,4 +1,4 @@
-//! One batch, one transaction: how PostgreSQL takes the steps of a commit.
+//! One batch, one transaction: PostgreSQL's implementation of the steps of a commit.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -247,7 +247,7 @@ impl Transaction<'_> {
     }
 }
 
-/// Refuses a target that is not what the rows were encoded for.
+/// Refuses a target that differs from the one that the rows were encoded for.
 fn refuse_other_target(constants: &Constants, said: &[SimpleQueryMessage]) -> Result<(), Trouble> {
     let now = said.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) if row.len() == Signature::TEXTS => Some(row),

@@ -73,13 +73,13 @@ impl<'a> Words<'a> {
         format!("ON CONFLICT ({keys}) DO {action}")
     }
 
-    /// The columns besides the key.
+    /// The columns outside the key.
     pub(super) fn rest(&self) -> Vec<Column> {
         let is_key = |column: &&Column| self.key_columns.contains(&column.name);
         self.columns.iter().filter(|column| !is_key(column)).cloned().collect()
     }
 
-    /// A column's new value. The stage's text is cast; `excluded` has the target's own type.
+    /// The new value of a column. A staged text is cast; `excluded` has the target's own type.
     fn value(&self, from: &str, column: &Column) -> String {
         match column.wire {
             _ if from == "s" && (self.is_raw || column.wire == Wire::Cast) => {
@@ -194,7 +194,7 @@ impl<'a> Words<'a> {
         format!("({})", words.join(" OR "))
     }
 
-    /// Counts the rows that are the same already.
+    /// Counts the rows that are already equal.
     pub(super) fn count_equal(&self) -> String {
         if self.rest().is_empty() || *self.on_conflict == OnConflict::Keep {
             return "pg_catalog.count(*)".to_owned();
