@@ -1,4 +1,4 @@
-//! SQLite as a destination: what can be asked of a file for one job.
+//! SQLite as a destination: the operations on a file for one job.
 
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,9 @@ struct SqliteDestination {
     settings: Settings,
 }
 
-/// The path that `text` names, if it names a database.
+/// The path in `text`, if it names a database.
 pub(super) fn path(text: &str) -> Option<&str> {
-    // A database in memory would be gone when the run ends.
+    // An in-memory database would be gone at the end of the run.
     text.strip_prefix("sqlite:").filter(|path| !path.is_empty() && *path != ":memory:")
 }
 

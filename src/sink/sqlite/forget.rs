@@ -93,7 +93,7 @@ fn forget_all(
 ) -> Result<Forgotten, Trouble> {
     let job = &settings.job;
     let mut forgotten = Forgotten::default();
-    // Older tables have none.
+    // Older tables do not have it.
     if check_version(connection)? >= 5 {
         dates::forget(connection, job, &listed(sources.iter().copied()))?;
     }

@@ -1,4 +1,4 @@
-//! What an SQLite database remembers, for people.
+//! SQLite's stored state, for people.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ impl SourceLocks {
         opened.map(|file| file.map(SourceLocks))
     }
 
-    /// Whether the database that was opened a moment ago is the file that was opened here.
+    /// Whether the database that was opened a moment ago is the same file as this one.
     pub(super) fn is_what_was_opened(&self) -> io::Result<bool> {
         is_open_twice(&self.0)
     }
@@ -57,7 +57,7 @@ impl SourceLocks {
         Ok(SourceLocks(File::open(database)?))
     }
 
-    /// Takes the lock of a split. False if another run has it.
+    /// Takes the lock of a split. False if another run holds it.
     pub(super) fn take(&self, split: Split) -> io::Result<bool> {
         match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(split, libc::F_WRLCK))) {
             Ok(_) => Ok(true),
@@ -72,7 +72,7 @@ impl SourceLocks {
         Ok(())
     }
 
-    /// Whether another run has the lock of a split.
+    /// Whether another run holds the lock of a split.
     pub(super) fn is_held(&self, split: Split) -> io::Result<bool> {
         let mut region = region(split, libc::F_WRLCK);
         fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut region))?;

@@ -20,9 +20,9 @@ use crate::source::{Container, Hash16, hash16};
 #[derive(Debug)]
 pub(super) struct Rebuilding {
     pub(super) anew: Vec<Anew>,
-    /// What it did so far.
+    /// Its effects so far.
     pub(super) rebuilt: Rebuilt,
-    /// What is acknowledged once it is committed.
+    /// What counts as acknowledged once it is committed.
     pub(super) acknowledged: Acknowledged,
     /// People had decided something about a letter that existed.
     pub(super) has_decisions: bool,
@@ -36,7 +36,7 @@ const WORDS: Words<'static> = Words {
 };
 
 impl Sqlite {
-    /// Begins the transaction of a rebuild. Its sources are held.
+    /// Begins the transaction of a rebuild, whose sources are held.
     pub(super) fn begin_rebuild(&mut self, anew: Vec<Anew>) -> Result<()> {
         let told = Told {
             scope: &self.scope,

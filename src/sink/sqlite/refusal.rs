@@ -1,4 +1,4 @@
-//! What SQLite's errors mean.
+//! The interpretation of SQLite's errors.
 //!
 //! Each gets the SQLSTATE that PostgreSQL would have given, so that a reject has the same code wherever it
 //! was refused.
@@ -89,7 +89,7 @@ pub(super) fn advice(error: &Error) -> &'static str {
     }
 }
 
-/// SQLite's own words.
+/// SQLite's own message.
 pub(super) fn message(error: &Error) -> String {
     match error {
         Error::SqliteFailure(_, Some(message)) => message.clone(),

@@ -66,7 +66,7 @@ impl Statements {
         let keys: Vec<&Column> = columns.iter().filter(is_key).collect();
         let of_key =
             all(keys.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)));
-        // Byte by byte, whatever collation the column has.
+        // Bytewise, whatever collation the column has.
         let same =
             |column: &Column| format!("{} COLLATE BINARY IS {}", quote(&column.name), parameter(column));
         let equal = match rest.is_empty() {

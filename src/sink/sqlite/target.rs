@@ -14,7 +14,7 @@ use crate::schema::{Bounds, Float, Kind, Owned, Text, Value};
 use crate::sink::key::{Origin, columns_into, columns_of, quote};
 use crate::sink::{Constant, Key, TableName};
 
-/// A table as SQLite describes it.
+/// SQLite's description of a table.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) name: String,
@@ -53,7 +53,7 @@ enum Affinity {
     Real,
     Numeric,
     Text,
-    /// Keeps everything as it is.
+    /// Keeps every value unchanged.
     None,
 }
 
@@ -199,7 +199,7 @@ pub(super) fn create_table(settings: &Settings) -> String {
     sql
 }
 
-/// The type of a new column, and what an existing one should be.
+/// The type of a new column, and the type that an existing one should have.
 fn wanted_type(settings: &Settings, origin: Origin) -> &'static str {
     match origin {
         Origin::Field(index) => type_of(&settings.schema.fields[index].kind.column()),
@@ -227,7 +227,7 @@ fn kind_of(constant: &Constant, affinity: Affinity) -> Kind {
     }
 }
 
-/// A constant as it is bound, or why it does not fit.
+/// A constant in the form for binding, or the reason why it does not fit.
 fn constant_bytes(constant: &Constant, kind: &Kind) -> Result<Vec<u8>, String> {
     let value = constant.read(kind)?.unwrap_or(Owned::Plain(Value::Null));
     let mut bytes = Vec::new();
@@ -244,7 +244,7 @@ fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool)
     match (wanted, affinity) {
         (_, Affinity::None) => true,
         ("INTEGER", Affinity::Integer) | ("REAL", Affinity::Real) | ("TEXT", Affinity::Text) => true,
-        // People declare DATETIME and BOOLEAN, which are NUMERIC to SQLite.
+        // People declare DATETIME and BOOLEAN, which SQLite treats as NUMERIC.
         ("INTEGER", Affinity::Numeric) => !is_strict,
         ("TEXT", Affinity::Numeric) => !is_strict && is_never_a_number,
         _ => false,
