@@ -1,4 +1,4 @@
-//! The bar: how many dead letters of a source are too many.
+//! The bar: the limit of dead letters per source.
 //!
 //! Only the open dead letters of a source count, whichever run wrote them; its records are those its
 //! checkpoint counts. The destination reports the state of a source ([`Standing`]), and the loader judges it.
@@ -8,7 +8,7 @@ use std::fmt;
 use super::Again;
 use crate::split::Split;
 
-/// How many dead letters are too many.
+/// The limit of dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bar {
     /// More than this number of letters.

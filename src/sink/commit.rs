@@ -88,7 +88,7 @@ pub(super) trait Letters: Checkpoints {
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
     pub(super) committed: Committed,
-    /// The counters of the checkpoints from then on, per advance.
+    /// The new counters of the checkpoints, per advance.
     pub(super) after: Vec<Counts>,
 }
 

@@ -29,7 +29,7 @@ pub struct Letter<'a> {
     pub reasons: Cow<'a, str>,
 }
 
-/// What is kept of a record.
+/// The stored form of a record.
 #[derive(Debug)]
 pub enum Evidence<'a> {
     /// All of it.

@@ -1,4 +1,4 @@
-//! Destinations: where rows go, found by the text that names one.
+//! Destinations: the places that rows go to, found by a text that names one.
 //!
 //! A [`Destination`] is everything a job can ask of the place: to open for a load, what it remembers, what a
 //! load would find, and how to describe it to a person. `kinds.rs` lists the kinds.
@@ -44,7 +44,7 @@ pub trait Destination {
     /// What a load of these files would find and create. Writes nothing.
     fn forecast(&self, asked: &Asked) -> Result<Forecast>;
 
-    /// What it remembers of loads.
+    /// Its stored state of loads.
     fn history(&self) -> Result<Box<dyn History>>;
 
     /// Its dead letters that are to be delivered elsewhere. It does not wait for a destination that is away.
@@ -93,10 +93,10 @@ pub trait Destination {
         true
     }
 
-    /// The table as a statement names it.
+    /// The name of the table in a statement.
     fn table(&self) -> String;
 
-    /// The command for a shell that runs a statement.
+    /// The shell command that runs a statement.
     fn shell(&self, sql: &str) -> String;
 
     /// What its promises depend on: the last line of a plan's guarantees.
@@ -106,11 +106,11 @@ pub trait Destination {
 /// What the job tells a destination.
 #[derive(Clone)]
 pub struct Settings {
-    /// The name of the job, under which sources are remembered.
+    /// The name of the job, under which sources are stored.
     pub job: String,
     /// The data date of the run.
     pub data_date: Option<NaiveDate>,
-    /// The command line, for the run's row.
+    /// The command line, for the row of the run.
     pub command: String,
     /// The target, as the job names it.
     pub table: TableName,
@@ -139,7 +139,7 @@ pub struct Settings {
     pub raw_max: usize,
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
-    /// How long single steps may take.
+    /// The limits of single steps.
     pub timeouts: Timeouts,
     /// How long to wait for a destination that has not been reached yet.
     pub reach_for: Duration,
@@ -170,7 +170,7 @@ pub struct Timeouts {
     pub lock: Duration,
 }
 
-/// The text that names a destination.
+/// A text that names a destination.
 #[derive(Clone)]
 pub struct Address {
     /// As given, with its password.

@@ -16,11 +16,11 @@ pub struct Forecast {
     pub has_target: bool,
     /// What it would create first, in words.
     pub makes: Vec<String>,
-    /// What would keep it from its first row, each with what to do.
+    /// The obstacles before its first row, each with a remedy.
     pub obstacles: Vec<String>,
     /// What to know, though it would not stop the load.
     pub warnings: Vec<String>,
-    /// A source that a living run holds, and by whom.
+    /// A source that a live run holds, with its holder.
     pub held: Option<String>,
     /// The statements that create what a load needs and grant what its role needs. Another user can run them,
     /// and they can be run twice.

@@ -18,7 +18,7 @@ use crate::sink::key::EXTRA;
 use crate::sink::{Answer, Asked, Batch, Committed, Counts, Ending, OpenLetters, Sink, Task};
 use crate::work::{self, Encoder, Place, Recipe, Work};
 
-/// Judges records, and keeps nothing of them.
+/// Validates records and stores nothing.
 pub struct Judge {
     encoder: Arc<JudgeEncoder>,
     verdicts: Option<Verdicts>,
@@ -28,13 +28,13 @@ pub struct Judge {
     rejected: u64,
 }
 
-/// Where verdicts go.
+/// The output for verdicts.
 pub struct Verdicts {
     pub path: PathBuf,
     pub out: Box<dyn Write + Send>,
 }
 
-/// How many rows make a sample.
+/// The number of rows in a sample.
 const SAMPLE_ROWS: usize = 10;
 
 /// The rows of a sample begin within this many bytes of a file: workers cannot know which rows are the first,
@@ -136,7 +136,7 @@ impl Sink for Judge {
         work::with(recipe, Arc::clone(&self.encoder))
     }
 
-    /// Every file is new: nothing is remembered.
+    /// Every file is new, because nothing is stored.
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let first = i32::try_from(self.names.len()).expect("fewer files than ids") + 1;
         let mut result = Vec::with_capacity(asked.files.len());

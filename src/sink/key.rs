@@ -11,9 +11,9 @@ pub enum Key {
     Position,
     /// The bytes of its record: the same line in two files is one row.
     Content,
-    /// Fields of its own.
+    /// Named fields.
     Columns(Vec<String>),
-    /// Nothing: rows are only ever appended.
+    /// Nothing: rows are only appended.
     None,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn record_hash(record: &[u8], row: &Row<'_>, of_job: Option<&[u8; 32]
 /// The column for members that no field names, under `extra = "keep"`.
 pub const EXTRA: &str = "extra";
 
-/// What goes into a column.
+/// The content of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The value of a field, by index.

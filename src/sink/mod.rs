@@ -83,7 +83,7 @@ pub trait Sink: Send {
         Closes::WhenFull
     }
 
-    /// The id of the run, if runs are remembered.
+    /// The id of the run, if runs are stored.
     fn run_id(&self) -> Option<i64> {
         None
     }
@@ -166,7 +166,7 @@ pub trait Sink: Send {
         Ok(Vec::new())
     }
 
-    /// How many dead letters are open, of these sources and of the whole job.
+    /// The number of open dead letters, of these sources and of the whole job.
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters>;
 
     /// The states of these sources' splits. Called only if there is a bar.
@@ -174,7 +174,7 @@ pub trait Sink: Send {
         Ok(Vec::new())
     }
 
-    /// Why dead letters of a source are open, the most frequent reason first.
+    /// The reasons of the open dead letters of a source, the most frequent first.
     fn open_reasons(&mut self, _source: i32) -> Result<Vec<ReasonCount>> {
         Ok(Vec::new())
     }
@@ -227,7 +227,7 @@ pub struct Committed {
 pub struct Setback {
     /// The split.
     pub split: Split,
-    /// How far it is.
+    /// Its actual position.
     pub position: u64,
     /// What this run had counted beyond that.
     pub lost: Counts,
@@ -237,7 +237,7 @@ pub struct Setback {
     pub was_complete: bool,
 }
 
-/// How many dead letters are open.
+/// Numbers of open dead letters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenLetters {
     /// Those of the run's sources.
@@ -246,7 +246,7 @@ pub struct OpenLetters {
     pub job: u64,
 }
 
-/// How a run ended, for its row.
+/// The end of a run, for its row.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending<'a> {
     /// One word: `finished`, `rejects`, `failed`, `interrupted`, …

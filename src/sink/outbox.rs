@@ -11,7 +11,7 @@ use crate::error::Result;
 
 /// The dead letters of a job in one table, as delivery sees them.
 pub trait Outbox {
-    /// The table, by the name under which its sources are remembered.
+    /// The table, under the name that its sources have in the ledger.
     fn table(&mut self) -> Result<String>;
 
     /// How many letters are due.

@@ -14,7 +14,7 @@ pub(super) struct Tables {
     pub(super) checkpoints: &'static str,
     pub(super) letters: &'static str,
     pub(super) runs: &'static str,
-    /// How far the lanes of runs are.
+    /// The progress of the lanes of runs.
     pub(super) progress: &'static str,
     /// What precedes the number of a parameter.
     pub(super) mark: char,
