@@ -11,9 +11,9 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/configuratio
 
 const HEAD: &str = r#"# The job file
 
-<!-- Made from src/config/keys.rs; a test holds the two together. To write it anew: UPDATE_MANUAL=1 cargo test manual -->
+<!-- Generated from src/config/keys.rs; a test compares the two. To regenerate: UPDATE_MANUAL=1 cargo test manual -->
 
-A job file says what to load, by which rules, and where to. It is TOML:
+A job file defines what to load, by which rules, and where to. It is written in TOML:
 
 ```toml
 name = "app-logs"
@@ -33,12 +33,12 @@ url   = "postgres://ada:${DB_PASSWORD}@localhost/app"
 table = "log_entries"
 ```
 
-- What a flag says goes before what an environment variable says, that before the job file, and that before the default. A flag has a variable if its help shows one: `--batch-rows` has `LOGMILL_BATCH_ROWS`.
-- Relative paths in a job file start at its folder; those on the command line start where you are.
-- `${NAME}` in a text is the environment variable `NAME`. One that is not set is an error. `$$` is a dollar; any other dollar is itself. What a variable holds is never shown.
+- Precedence: flag, environment variable, job file, default. The help of a flag shows its variable, if it has one: `--batch-rows` has `LOGMILL_BATCH_ROWS`.
+- Relative paths in a job file start at its folder; those on the command line start at the current directory.
+- `${NAME}` in a text stands for the environment variable `NAME`, which must be set. `$$` is a dollar sign; other dollar signs stand for themselves. Values of variables are never printed.
 - Sizes are bytes (`1048576`) or texts with a unit: `"64KiB"`, `"16MiB"`, `"1GiB"`, or by thousands `"64KB"`, `"16MB"`, `"1GB"`.
 - Durations are texts with units: `"500ms"`, `"60s"`, `"10m"`, `"1h30m"`, `"1d"`.
-- A key that is not listed here is an error that names the nearest one. What is marked *not yet* is known and refused, never passed over.
+- A key that is not listed here is an error, which suggests the most similar key.
 
 Editors complete and check job files by their JSON Schema: `logmill config --json-schema`.
 "#;
@@ -81,7 +81,7 @@ fn row(page: &mut String, key: &Key) {
     };
     let default = match key.default {
         Fallback::None => String::new(),
-        Fallback::Required => "*must be given*".to_owned(),
+        Fallback::Required => "*required*".to_owned(),
         Fallback::Said(words) => words.to_owned(),
         Fallback::Is(text) => match key.takes {
             Takes::Flag | Takes::Count { .. } => format!("`{text}`"),
