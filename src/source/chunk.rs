@@ -25,7 +25,7 @@ pub struct Chunk {
     pub ends: Option<u64>,
     /// The requested range ends with this chunk.
     pub is_last: bool,
-    /// Bytes of the file, compressed as they are, that were read for it.
+    /// Bytes of the file that were read for it, in compressed size.
     pub raw: u64,
 }
 
@@ -67,12 +67,12 @@ impl Chunk {
     }
 }
 
-/// What a chunk holds.
+/// The contents of a chunk.
 #[derive(Debug)]
 pub enum Body {
     /// Whole records.
     Records(Bytes),
-    /// One record beyond the bound: its bytes without the line end, counted and hashed.
+    /// One record beyond the limit: its bytes without the line end, counted and hashed.
     TooLong {
         /// Bytes before the record that do not belong to it.
         lead: u64,
@@ -190,7 +190,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// The start of a source that was never seen.
+    /// The start of a new source.
     pub fn zero() -> Start {
         Start { position: 0, tail: (0, hash16(b"")), record: 0 }
     }

@@ -16,15 +16,15 @@ use crate::error::Error;
 /// How the bytes of a file are to be interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Codec {
-    /// As they are.
+    /// Uncompressed.
     Plain,
-    /// RFC 1952, one member or many (as bgzip and `cat a.gz b.gz` make them).
+    /// RFC 1952, one member or many (as produced by bgzip and `cat a.gz b.gz`).
     Gzip,
     /// RFC 8878, one frame or many.
     Zstd,
-    /// One stream or many, as pbzip2 makes them.
+    /// One stream or many, as produced by pbzip2.
     Bzip2,
-    /// One stream or many, with padding between them or not.
+    /// One stream or many, with or without padding between them.
     Xz,
 }
 
@@ -78,7 +78,7 @@ pub(super) const DETECT_BYTES: usize = 6;
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// As much as the highest level of the `xz` command needs, and as much again.
+/// As much as the highest level of the `xz` command needs, times two.
 #[cfg(feature = "xz")]
 const XZ_MEMORY_MAX: u64 = 160 << 20;
 
@@ -92,7 +92,7 @@ pub(super) enum Inflate<R: Read> {
     Bzip2(Streams<bzip2::bufread::MultiBzDecoder<BufReader<R>>>),
     #[cfg(feature = "xz")]
     Xz(Streams<liblzma::bufread::XzDecoder<BufReader<R>>>),
-    /// Never made: keeps the type inhabited by `R` without any of the features.
+    /// Never constructed: it uses `R` when no compression feature is enabled.
     #[allow(dead_code, reason = "only without all features")]
     None(R),
 }

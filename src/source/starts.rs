@@ -54,7 +54,7 @@ mod tests {
         (file, source)
     }
 
-    /// The starts of all records but the first, as they are found from the beginning on.
+    /// The starts of all records but the first, as found from the beginning on.
     fn starts(source: &Arc<Source>, settings: &Settings) -> BTreeSet<u64> {
         let settings = Settings { chunk_bytes: 1, lines_max: 1, ..settings.clone() };
         let mut chunks = Chunks::new(source, Start::zero(), None, &settings).expect("opened");

@@ -97,7 +97,7 @@ impl Windows {
         Ok(Some(Chunk { span, body: Body::Records(bytes), ends, is_last: false, raw: span.len() }))
     }
 
-    /// Maps at least `reach` bytes from the position on, and what a tail may need before.
+    /// Maps at least `reach` bytes from the position on, and what a tail may need before it.
     fn open_window(&mut self, reach: usize) -> Result<()> {
         let offset = self.position.saturating_sub(TAIL_BYTES as u64);
         let end = (self.position + reach as u64).min(self.end);

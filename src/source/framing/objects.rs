@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr3};
 
-/// Which objects are records.
+/// The objects that are records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
     /// Each file is an object that holds the records in a list of this name.
@@ -87,7 +87,7 @@ impl Objects {
 
 /// What a brace begins.
 enum Opening {
-    /// The opening of the list of records, of this length.
+    /// The opening of the list of records, with its length.
     Whole(usize),
     /// Possibly the beginning of one.
     Part,
@@ -118,7 +118,7 @@ enum Phase {
     Behind,
 }
 
-/// Follows one piece to its end.
+/// Scans one piece to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
     objects: Objects,

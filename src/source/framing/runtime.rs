@@ -16,7 +16,7 @@ use super::is_blank;
 /// The program that wrote a line around another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// containerd and CRI-O, as Kubernetes keeps their files: `<time> stdout F <line>`.
+    /// containerd and CRI-O, in the format of Kubernetes: `<time> stdout F <line>`.
     Cri,
     /// Docker's `json-file`: `{"log":"<line>\n","stream":"stdout","time":"<time>"}`.
     Docker,
@@ -24,7 +24,7 @@ pub enum Runtime {
     Compose,
 }
 
-/// A line of a container, taken apart.
+/// A parsed line of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeLine<'l> {
     /// When it was written.
