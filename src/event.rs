@@ -366,7 +366,7 @@ impl fmt::Display for Event {
             }
             Event::TakenBack { counts, .. } => {
                 let records = figure::some(counts.records, "record");
-                write!(f, "{records} of those that were committed are not in the destination any more")
+                write!(f, "{records} that were committed are no longer in the destination")
             }
             Event::LeftOut { file, why } => write!(f, "{}: left out, {why}", file.display()),
             Event::PassedOver { file, what } => write!(f, "{}: left out, it is {what}", file.display()),

@@ -227,7 +227,7 @@ fn a_missing_table_keeps_everything(kind: Kind) {
         refused
             .exit(2)
             .says("table t is not there")
-            .says("without --delete-rows, if its rows are gone on purpose");
+            .says("if its rows were removed on purpose, forget without --delete-rows");
     }
     load.sql("ALTER TABLE renamed RENAME TO t");
     assert_eq!(held(&load), before);

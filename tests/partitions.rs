@@ -161,7 +161,7 @@ fn a_trigger_on_a_nested_partition_is_seen_too() {
          END $$;
          CREATE TRIGGER swallow BEFORE INSERT ON t_b FOR EACH ROW EXECUTE FUNCTION swallow()",
     );
-    load.run().exit(1).says("a trigger leaves rows out without an error");
+    load.run().exit(1).says("a trigger drops rows without an error");
 }
 
 /// Ranges with a gap, lists within ranges, and a level with a default: a row without a partition never

@@ -191,7 +191,7 @@ fn sqlite_triggers_may_change_and_refuse_rows_but_not_swallow_them() {
         .rejects([(2, "server_p0001")]);
     let left_out =
         load("CREATE TRIGGER ignore BEFORE INSERT ON t WHEN NEW.k = 2 BEGIN SELECT RAISE(IGNORE); END");
-    left_out.run().exit(1).says("a trigger leaves rows out without an error").rows([]);
+    left_out.run().exit(1).says("a trigger drops rows without an error").rows([]);
     let rolled = load(
         "CREATE TRIGGER roll BEFORE INSERT ON t WHEN NEW.k = 2 BEGIN SELECT RAISE(ROLLBACK, 'all'); END",
     );

@@ -302,7 +302,7 @@ fn a_trigger_that_leaves_rows_out_is_an_error_and_nothing_is_kept() {
                 .key(key)
                 .pipeline("retry_for = \"2s\"")
                 .given(&given.replace("{more}", more).replace("w text", w));
-            load.run().exit(1).says("a trigger leaves rows out without an error");
+            load.run().exit(1).says("a trigger drops rows without an error");
             assert_eq!(select(&load, "SELECT count(*) FROM t"), ["0"]);
             load.sql("DROP TRIGGER swallow ON t");
             load.run().exit(0).counts("3 inserted");

@@ -80,7 +80,7 @@ fn a_file_that_becomes_a_link_of_another_user_before_it_is_opened_is_refused() {
             }
         }
         child.signal("CONT");
-        child.wait().failed("a.log", "there is a link of another user on the way").did(0, 0);
+        child.wait().failed("a.log", "its path contains a link of another user").did(0, 0);
     }
 }
 

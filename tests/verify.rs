@@ -292,8 +292,10 @@ fn what_cannot_be_compared_is_told_and_is_no_difference(kind: Kind) {
         .map(|it| (it["source"].as_str().unwrap().to_owned(), it["why"].as_str().unwrap().to_owned()))
         .collect();
     assert_eq!(not.len(), 2, "{not:?}");
-    assert!(not[0].0.ends_with("/a.ndjson") && not[0].1.starts_with("no file is this source any more"));
-    assert!(not[1].0.ends_with("/b.ndjson") && not[1].1.contains("does not hold what was loaded"));
+    assert!(
+        not[0].0.ends_with("/a.ndjson") && not[0].1.starts_with("none of the files is this source any more")
+    );
+    assert!(not[1].0.ends_with("/b.ndjson") && not[1].1.contains("does not contain what was loaded"));
     assert_eq!(ended.result("/sources").as_array().unwrap().len(), 1);
     load.command("verify").arg("--strict").run().exit(1);
     // A difference elsewhere is still reported.
@@ -368,7 +370,7 @@ fn only_named_files_are_reported_as_missing(kind: Kind) {
     one.exit(0);
     assert_eq!((one.result("/sources").as_array().unwrap().len(), not(&one)), (1, 0));
     let gone = named("b.ndjson");
-    gone.exit(0).tells("no file is this source any more");
+    gone.exit(0).tells("none of the files is this source any more");
     assert_eq!(not(&gone), 1);
     // Every source that was loaded from a folder.
     assert_eq!(not(&named("")), 2);

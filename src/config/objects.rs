@@ -11,7 +11,7 @@ use crate::sink::objects::layout::{Form, Layout, PathPattern};
 /// A column that readers of partitioned objects add.
 const DAY: &str = "day";
 
-/// Reads the keys that only a bucket has.
+/// Reads the keys that exist only for buckets.
 pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>, url: &Url) -> Layout {
     if !is_bucket(url.reveal()) {
         for name in ["as", "object_size", "path"] {
@@ -52,19 +52,19 @@ pub(super) fn check(
         return;
     }
     if matches!(key, Key::Content | Key::Columns(_)) {
-        let message =
-            "a bucket has no index in which a row could be found, so a key there is \"position\" or \"none\"";
+        let message = "a bucket has no index to find rows by, so its key must be \"position\" or \"none\"";
         reader.find(message, &scope.place_of("key").unwrap_or_default());
     }
     if let Some(place) = scope.place_of("on_conflict") {
-        reader.find("in a bucket no two rows meet, so there is no 'on_conflict'; leave it out", &place);
+        reader.find("rows in a bucket never conflict, so there is no 'on_conflict'; leave it out", &place);
     }
     if let Some(place) = job.place_of("rollup") {
-        reader.find("a bucket has no rollups: nothing in it can compute them; leave them out", &place);
+        reader.find("a bucket cannot compute rollups; leave them out", &place);
     }
     let names = schema.fields.iter().map(|field| field.name.as_str());
     if names.into_iter().any(|name| name == DAY) {
-        let message = "field 'day' has the name of the part of a key by which readers tell days; give it another name and from = \"day\"";
+        let message = "field 'day' has the name of the day in the names of objects; give it another name \
+            and from = \"day\"";
         let fields = record.value("fields").and_then(|value| value.get_ref().as_table());
         match fields.and_then(|fields| fields.get_key_value(DAY)) {
             Some((key, _)) => reader.find(message, &key.span()),

@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader<'_>, job: &Scope<'_>, record: &Scope<'_>,
     let scopes = reader.tables(job, "rollup");
     if !scopes.is_empty() && !record.has("time") {
         reader.find_absent(
-            "the job has rollups, and does not say when a record happened; add time = \"…\", one of its timestamps or dates",
+            "the job has rollups but no time in [record]; add time = \"…\", one of its timestamps or dates",
             record,
         );
     }
@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>, job: &Scope<'_>, record: &Scope<'_>,
         let other = metrics.iter().find(|other| other.table == metric.table && other.by != metric.by);
         if other.is_some() {
             let message = format!(
-                "all metrics of {} are taken by the same columns; give this one a table of its own",
+                "all metrics in {} must have the same columns in 'by'; give this one a table of its own",
                 metric.table
             );
             reader.find(message, &place);
@@ -91,7 +91,7 @@ fn metric(reader: &mut Reader<'_>, scope: &Scope<'_>, time: Option<&Time>, of: &
     let table = table(reader, scope, of);
     if !by.is_empty() && !scope.has("table") {
         reader.find(
-            format!("a rollup that is taken by columns needs a table of its own, beside {TABLE}; add table = \"…\""),
+            format!("a rollup with 'by' needs a table of its own, other than {TABLE}; add table = \"…\""),
             &scope.place_of("by").unwrap_or_default(),
         );
     }
@@ -109,7 +109,7 @@ fn metric(reader: &mut Reader<'_>, scope: &Scope<'_>, time: Option<&Time>, of: &
         }
         (None, Some((text, place))) => ready(reader, &text, &place, of).map(Of::Ready),
         (Some(_), Some((_, place))) => {
-            reader.find("the metric is given here and by its sql; leave out one of the two", &place);
+            reader.find("a rollup takes either 'of' or 'sql'; leave out one of the two", &place);
             None
         }
         (None, None) => {
@@ -283,7 +283,7 @@ mod tests {
                 "asks now()",
                 "\"select now() where at >= {date}\"",
             ),
-            ("sql = \"select 1\"", "speaks of no day", "\"select 1\""),
+            ("sql = \"select 1\"", "selects no day", "\"select 1\""),
             ("of = \"rows\"\nby = [\"word\"]", "a table of its own", "by"),
             ("of = \"rows\"\ntable = \"x\"\nby = [\"wort\"]", "did you mean 'word'?", "\"wort\""),
             ("of = \"rows\"\ntable = \"x\"\nby = [\"value\"]", "every rollup has a column", "\"value\""),
@@ -306,6 +306,6 @@ mod tests {
         assert_wrong(&time("word"), "is of type text", "\"word\"");
         assert_wrong(&time("att"), "did you mean 'at'?", "\"att\"");
         let without = job("[[rollup]]\nmetric = \"n\"\nof = \"rows\"\n").replace("time = \"at\"\n", "");
-        assert_wrong(&without, "does not say when", "[record]");
+        assert_wrong(&without, "no time in [record]", "[record]");
     }
 }

@@ -24,11 +24,11 @@ pub struct Source {
     pub(super) folders: Vec<PathBuf>,
     /// The job's files as written, if other files are given.
     pub(super) instead_of: Vec<PathBuf>,
-    /// What in the job depends on the data date.
+    /// The parts of the job that depend on the data date.
     pub(super) needs_date: Option<NeedsDate>,
-    /// Which of the files found are read, and in what order.
+    /// Which of the files are read, and in what order.
     pub selection: Selection,
-    /// How a record is written.
+    /// The format of records.
     pub format: Spec,
     /// How bytes become chunks.
     pub settings: Settings,
@@ -40,10 +40,10 @@ pub struct Source {
     pub nulls: Nulls,
 }
 
-/// What a data date is needed for.
+/// What needs a data date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NeedsDate {
-    /// The name of a file.
+    /// A file name.
     Files,
     /// The year of the timestamps of this field.
     Year(String),
@@ -51,7 +51,7 @@ pub(super) enum NeedsDate {
     Column(String),
 }
 
-/// The names of the files as they were given.
+/// The file names as given.
 #[derive(Clone, Debug)]
 pub(super) enum Files {
     /// By the job: patterns that may contain placeholders, relative to the folder of its file.
@@ -71,7 +71,7 @@ impl Source {
         let (mut folders, mut instead_of) = (Vec::new(), Vec::new());
         let (files, is_dated) = match &overrides.files {
             Some(files) => {
-                // What is not used need not be in the environment, but it must still be a list.
+                // Unused texts may contain unset variables, but they must still form a list.
                 let written = reader.written_list(scope, "files").unwrap_or_default();
                 folders.extend(written.iter().map(|written| folder_of(written.text, folder)));
                 instead_of.extend(written.iter().map(|written| PathBuf::from(written.text)));
@@ -178,19 +178,20 @@ impl Source {
         match (&self.needs_date, date) {
             (Some(NeedsDate::Year(field)), None) => {
                 return Err(Error::usage(format!(
-                    "the stamps of field {} name no year; write year = … into [source], or say with --date which day the \
-                     files are of",
+                    "the timestamps of field {} have no year; add year = … to [source], or give the day of \
+                    the files with --date",
                     quoted(field)
                 )));
             }
             (Some(NeedsDate::Files), None) => {
                 return Err(Error::usage(
-                    "`files` of the job has a placeholder for the data date; say which day with --date",
+                    "`files` of the job has a placeholder for the data date; give the day with --date",
                 ));
             }
             (Some(NeedsDate::Column(column)), None) => {
                 return Err(Error::usage(format!(
-                    "column {} in `columns` of the job has a placeholder for the data date; say which day with --date",
+                    "column {} in `columns` of the job has a placeholder for the data date; give the day \
+                    with --date",
                     quoted(column)
                 )));
             }

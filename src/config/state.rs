@@ -31,8 +31,8 @@ impl State {
             if let Err(why) = stores::check(text) {
                 reader.find(why, place);
             } else if keeps_its_own {
-                let why = "this destination keeps its state in the transaction that writes the rows, and nowhere else \
-                           is it as safe; leave out [state], which is for buckets";
+                let why = "a database keeps its state in the transaction that writes the rows, which is \
+                           safer than any other place; leave out [state], which is for buckets";
                 reader.find(why, place);
             }
         }

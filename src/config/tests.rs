@@ -284,7 +284,7 @@ fn the_data_date_is_put_into_the_names_of_files() {
     assert_eq!(config.source.needs_date, Some(source::NeedsDate::Files));
     assert_eq!(
         config.patterns().expect_err("no date").to_string(),
-        "`files` of the job has a placeholder for the data date; say which day with --date"
+        "`files` of the job has a placeholder for the data date; give the day with --date"
     );
     let date = NaiveDate::from_ymd_opt(2024, 2, 9);
     let names = |patterns: Vec<Pattern>| -> Vec<String> {

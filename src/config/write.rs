@@ -64,8 +64,8 @@ impl Proposed {
 /// The text of the job file.
 pub fn write(draft: &Draft<'_>) -> String {
     let mut out = format!(
-        "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
-         # from now on nothing is guessed: this job says what is loaded.\n\
+        "# A job for logmill, inferred from the files. It is yours to edit:\n\
+         # from now on logmill follows this job and guesses nothing.\n\
          name = {}\n",
         string(draft.name)
     );
@@ -87,7 +87,7 @@ fn write_source(out: &mut String, draft: &Draft<'_>) {
     out.push_str(&format!("\n[source]\nfiles  = {files}\n{format}"));
     if !nulls.is_empty() {
         let nulls: Vec<String> = nulls.iter().map(|null| string(null)).collect();
-        out.push_str(&format!("# In every field these texts are nulls.\nnulls = [{}]\n", nulls.join(", ")));
+        out.push_str(&format!("# These texts mean null in every field.\nnulls = [{}]\n", nulls.join(", ")));
     }
     for (line, why) in *asked {
         out.push_str(&format!("# {line}  # {}\n", remark(why)));
@@ -100,7 +100,7 @@ fn write_record(out: &mut String, draft: &Draft<'_>) {
     let mode = if fields.iter().all(|proposed| proposed.field.strict) { Mode::Strict } else { Mode::Lax };
     if mode == Mode::Strict {
         out.push_str(
-            "# A value of another type than its field's makes a dead letter; \"lax\" converts it if it can.\n\
+            "# A value of the wrong type makes a dead letter; \"lax\" converts it if possible.\n\
              mode  = \"strict\"\n",
         );
     }
@@ -109,7 +109,7 @@ fn write_record(out: &mut String, draft: &Draft<'_>) {
         "# Members that no field asks for: \"ignore\" them, \"forbid\" them, or \"keep\" them as JSON.\n\
          extra = {}\n\
          \n\
-         # Each field is a column. One that may be absent has required = false. A member of an\n\
+         # Each field is a column. If it may be absent, add required = false. A member of an\n\
          # object is a field too: user_id = {{ type = \"int\", from = \"/user/id\" }}.\n\
          [record.fields]\n",
         string(extra.word())
@@ -145,7 +145,7 @@ fn write_destination(out: &mut String, draft: &Draft<'_>) {
     )
     .expect("writing to a text does not fail");
     for key in *keys {
-        out.push_str(&format!("# key         = [{}]  # no value of it was there twice\n", string(key)));
+        out.push_str(&format!("# key         = [{}]  # all its values were different\n", string(key)));
     }
     out.push_str("on_conflict = \"update\"\n");
 }
@@ -402,8 +402,8 @@ mod tests {
         };
         assert_eq!(
             write(&draft),
-            r#"# A job for logmill, written from what was found in the files. It is yours to edit:
-# from now on nothing is guessed: this job says what is loaded.
+            r#"# A job for logmill, inferred from the files. It is yours to edit:
+# from now on logmill follows this job and guesses nothing.
 name = "web"
 
 [source]
@@ -414,7 +414,7 @@ format = "ndjson"
 # Members that no field asks for: "ignore" them, "forbid" them, or "keep" them as JSON.
 extra = "ignore"
 
-# Each field is a column. One that may be absent has required = false. A member of an
+# Each field is a column. If it may be absent, add required = false. A member of an
 # object is a field too: user_id = { type = "int", from = "/user/id" }.
 [record.fields]
 timestamp  = { type = "timestamp" }                                 # 2023-10-27 to 2023-11-02

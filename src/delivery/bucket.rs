@@ -52,7 +52,7 @@ impl Letters {
                 Err(failure) => return Err(self.failed(&key, &failure)),
             }
         }
-        Err(undelivered(self.bucket.url_of(&key), "others write it over and over"))
+        Err(undelivered(self.bucket.url_of(&key), "other runs keep overwriting it"))
     }
 }
 

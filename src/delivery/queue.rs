@@ -59,7 +59,7 @@ impl Queue {
             entries("Successful").filter_map(|entry| entry["Id"].as_str().map(str::to_owned)).collect();
         let result = match entries("Failed").next() {
             None if arrived.len() == messages.len() => Ok(()),
-            None => Err(undelivered(&self.shown, "it does not say what became of every message")),
+            None => Err(undelivered(&self.shown, "its answer does not cover every message")),
             Some(entry) => {
                 let code = entry["Code"].as_str().unwrap_or("no code");
                 Err(undelivered(&self.shown, format!("a message was refused ({code})")))

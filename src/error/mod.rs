@@ -69,8 +69,8 @@ pub enum ErrorKind {
 
     /// A job was to be written where one exists.
     #[error(
-        "{} is there already, and a job that somebody may have edited is not written over; \
-         name another file with -o, or remove it", path.display()
+        "{} already exists and may have been edited, so it is not overwritten; name another file with -o, \
+        or remove it", path.display()
     )]
     JobExists {
         /// The file of the existing job.
@@ -106,8 +106,8 @@ pub enum ErrorKind {
     /// Sources were begun under other rules. Nothing was touched.
     #[error(
         "{source_name}{}: loaded in part, and the job's format, fields or key have changed since; \
-         --accept-new-rules goes on from there by the new rules, `load --rebuild` loads all of it anew in the place of \
-         its rows, `logmill forget` begins anew",
+         --accept-new-rules goes on from there by the new rules, `load --rebuild` loads all of it again \
+         and replaces its rows, `logmill forget` starts over",
         and_more(*more)
     )]
     RulesChanged {
@@ -239,8 +239,8 @@ pub enum ErrorKind {
 
     /// The destination is not as far as it had acknowledged. What is there is consistent.
     #[error(
-        "the destination has lost commits that it had acknowledged: has a standby that lagged taken over, or was an \
-         older copy put back? What is there is whole; run again to load what is missing"
+        "the destination has lost commits that it had acknowledged: has a standby that lagged taken over, or \
+        was an older copy restored? The rows there are consistent; run again to load what is missing"
     )]
     WentBack,
 
@@ -251,8 +251,8 @@ pub enum ErrorKind {
     /// The connection was lost in the middle of a rebuild, which is one transaction, or the rebuild and
     /// another transaction waited for each other.
     #[error(
-        "the connection was lost, or the server ended a deadlock, before the rebuild was whole, and nothing of it was \
-         kept: what was there is there; run again to begin anew"
+        "the connection was lost, or the server ended a deadlock, before the rebuild was finished, so \
+        nothing was changed; run again to start over"
     )]
     Interrupted,
 
@@ -271,7 +271,8 @@ pub enum ErrorKind {
 
     /// A part of the program broke one of its own rules. Nothing was left half done.
     #[error(
-        "{0} (this is a bug in logmill; what was committed is whole, and a second run goes on from there)"
+        "{0} (this is a bug in logmill; what was committed is consistent, and another run resumes from \
+        there)"
     )]
     Broken(String),
 }
@@ -504,7 +505,7 @@ fn gave_up(waited: Option<&Duration>) -> String {
 /// The message about a signal that came before a rebuild was complete.
 pub fn rebuild_stopped(signal: i32) -> String {
     format!(
-        "stopped by {}; what was not rebuilt to its end is as it was, run again to begin anew",
+        "stopped by {}; everything whose rebuild was not finished is as it was, run again to start over",
         signal_name(signal)
     )
 }

@@ -20,7 +20,7 @@ use crate::stop::Stop;
 const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
     one record; convert it first (tr '\\r' '\\n')";
 
-/// Files that cannot be read, and why.
+/// Files that cannot be read, with the reasons.
 type Unreadable = Vec<(PathBuf, String)>;
 
 /// What a run asks for, and the files it cannot read.
@@ -72,7 +72,7 @@ fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadab
 /// How many objects are opened concurrently: each takes one short query whose answer is slow.
 const OBJECTS_AT_ONCE: usize = 16;
 
-/// Opens those of the files that are objects.
+/// Opens the files that are objects.
 fn open_objects(files: &[Found], stop: &Stop) -> Vec<Mutex<Option<Result<Candidate>>>> {
     let objects: Vec<usize> =
         (0..files.len()).filter(|&number| files[number].container().is_some()).collect();
@@ -87,7 +87,7 @@ fn open_objects(files: &[Found], stop: &Stop) -> Vec<Mutex<Option<Result<Candida
                 return;
             }
             let candidate = Candidate::open(&files[number], stop);
-            // A bucket that is away is away for all of them.
+            // If a bucket is down, it is down for all of them.
             if candidate.as_ref().is_err_and(|error| !error.is_about_one_source()) {
                 is_over.store(true, Ordering::Relaxed);
             }
@@ -103,7 +103,7 @@ pub(super) struct Noted {
     pub(super) tasks: Vec<(Task, Candidate)>,
     /// The sources of which nothing is to be loaded.
     pub(super) finished: Vec<(i32, PathBuf)>,
-    /// The ids of those that were loaded under other rules.
+    /// The ids of sources loaded under other rules.
     pub(super) of_other_rules: Vec<i32>,
     /// The ids of all of them.
     pub(super) selected: Vec<i32>,
@@ -191,8 +191,8 @@ fn preamble_before(
     if file.stream.is_some() {
         return Err(Error::source(
             &file.path,
-            "it was begun under other rules, and its first lines say how to read it now: load it as a file, \
-             which can be read twice, or `logmill forget` it",
+            "it was partly loaded under other rules, and the new ones need its first lines again: load it \
+            as a file, which can be read twice, or `logmill forget` it",
         ));
     }
     let source = file.reopen()?;

@@ -22,12 +22,12 @@ use crate::source::Candidate;
 /// No file is cut for less than this many chunks.
 const CHUNKS_MIN: u64 = 8;
 
-/// The message if lanes were asked for and would determine which row wins.
-const ORDER_DECIDES: &str = "with a key of named columns, the order of the records decides which row stays, so that lanes were \
-    left out; write on_conflict = \"newest(…)\" to have them";
+/// The message if lanes were requested but would decide which row stays.
+const ORDER_DECIDES: &str = "with a key of named columns, the order of the records decides which row \
+    stays, so there is only one lane; write on_conflict = \"newest(…)\" to have more";
 
-/// The message if lanes were asked for and a rebuild is one transaction.
-const ONE_TRANSACTION: &str = "a rebuild is one transaction, so it has one lane and the others were left out";
+/// The message if lanes were requested for a rebuild, which is one transaction.
+const ONE_TRANSACTION: &str = "a rebuild is one transaction, so there is only one lane";
 
 /// How many lanes a load has: as many as are asked for, if the job allows them and the destination has room
 /// for them.

@@ -11,9 +11,9 @@ use crate::source::Reach;
 use crate::stop::Stop;
 use crate::work::Recipe;
 
-/// The message about an interrupted rebuild.
-pub(super) const INTERRUPTED: &str = "the connection was lost, or the server ended a deadlock, before the rebuild was whole, so \
-    nothing of it was kept; it begins anew";
+/// The message after an interrupted rebuild.
+pub(super) const INTERRUPTED: &str = "the connection was lost, or the server ended a deadlock, before the \
+    rebuild was finished, so it was rolled back; it starts over";
 
 /// After more interruptions than this by the server, the rebuild is not retried.
 const INTERRUPTIONS_MAX: u32 = 5;
@@ -26,7 +26,7 @@ pub(super) fn refuse(asked: &Asked, outcome: &Outcome) -> Result<()> {
     }
     let Some(stream) = asked.files.iter().find(|file| file.stream.is_some()) else { return Ok(()) };
     Err(Error::usage(format!(
-        "--rebuild: {} is a stream, and a rebuild may have to begin anew, which takes a file; load it without --rebuild, \
+        "--rebuild: {} is a stream, and a rebuild may have to start over, which needs a file; load it without --rebuild, \
          after `logmill forget --delete-rows`",
         stream.path.display()
     )))

@@ -38,7 +38,7 @@ pub trait Mended {
     fn of(&mut self, id: i64) -> Result<Option<Vec<u8>>>;
 }
 
-/// Which letters are tried, and in which order.
+/// The letters to try, and their order.
 #[derive(Clone, Debug)]
 pub struct ReplaySettings {
     /// The open letters that match this filter.
@@ -210,10 +210,10 @@ impl Attempt<'_> {
                 }
                 0 => self
                     .outcome
-                    .leave(letter.id, "by the present rules its bytes are not a record".to_owned()),
+                    .leave(letter.id, "by the current rules its bytes are not a record".to_owned()),
                 several => {
                     let why =
-                        format!("by the present rules its bytes are {several} records, and a letter is one");
+                        format!("by the current rules its bytes are {several} records, but a letter is one");
                     self.outcome.leave(letter.id, why);
                 }
             }
@@ -229,7 +229,7 @@ impl Attempt<'_> {
         }
         let hash: Option<[u8; 32]> = letter.raw_hash.as_deref().and_then(|hash| hash.try_into().ok());
         let Some(hash) = hash else {
-            return Err("neither its bytes nor their hash were kept".to_owned());
+            return Err("neither its bytes nor their hash was kept".to_owned());
         };
         if letter.length > self.recipe.record_bytes_max as u64 {
             return Ok(Chunk::of_long_record(letter.offset, letter.length, hash));

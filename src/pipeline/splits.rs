@@ -1,4 +1,4 @@
-//! Splits: where sources are cut, and why some are not.
+//! Splits: where sources are cut, and why some cannot be.
 //!
 //! A source is cut once, by the run that holds it, while it is one split and something of it is still to be
 //! loaded. From then on its parts are in the destination, and every run that loads them, anywhere and in any
@@ -19,16 +19,15 @@ pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> O
         return Some("with a key of named columns, the order of the records decides which row stays");
     }
     if file.stream.is_some() {
-        return Some("a stream comes from its beginning to its end");
+        return Some("a stream must be read from its beginning");
     }
     if file.fingerprint.is_compressed {
-        return Some("only the beginning of an archive leads to the rest of it");
+        return Some("an archive must be read from its beginning");
     }
     if !settings.source.framing.shows_starts() {
-        return Some("only a reader of everything before it can tell where a record starts");
+        return Some("the start of a record can only be found by reading everything before it");
     }
-    (!format.settles())
-        .then_some("its lines may say anew, at any place, how those behind them are to be read")
+    (!format.settles()).then_some("directives anywhere in it can change how later lines are read")
 }
 
 /// Claims files, cuts those that are to be read into splits of about `bytes` each, and loads nothing.

@@ -245,7 +245,7 @@ pub fn meaning(word: &str, rights: &str) -> String {
         "READONLY" => "it is a replica, and takes no writes",
         "LOADING" => "it is starting",
         "MISCONF" => "it cannot write to its disk",
-        "MOVED" | "CLUSTERDOWN" => "it is a cluster, and the key is not on this node",
+        "MOVED" | "CLUSTERDOWN" => "it is a cluster, and this node does not have the key",
         _ => "it refused, see its log",
     };
     format!("{meaning} ({})", if word.is_empty() { "ERR" } else { word })

@@ -16,7 +16,7 @@ pub(super) struct Past(pub(super) Vec<Loaded>);
 pub(super) struct Loaded {
     /// The table. For what an older program has loaded it is unknown, and taken to be the one asked about.
     pub(super) target: Option<String>,
-    /// Sources of which something is committed.
+    /// Sources with anything committed.
     pub(super) sources: i64,
     /// Rows that were new.
     pub(super) inserted: i64,
@@ -25,17 +25,17 @@ pub(super) struct Loaded {
 /// Why the rows of sources cannot be deleted from a table that was dropped or renamed.
 pub(super) fn rows_not_there(table: &TableName) -> String {
     format!(
-        "table {table} is not there, so nothing was forgotten: give it its name back, if it was renamed; forget without \
-         --delete-rows, if its rows are gone on purpose"
+        "there is no table {table}, so nothing was forgotten: if it was renamed, give it its old name \
+        back; if its rows were removed on purpose, forget without --delete-rows"
     )
 }
 
 /// Why an operation that finds rows by their source needs the columns for it. `done` names the operation.
 pub(super) fn no_places(table: &str, done: &str) -> String {
     format!(
-        "the rows of {table} do not say which source they are of, so nothing was {done}: the job has no key, and the table \
-         no column source_id; with source_id and source_offset (see \"A table that exists\" in the manual) those that are \
-         loaded from then on say it"
+        "the rows of {table} do not record their source, so nothing was {done}: the job has no key, and the table \
+         no column source_id; with source_id and source_offset (see \"A table that exists\" in the manual) \
+         rows loaded from then on record it"
     )
 }
 
@@ -71,7 +71,7 @@ impl Past {
         })
     }
 
-    /// Warns of a target that lost its rows while the checkpoints did not.
+    /// Warns of a target that has lost its rows while the checkpoints remain.
     pub(super) fn emptied(
         &self,
         target: &str,
@@ -82,8 +82,8 @@ impl Past {
         let inserted: i64 = self.of(target).map(|loaded| loaded.inserted).sum();
         (inserted > 0 && is_empty()).then(|| {
             format!(
-                "{table} is empty, though job {job} has inserted {} before; what is loaded already is not loaded \
-                 again (`logmill forget` for that)",
+                "{table} is empty, though job {job} has inserted {} before; loaded files are not loaded \
+                again (use `logmill forget` for that)",
                 some(inserted, "row")
             )
         })
@@ -131,8 +131,7 @@ pub(super) fn missing(table: &TableName) -> String {
 pub(super) fn no_index_of_times(table: &str, time: &str, kind: &str) -> String {
     let time = quote(time);
     format!(
-        "{table} has no index on {time}: every date that is computed goes through all of its rows \
-         (CREATE INDEX ON {table} {kind}({time}))"
+        "{table} has no index on {time}: computing a date reads all of its rows (CREATE INDEX ON {table} {kind}({time}))"
     )
 }
 

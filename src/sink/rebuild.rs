@@ -72,16 +72,16 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
         (Some(Provenance::Source), _) => return Ok(()),
         (Some(Provenance::Day(_)), _) if is_whole => return Ok(()),
         (Some(Provenance::Day(_)), _) => {
-            "the rows of this job name their day and not their source, so a day can be rebuilt and single files cannot; \
-             leave the FILEs out"
+            "the rows of this job record their day but not their source, so you can rebuild a day but not \
+            single files; leave out the FILEs"
         }
         (None, Key::Content) => {
-            "the rows of this job (key = \"content\") do not say where they are from, so those to be replaced cannot be told; \
-             a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
+            "the rows of this job (key = \"content\") do not record their source, so a rebuild cannot find \
+            them; a job with a data date can record it: data_date = \"{date}\" in [destination] columns"
         }
         (None, _) => {
-            "the rows of this job do not say where they are from, so those to be replaced cannot be told; key = \"position\" \
-             does, or a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
+            "the rows of this job do not record their source, so a rebuild cannot find them; use key = \
+            \"position\", or, in a job with a data date, record it: data_date = \"{date}\" in [destination] columns"
         }
     };
     Err(Error::usage(format!("--rebuild: {why}")))
@@ -93,29 +93,28 @@ pub fn advice(settings: &Settings) -> Option<String> {
         (Provenance::Source, day) => day.map(|day| format!(" --date {day}")).unwrap_or_default(),
         (Provenance::Day(day), _) => {
             return Some(format!(
-                "if it was corrected, `logmill load -j JOB --date {day} --rebuild` puts the rows of its day in the place of \
-                 the old ones"
+                "if it was corrected, `logmill load -j JOB --date {day} --rebuild` replaces the rows of its day"
             ));
         }
     };
     Some(format!(
-        "if it was corrected, `logmill load -j JOB{day} --rebuild FILE` puts its rows in the place of the old ones"
+        "if it was corrected, `logmill load -j JOB{day} --rebuild FILE` replaces its rows"
     ))
 }
 
 /// The error when another job writes a table whose rows name only their day.
 pub(super) fn not_alone(table: &str, job: &str) -> Error {
     Error::usage(format!(
-        "--rebuild: job {job} loads into {table} too, and the rows name their day and not their source, so those of this \
-         job cannot be told from its; nothing was changed"
+        "--rebuild: job {job} also loads into {table}, and rows record their day but not their job, so \
+        they cannot be told apart; nothing was changed"
     ))
 }
 
 /// The error when a row meets one of another day.
 pub(super) fn of_another_day(table: &str, date: NaiveDate) -> Error {
     not_rebuilt(format!(
-        "a record of {date} has a key that a row of another data_date has in {table}: to write it would change that day; \
-         rebuild that day first, or mend the key"
+        "a record of {date} has a key that a row of another data_date has in {table}: writing it would \
+        change that day; rebuild that day first, or correct the key"
     ))
 }
 

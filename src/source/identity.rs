@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::span::Span;
 use crate::stop::Stop;
 
-/// How much of the beginning of a source is hashed.
+/// How many bytes at the beginning of a source are hashed.
 pub const HEAD_BYTES: u32 = 64 << 10;
 
 /// How many bytes before a position are hashed with a checkpoint.
@@ -57,7 +57,7 @@ pub struct Fingerprint {
     /// The archive or the object that it comes in. One that was seen before is not read again to learn its
     /// content.
     pub container: Option<Container>,
-    /// Its bytes are inflated.
+    /// It is compressed.
     pub is_compressed: bool,
     /// Its device and inode. A stream has none.
     pub inode: Option<Inode>,
@@ -96,7 +96,7 @@ impl Container {
 }
 
 impl Found {
-    /// What it is recognised by without being opened. Only objects can be.
+    /// The data that it is recognised by without being opened. Only objects have any.
     pub fn container(&self) -> Option<Container> {
         self.object.as_ref().map(Container::of)
     }
@@ -291,7 +291,7 @@ pub struct Last {
 /// A longer last record is not read as a whole: no reader would have accepted it.
 const LAST_BYTES_MAX: u64 = 64 << 20;
 
-/// The hash of the line that a head begins with, without its line end.
+/// The hash of the first line of a head, without its line end.
 fn first_line(head: &[u8]) -> Option<Hash16> {
     let line = match memchr::memchr(b'\n', head) {
         Some(end) => head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]),
@@ -313,7 +313,7 @@ fn has_only_returns(head: &[u8]) -> bool {
 pub struct Candidate {
     /// The file.
     pub path: PathBuf,
-    /// The name under which it is remembered.
+    /// The name under which it is stored.
     pub name: String,
     /// How it was found.
     found: Found,
@@ -388,7 +388,7 @@ impl Candidate {
             true => Ok(source),
             false => Err(crate::error::Error::source(
                 &self.path,
-                "the file was replaced just now; run again to load what stands there",
+                "the file was replaced just now; run again to load the new one",
             )),
         }
     }

@@ -465,8 +465,8 @@ impl Source {
     /// Reads `span` again and compares it with the XXH3 of what was parsed.
     pub(crate) fn still_holds(&self, span: Span, hash: u64) -> Result<()> {
         if self.is_compressed() {
-            // Its checksums confirm what was inflated so far, but not what follows.
-            return Err(self.changed(format_args!("its size or time of modification moved")));
+            // Its checksums vouch for what was inflated so far, but not for what comes.
+            return Err(self.changed(format_args!("its size or modification time changed")));
         }
         // In pieces, so that a record of any length can be checked in little memory.
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
@@ -490,7 +490,7 @@ impl Source {
     }
 
     fn shrank(&self) -> Error {
-        self.changed(format_args!("it has become shorter than the {} bytes that it had", self.raw_size()))
+        self.changed(format_args!("it is now shorter than the {} bytes that it had", self.raw_size()))
     }
 
     fn changed(&self, how: std::fmt::Arguments<'_>) -> Error {

@@ -64,8 +64,8 @@ fn open_met(start: &Path, met: &Path, flags: OFlag) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// The message about a link that is not followed.
-const OF_ANOTHER: &str = "there is a link of another user on the way, which is not followed";
+/// The error for a link that is not followed.
+const OF_ANOTHER: &str = "its path contains a link of another user, which is not followed";
 
 /// Where a link leads; `None` if it is neither this user's nor root's. Anything that is not a link fails with
 /// `otherwise`.

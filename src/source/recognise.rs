@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Under another name, a file is recognised only by at least this much content, or as a whole.
 const PROOF_BYTES_MIN: u64 = 4 << 10;
 
-/// A source that was seen in an earlier run, as the destination remembers it.
+/// A source from an earlier run, as stored in the destination.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The name under which it was last seen.
@@ -31,7 +31,7 @@ pub struct Known {
     pub tail_len: u32,
     /// Their hash.
     pub tail_hash: Hash16,
-    /// Whether it was committed to its end.
+    /// Whether it is committed to its end.
     pub complete: bool,
     /// The archives in which it was seen.
     pub containers: Vec<Container>,
@@ -40,12 +40,12 @@ pub struct Known {
 }
 
 impl Candidate {
-    /// Whether it comes in an archive or an object that `known` came in.
+    /// Whether its archive or object is one that `known` came in.
     fn was_seen_in(&self, known: &Known) -> bool {
         self.fingerprint.container.is_some_and(|own| known.containers.contains(&own))
     }
 
-    /// Whether the file holds what `known` had committed, at the same places.
+    /// Whether the file contains what `known` had committed, at the same places.
     fn holds(&self, known: &Known) -> Result<bool> {
         let fingerprint = &self.fingerprint;
         // The same archive, or version of an object, has the same content: nothing needs to be read.
@@ -88,7 +88,7 @@ impl Candidate {
 /// The identity of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recognised {
-    /// It was never seen.
+    /// It is new.
     New,
     /// It is this known source (an index), under its name or another.
     Known(usize),
@@ -271,7 +271,7 @@ impl<'k> Search<'k> {
         Ok(found.flatten().copied().filter(|&index| all || !self.taken[index]).collect())
     }
 
-    /// The source that was seen in the same archive, which then need not be inflated.
+    /// The source that was seen in the same archive, which then need not be decompressed.
     fn by_container(&self, file: &Candidate) -> Result<Option<usize>> {
         let found = file.fingerprint.container.and_then(|container| self.containers.get(&container));
         Ok(found.and_then(|found| found.iter().copied().find(|&index| !self.taken[index])))
@@ -355,7 +355,7 @@ impl<'k> Search<'k> {
         if file.stream.is_some() && self.allow_duplicates {
             return Ok(None);
         }
-        // The longest first: a short log can be the beginning of a longer one.
+        // The longest first, because a short log can be the beginning of a longer one.
         let mut found = self.same_head(file, false)?;
         found.sort_by_key(|&index| (std::cmp::Reverse(self.known[index].position), index));
         for index in found {
@@ -387,7 +387,7 @@ impl<'k> Search<'k> {
         self.same_name(file).iter().copied().find(|&index| !self.taken[index])
     }
 
-    /// The name of a source that all of `file` is a copy of.
+    /// The name of a source of which `file` is a complete copy.
     fn find_duplicate(
         &self,
         file: &Candidate,
@@ -413,7 +413,7 @@ impl<'k> Search<'k> {
             if file.holds(source)? && file.ends_at(source.position)? {
                 return Ok(Some(source.name.clone()));
             }
-            // A longer stream would have to be read to know, and then it is too late.
+            // A longer stream would have to be read first, and then it is too late.
             if file.stream.is_some() && fingerprint.size.is_none() {
                 return Err(begins_as(file, &source.name));
             }
@@ -450,7 +450,8 @@ fn begins_as(stream: &Candidate, name: &str) -> Error {
     Error::source(
         &stream.path,
         format!(
-            "it begins as {name} does, which this run has too, and only reading it would tell whether it is the same; load \
+            "it begins like {name}, which is also in this run, and only reading it would show whether it \
+            is the same; load \
              one of them by itself, or with --allow-duplicates as a source of its own"
         ),
     )

@@ -1,6 +1,6 @@
 //! Files among logs that are not logs: job files, databases with their auxiliary files, archives, binaries.
 //!
-//! Naming a folder means the logs in it. A file that is named itself is read, whatever it is.
+//! Naming a folder means the logs in it. A file that is named itself is always read.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -41,7 +41,7 @@ pub(super) fn stranger(path: &Path) -> Option<&'static str> {
     if let Some(database) = BESIDE.iter().find_map(|end| name.strip_suffix(*end)) {
         let database = path.with_file_name(std::ffi::OsStr::from_bytes(database));
         if head(&database).is_some_and(|head| head.starts_with(MAGICS[0].0)) {
-            return Some("what belongs to a database");
+            return Some("a file of a database");
         }
     }
     of_head(&head(path)?)

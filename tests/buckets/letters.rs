@@ -422,7 +422,7 @@ fn of_a_rebuild_and_a_replay_at_once_one_leaves() {
         "before-rebuild-commit=1*sleep(4000)",
     );
     wait_until("it writes anew", || story.objects().keys().any(|key| key.contains("-g1")));
-    story.command("dead-letters discard", &["--all"]).exit(6).says("loads their source anew");
+    story.command("dead-letters discard", &["--all"]).exit(6).says("is rebuilding their source");
     slow.end().exit(3);
     assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
 

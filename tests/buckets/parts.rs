@@ -107,7 +107,7 @@ fn a_source_in_parts_is_loaded_anew_as_one() {
     for (way, story) in loaded() {
         let rows = story.rows().len();
         let rebuilt = story.run(&["--rebuild", "--lanes", "3"]);
-        rebuilt.exit(3).says("so it has one lane");
+        rebuilt.exit(3).says("only one lane");
         assert_eq!(rebuilt.json()["rebuilt"]["rows_removed"], rows, "{way}");
         story.check_complete();
         assert_eq!(objects(&story), expected, "{way}");

@@ -7,7 +7,7 @@ fn what_a_bucket_cannot_do_is_refused_by_the_job() {
     for (line, words) in [
         ("key = \"content\"", "a bucket has no index"),
         ("key = [\"id\"]", "a bucket has no index"),
-        ("on_conflict = \"keep\"", "no two rows meet"),
+        ("on_conflict = \"keep\"", "rows in a bucket never conflict"),
         ("path = \"{table}/{start}.{ext}\"", "two objects could have one name"),
         ("object_size = \"1B\"", "object_size"),
         ("as = \"csv\"", "'ndjson'"),

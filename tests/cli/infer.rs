@@ -300,7 +300,7 @@ fn infer_writes_a_job_and_loads_nothing() {
         .ended(0, &["wrote app.logmill.toml", "to load: logmill load -j app.logmill.toml"]);
     assert!(!place.path("logmill.db").exists());
     let before = place.read("app.logmill.toml");
-    place.run("infer app.ndjson").ended(2, &["app.logmill.toml is there already"]);
+    place.run("infer app.ndjson").ended(2, &["app.logmill.toml already exists"]);
     assert_eq!(place.read("app.logmill.toml"), before);
     let said = place.run("infer app.ndjson -o - --table other").ended(0, &[]);
     assert_eq!(said.stdout, before.replace("table       = \"app\"", "table       = \"other\""));
@@ -328,7 +328,7 @@ fn a_job_file_is_written_whole_or_not_at_all() {
     let left = std::fs::read_dir(place.path("")).unwrap().filter(|entry| entry.as_ref().is_ok_and(is_left));
     // The temporary file of the killed run.
     assert_eq!(left.count(), 1);
-    Said::of(&mut place.command("infer a.ndjson"), b"").ended(2, &["is there already"]);
+    Said::of(&mut place.command("infer a.ndjson"), b"").ended(2, &["already exists"]);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn values_with_a_delimiter_are_loaded_with_no_job() {
     );
     let job = place.read("people.logmill.toml");
     for line in [
-        "format = \"csv\"\n# In every field these texts are nulls.\nnulls = [\"\", \"NULL\"]\n",
+        "format = \"csv\"\n# These texts mean null in every field.\nnulls = [\"\", \"NULL\"]\n",
         "# timezone = \"Europe/Berlin\"  # stamps that name no zone are in UTC otherwise: joined\n",
     ] {
         assert!(job.contains(line), "{job}");
@@ -448,7 +448,7 @@ fn an_inferred_job_suggests_what_it_does_not_decide() {
         "# files  = [\"app-{date}.ndjson\"]  # any day: logmill load -j … --date 2023-10-27\n",
         "# user_id       = { type = \"int\", from = \"/user/id\", required = false }",
         "# user_geo_city = { type = \"text\", from = \"/user/geo/city\", required = false }",
-        "# key         = [\"request_id\"]  # no value of it was there twice\n",
+        "# key         = [\"request_id\"]  # all its values were different\n",
         "ts         = { type = \"timestamp\", format = \"epoch_ms\" }",
         "day        = { type = \"time\" }",
         "tags       = { type = \"list\", items = { type = \"text\" } }",

@@ -85,7 +85,7 @@ fn registering_a_metric_during_a_rebuild_names_what_it_waits_for() {
     let said = days.place.path("said");
     let mut load = Process::spawn(load.stderr(std::fs::File::create(&said).unwrap()));
     let says = |words: &str| std::fs::read_to_string(&said).unwrap().contains(words);
-    wait_until("it says what it waits for", || says("a load or a rebuild of t is under way"));
+    wait_until("it says what it waits for", || says("a load or a rebuild of t is in progress"));
     assert!(says("for up to 30 s more") && load.status().is_none());
     rebuild.signal("CONT");
     wait_until("both end", || rebuild.status().is_some() && load.status().is_some());
@@ -112,8 +112,8 @@ fn a_rebuild_ended_by_a_deadlock_starts_over() {
          END $$;
          CREATE TRIGGER lose BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION lose()",
     );
-    days.run(&format!("load --date {} --rebuild", DAYS[0])).ended(0, &["deadlock", "begins anew"]);
-    // Two rows of the first attempt, the victim, and all rows of the second attempt.
+    days.run(&format!("load --date {} --rebuild", DAYS[0])).ended(0, &["deadlock", "starts over"]);
+    // Two rows of the first try, the victim, and all of the second.
     assert_eq!(days.query("SELECT last_value FROM tries"), ["11"]);
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["1|8", "2|4"]);
     days.is_computed();

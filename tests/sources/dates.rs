@@ -16,7 +16,7 @@ fn the_date_expands_in_names_and_is_stored_with_the_sources() {
         logs.write(name, log(n..=n));
     }
     let said = Said::of(&mut logs.command(""), b"");
-    said.ended(2, &["`files` of the job has a placeholder for the data date; say which day with --date"]);
+    said.ended(2, &["`files` of the job has a placeholder for the data date; give the day with --date"]);
     logs.load_with("--date 2023-10-27").exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["a.log 1", "app-27.log 3", "odd{1}.log 5"]);
     // The second day has one file less, and the file without a date is loaded for it too.
@@ -58,7 +58,7 @@ fn a_job_needs_or_refuses_a_date_whatever_files_it_is_given() {
     logs.command("");
     for command in ["load", "load app.log", "check app.log", "plan app.log"] {
         let said = logs.place.run(&format!("{command} -j job.toml"));
-        said.ended(2, &["`files` of the job has a placeholder for the data date; say which day with --date"]);
+        said.ended(2, &["`files` of the job has a placeholder for the data date; give the day with --date"]);
     }
     logs.load_with("app.log --date 2023-10-27").exit(0).did(10, 0);
     logs.load_with("app.log --date 2023-10-28").exit(0).did(10, 0);
@@ -109,7 +109,7 @@ fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
     yearless(&place, "");
     place.run("load -j job.toml").ended(
         2,
-        &["the stamps of field 'at' name no year; write year = … into [source], or say with --date which day"],
+        &["the timestamps of field 'at' have no year; add year = … to [source], or give the day of the files with --date"],
     );
     // A command that reads no stamps needs no date.
     place.run("status -j job.toml").ended(0, &[]);

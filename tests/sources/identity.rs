@@ -423,9 +423,9 @@ fn streamed() {
             logs.load_with(name).exit(0).did(0, 1);
         }
         assert_eq!(logs.sources(), ["short.log 1-110", "long.log 1001-2010"]);
-        // In one run with its original, a copy cannot be recognised in time.
-        logs.load_stdin("long.log -", &log(1001..=2010)).failed("-", "it begins as ").did(0, 1);
-        // It only begins the same.
+        // Beside what it is a copy of, it cannot be told in time.
+        logs.load_stdin("long.log -", &log(1001..=2010)).failed("-", "it begins like ").did(0, 1);
+        // It only begins alike.
         let other = [&log(1001..=1900)[..], &log(5001..=5200)].concat();
         logs.load_stdin("-", &other).failed("-", "is not what was loaded (another file?)").did(0, 0);
         logs.load_stdin("- --allow-duplicates", &other).exit(0).did(1100, 0);
@@ -435,7 +435,7 @@ fn streamed() {
         logs.load_stdin("-", &log(20_001..=20_010)).exit(0);
         logs.load_stdin("-", &log(20_001..=21_000)).exit(0).did(0, 0);
         logs.write("new.log", log(7001..=8000));
-        logs.load_stdin("new.log -", &log(7001..=8000)).failed("-", "it begins as ").did(1000, 0);
+        logs.load_stdin("new.log -", &log(7001..=8000)).failed("-", "it begins like ").did(1000, 0);
     }
 }
 

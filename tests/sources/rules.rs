@@ -78,7 +78,7 @@ fn a_stream_that_cannot_be_read_twice_is_refused() {
     let mut logs = Logs::new();
     logs.load_stdin("-", b"n,t\n1,a\n").exit(3);
     logs = logs.format("csv");
-    let why = "it was begun under other rules, and its first lines say how to read it now";
+    let why = "it was partly loaded under other rules, and the new ones need its first lines again";
     logs.load_stdin(&format!("- {NEW_RULES}"), b"n,t\n1,a\n2,b\n").failed("-", why).did(0, 0);
     assert_eq!(logs.number("select count(*) from t"), 0);
 }

@@ -216,11 +216,14 @@ fn a_size_below_a_chunk_is_refused(kind: Kind) {
 fn a_file_that_cannot_be_cut_is_explained(kind: Kind) {
     let plain = |load: Load| load.to(kind).schema(SCHEMA);
     for (load, why) in [
-        (plain(Load::empty().file("a.ndjson.gz", good_log(1, 50))), "the beginning of an archive"),
+        (
+            plain(Load::empty().file("a.ndjson.gz", good_log(1, 50))),
+            "an archive must be read from its beginning",
+        ),
         (plain(Load::of(good_log(1, 50))).key("[\"id\"]"), "the order of the records decides"),
         (
             plain(Load::of("[{\"id\": 1}, {\"id\": 2}]")).shaped(Shape::Json),
-            "only a reader of everything before it",
+            "by reading everything before it",
         ),
     ] {
         let _ = load.call();

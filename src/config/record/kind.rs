@@ -465,7 +465,7 @@ mod tests {
             assert_wrong("record.fields", line, message, marked);
         }
         let alone = complaint(&small_with("record.fields", "a = { type = \"again\", required = false }"));
-        assert!(alone.contains("field 'a' is like the object around it, and there is none"), "{alone}");
+        assert!(alone.contains("field 'a' has type 'again', but no object contains it"), "{alone}");
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Record {
             if record.has("extra") || schema.extra == Extra::Ignore { common.extra } else { schema.extra };
         let schema = Schema { fields: schema.fields, extra, nul: common.nul, nulls, ..Schema::default() };
         if let Some(name) = schema.stands_alone() {
-            let message = format!("field {} is like the object around it, and there is none", quoted(name));
+            let message = format!("field {} has type 'again', but no object contains it", quoted(name));
             reader.find_absent(message, record);
         }
         let schema = schema.flattened().unwrap_or_else(|message| {
@@ -125,7 +125,7 @@ impl Record {
             let named = named.collect::<Vec<_>>().join(", ");
             (!places.is_empty()).then(|| format!("{what}: {named}{more}{then}"))
         };
-        let what = "stored as JSON, because not all that the schema asks for is enforced";
+        let what = "stored as JSON, because some of its rules in the schema are not enforced";
         let weaker = warning(what, &self.weaker, "");
         let what = "the schema does not say what its model may";
         let then = "; a field of [record.fields], or x-logmill in the schema, says it";

@@ -26,7 +26,7 @@ pub(super) fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Re
     for checkpoint in open.iter().copied().chain([last]).filter(|it| it.position != known.position) {
         if !holds_tail(file, checkpoint)? {
             return Ok(Answer::Changed(format!(
-                "what stands before byte {} is not what was loaded; `logmill forget` it to load it anew",
+                "its content before byte {} is not what was loaded; `logmill forget` it to load it again",
                 checkpoint.position
             )));
         }

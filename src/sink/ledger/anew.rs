@@ -87,8 +87,9 @@ fn refuse_moved(file: &Candidate, held: &Known) -> Result<()> {
     }
     let (name, other) = (&file.name, &held.name);
     Err(not_rebuilt(format!(
-        "{name} holds what {other} was loaded from, which does not hold it any more, so which of the two is meant \
-         cannot be told; put {other} back, or --rebuild without FILEs, by what all of them hold"
+        "{name} has the content that was loaded from {other}, and {other} no longer has it, so it is \
+        unclear which of the two is meant; restore {other}, or --rebuild without FILEs, which looks at all \
+        of them"
     )))
 }
 
@@ -110,8 +111,8 @@ pub(super) fn without_file<'m>(
             let name = &first.known.name;
             let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
             Err(not_rebuilt(format!(
-                "{name}{others} was loaded and is no longer a file of the job, so its rows would go; put it back, or let \
-                 them go with --allow-missing"
+                "{name}{others} was loaded and is no longer a file of the job, so its rows would be \
+                removed; put it back, or allow that with --allow-missing"
             )))
         }
         _ => Ok(lost),

@@ -182,8 +182,8 @@ fn forgotten() -> Error {
     ErrorKind::Server {
         doing: "looking at the checkpoints".to_owned(),
         sqlstate: None,
-        message: "a source of this run was forgotten meanwhile (`logmill forget`), and nothing more was written; run \
-                  again to load it anew"
+        message: "a source of this run was forgotten meanwhile (`logmill forget`), and nothing more was \
+                  written; run again to load it again"
             .to_owned(),
     }
     .into()

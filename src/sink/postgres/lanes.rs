@@ -50,7 +50,7 @@ impl Postgres {
                 Ok(session) => self.ready.push(session),
                 Err(Trouble::Server(refusal)) if is_for_want_of_room(refusal.code.code()) => {
                     settings.observer.warn(format!(
-                        "the server has room for {} of {lanes} lanes ({}); going on with these",
+                        "the server has room for only {} of {lanes} lanes ({}); using these",
                         self.ready.len() + 1,
                         refusal.message
                     ));

@@ -194,7 +194,8 @@ fn begin_alone(client: &mut Client, settings: &Settings, target: &Target, lock: 
     settings.observer.tell(&Event::Waiting {
         trouble: "conflict",
         why: format!(
-            "a load or a rebuild of {target} is under way, and metrics are taken down between two of them"
+            "a load or a rebuild of {target} is in progress, and metrics are registered between two of \
+            them"
         ),
         at_most: settings.retry_for.max(timeout),
     });

@@ -296,7 +296,7 @@ fn make_target(
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Prepare, "after-target")?;
     Target::find(client, schemas, table)?
-        .ok_or_else(|| unfit(vec![format!("the table {table} was made, and then not found")]))
+        .ok_or_else(|| unfit(vec![format!("the table {table} was created, but then not found")]))
 }
 
 /// What the job has loaded before, in tables of this version.

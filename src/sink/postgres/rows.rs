@@ -326,7 +326,7 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
-    /// A rebuild changes no row of another day.
+    /// A rebuild must not change rows of another day.
     fn keep_other_days(&mut self) -> Result<(), Trouble> {
         let constants = self.constants;
         let Some(date) = constants.provenance.and_then(Provenance::day) else { return Ok(()) };
@@ -372,8 +372,8 @@ fn swallowed(table: &str, sent: i64, stored: i64) -> Error {
         doing: format!("writing to {table}"),
         sqlstate: None,
         message: format!(
-            "{sent} rows were sent and the server stored {stored}: a trigger leaves rows out without an error. \
-             Nothing of the batch was kept; disable the trigger for the load, or let it raise"
+            "{sent} rows were sent and the server stored {stored}: a trigger drops rows without an error. \
+            The batch was rolled back; disable the trigger for the load, or let it raise an error"
         ),
     }
     .into()

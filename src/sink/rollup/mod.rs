@@ -121,7 +121,7 @@ pub struct RolledUp {
 
 /// The error of a query that returns more than it should.
 pub(in crate::sink) const SEVERAL_ROWS: &str =
-    "its query gives several values of one group; without 'by' it gives one at most";
+    "its query returns several values for one group; without 'by' it may return only one";
 
 /// After this many failed dates, no more are tried.
 pub(in crate::sink) const FAILURES_MAX: usize = 20;

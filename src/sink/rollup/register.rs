@@ -75,8 +75,8 @@ impl Changes {
     pub(in crate::sink) fn warnings(&self) -> Vec<String> {
         let warn = |(table, name, _): &(String, String, Hash16)| {
             format!(
-                "the metric {name} of {table} is made otherwise than before: dates that are not loaded again keep what \
-                 they have until `logmill rollup` computes them"
+                "the metric {name} of {table} has a new definition: dates that are not loaded again keep \
+                their old values until `logmill rollup` computes them"
             )
         };
         self.changed.iter().map(warn).collect()

@@ -142,9 +142,7 @@ impl Sql {
             })
             .collect();
         if places.is_empty() {
-            return Err(
-                "speaks of no day; take only the rows from {date} on and before {next_date}".to_owned()
-            );
+            return Err("selects no day; take only the rows from {date} on and before {next_date}".to_owned());
         }
         let words: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
         if let Some(asked) = asks_clock(&words, time).filter(|_| !allow_clock) {

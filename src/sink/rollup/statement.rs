@@ -176,9 +176,9 @@ impl Shape {
         let values: Vec<&String> = columns.iter().filter(|column| !is_by(column)).collect();
         match (missing, &values[..]) {
             (None, [value]) if columns.len() == metric.by.len() + 1 => Ok((*value).clone()),
-            (Some(missing), _) => Err(format!("its query gives no column {missing}, by which it is taken")),
+            (Some(missing), _) => Err(format!("its query returns no column {missing}, which is in 'by'")),
             _ => Err(format!(
-                "its query gives the columns {}; it should give those of 'by' and one more, the value",
+                "its query returns the columns {}; it should return those of 'by' and one more, the value",
                 columns.join(", ")
             )),
         }

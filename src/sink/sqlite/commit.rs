@@ -483,8 +483,8 @@ fn swallowed(table: &str) -> Error {
     ErrorKind::DatabaseFile {
         doing: format!("writing to {table}"),
         code: None,
-        message: "a trigger leaves rows out without an error. Nothing of the batch was kept; drop the trigger for the \
-                  load, or let it raise"
+        message: "a trigger drops rows without an error. The batch was rolled back; drop the trigger for \
+                  the load, or let it raise an error"
             .to_owned(),
     }
     .into()
@@ -501,7 +501,7 @@ fn rolled_back(table: &str) -> Error {
     .into()
 }
 
-/// How far the lane is, for people.
+/// The progress of the lane, for people.
 fn write_progress(connection: &Connection, progress: &Progress, refused: usize) -> Result<(), Trouble> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO logmill_progress

@@ -219,7 +219,7 @@ fn unfit(finding: String) -> Trouble {
     Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }
 
-/// Whose sources a run asks for, in this table.
+/// The scope of the sources that a run asks for, in this table.
 fn scope(settings: &Settings, table: &str) -> Scope {
     let table = TableName { schema: None, name: table.to_owned() };
     Scope { job: settings.job.clone(), target: table.remembered(), data_date: settings.data_date }
@@ -275,8 +275,9 @@ impl Sqlite {
         }
         Err(replaced(
             &self.path,
-            "the database was moved, deleted or replaced while it was being written to. What was committed is in \
-             the file that was there: put it back and run again to go on, or run again to load everything anew",
+            "the database was moved, deleted or replaced while it was being written to. What was committed \
+            is in the old file: put it back and run again to go on, or run again to load everything from \
+            the start",
         ))
     }
 }
@@ -339,9 +340,7 @@ impl Sink for Sqlite {
     }
 
     fn open_lanes(&mut self, _lanes: usize) -> Result<usize> {
-        self.settings
-            .observer
-            .warn("only one can write to a file of SQLite at a time, so it is loaded by one lane");
+        self.settings.observer.warn("SQLite allows only one writer at a time, so there is only one lane");
         Ok(1)
     }
 

@@ -151,7 +151,7 @@ fn make_target(connection: &Connection, past: &Past, settings: &Settings) -> Res
     refuse_lost_target(past, settings)?;
     connection.execute_batch(&target::create_table(settings))?;
     Target::find(connection, &table.name)?
-        .ok_or_else(|| unfit(format!("the table {table} was made, and then not found")))
+        .ok_or_else(|| unfit(format!("the table {table} was created, but then not found")))
 }
 
 /// What the job has loaded before.

@@ -13,11 +13,11 @@ use crate::split::Split;
 
 /// Why a source without a file is not read.
 pub(super) const GONE: &str =
-    "no file is this source any more; put it back under its name, or name where it is now";
+    "none of the files is this source any more; put it back under its name, or give its new name";
 
 /// Why a source whose file has changed is not read.
 pub(super) const CHANGED: &str =
-    "the file of this name does not hold what was loaded (truncated, rewritten or replaced?)";
+    "the file of this name does not contain what was loaded (truncated, rewritten or replaced?)";
 
 const OTHER_RULES: &str = "it was loaded under other rules (format, fields, key) than those of the job now; verify it with the job as it was";
 
@@ -32,7 +32,7 @@ pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'s
                 return Err(OTHER_RULES);
             }
             if before != split.start {
-                return Err("the part before one of its splits is not loaded yet; load that first");
+                return Err("one of its earlier splits is not loaded yet; load that first");
             }
             let start = split.start;
             tasks.push(Task {
@@ -174,7 +174,7 @@ impl Read {
     pub(super) fn objection(&self, failed: &[Unread]) -> Option<NotVerifiable> {
         let reach = self.splits.iter().find(|reach| reach.position < reach.end)?;
         let why = failed.iter().find(|unread| unread.path == self.path).map(|unread| unread.why.as_str());
-        let why = why.unwrap_or("it could not be read on");
+        let why = why.unwrap_or("the rest of it could not be read");
         let why = format!("it was read up to byte {} of {}: {why}", reach.position, reach.end);
         Some(NotVerifiable { source: self.name.clone(), why })
     }
