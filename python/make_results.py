@@ -25,7 +25,7 @@ REPORTS = {
     "`dead-letters list`": "DeadLetters",
     "`dead-letters replay`": "Replay",
     "`verify`": "Verify",
-    "A command that failed before there was anything else to tell": "Bare",
+    "A command that failed before there was anything else to report": "Bare",
 }
 PROGRESS = {"`--progress json`: a line": "Progress"}
 HEAD = "How each begins"

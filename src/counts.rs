@@ -2,25 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What became of the lines and records of a source. Signed, because a checkpoint's counters
-/// can also go back: by a line that is read again.
+/// The results of the lines and records of a source. Signed, because a checkpoint's counters can also
+/// decrease, when a line is read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Lines of any kind.
     pub lines: i64,
     /// Lines that are blank.
     pub blank: i64,
-    /// Lines that are no records by their format: headers, directives.
+    /// Lines that are not records in their format: headers, directives.
     pub skipped: i64,
-    /// Records, however they ended.
+    /// Records, whatever their result.
     pub records: i64,
-    /// Rows that were new.
+    /// New rows.
     pub inserted: i64,
-    /// Rows that changed a row.
+    /// Rows that replaced an existing row.
     pub updated: i64,
-    /// Rows that were there already.
+    /// Rows that already existed.
     pub unchanged: i64,
-    /// Rows that lost to a later row of the same key.
+    /// Rows that lost to a later row with the same key.
     pub superseded: i64,
     /// Records that did not become rows.
     pub rejected: i64,

@@ -18,80 +18,81 @@ use crate::counts::Counts;
 use crate::figure;
 use crate::printable::file_name;
 
-/// Something that happened.
+/// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// A run has begun: the destination is open, and nothing is claimed yet. Or it could not be opened, and
-    /// `run_ended` says why.
+    /// `run_ended` has the reason.
     RunStarted {
-        /// Its id, where the destination remembers runs.
+        /// Its id, if the destination stores runs.
         run: Option<i64>,
         /// The command.
         command: String,
         /// The name of the job.
         job: String,
-        /// The day that it is about.
+        /// Its data date.
         date: Option<String>,
-        /// Where the rows go, without secrets.
+        /// The destination, without secrets.
         destination: String,
-        /// The same by the names that lineage knows it by.
+        /// The destination under its names for lineage.
         dataset: Dataset,
     },
-    /// Something outside is missing or busy, and is tried again.
+    /// An external resource is missing or busy, and the run will retry.
     Waiting {
-        /// The word for it: `connection`, `conflict`, `server`, `database_file`, `store` or `bucket`.
+        /// The cause: `connection`, `conflict`, `server`, `database_file`, `store` or `bucket`.
         trouble: &'static str,
-        /// What is in the way.
+        /// The problem.
         why: String,
-        /// How long it is waited for from now on.
+        /// The maximum wait from now on.
         #[serde(rename = "at_most_seconds", serialize_with = "seconds")]
         at_most: Duration,
     },
-    /// One attempt of many failed, and another follows.
+    /// One of several attempts failed, and another follows.
     Retried {
-        /// The word for it, as in `waiting`.
+        /// The cause, as in `waiting`.
         trouble: &'static str,
         /// Why it failed.
         cause: String,
-        /// Which attempt it was, counted from one.
+        /// The number of the attempt, counted from one.
         attempt: u32,
     },
-    /// The waiting that was told of is over.
+    /// A wait that was reported is over.
     Resumed {
-        /// The word for what was waited for, as in `waiting`.
+        /// The cause of the wait, as in `waiting`.
         trouble: &'static str,
-        /// How long it took.
+        /// The duration of the wait.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         after: Duration,
     },
-    /// Another run holds a source, and may leave it soon.
+    /// Another run holds a source, and may release it soon.
     Held {
         /// The source.
         source: String,
-        /// Who holds it.
+        /// The holder.
         holder: String,
-        /// How long it is waited for, if not for ever.
+        /// The maximum wait, unless it is unlimited.
         #[serde(rename = "at_most_seconds", serialize_with = "bound")]
         at_most: Option<Duration>,
     },
-    /// No job was named, but one of the name of the files stands beside them, and is used.
+    /// No job was named, but one with the name of the files is beside them, and is used.
     JobFound {
         /// Its file.
         #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
     },
-    /// The sources of the run are its own from here on.
+    /// The run now holds its sources.
     Claimed {
-        /// How many are to be read.
+        /// The number of sources to read.
         sources: usize,
-        /// Their bytes that are to be read, compressed as they are.
+        /// The bytes to read, in compressed size.
         bytes: u64,
-        /// How many bytes an earlier claim of this run had told that are still to be read: this one takes its place.
+        /// The bytes of an earlier claim of this run that were still to be read; this claim replaces that
+        /// number.
         again_bytes: u64,
     },
-    /// One source, or one split of it, is the run's own.
+    /// The run holds a source, or one split of it.
     SourceClaimed {
         /// Its file.
         #[serde(flatten, serialize_with = "file_name")]
@@ -100,56 +101,56 @@ pub enum Event {
         source: i32,
         /// The offset at which the split begins.
         start: u64,
-        /// The offset from which on it is read.
+        /// The offset where reading begins.
         position: u64,
-        /// The bytes that are to be read, compressed as they are; none of a stream, whose size nobody knows.
+        /// The bytes to read, in compressed size; null for a stream of unknown size.
         bytes: u64,
     },
-    /// A batch is durable; in a rebuild, it is written into what becomes durable as a whole.
+    /// A batch is durable; in a rebuild, it becomes durable with the rebuild.
     Committed {
-        /// What became of its records.
+        /// The results of its records.
         #[serde(flatten)]
         counts: Counts,
-        /// Why records of it were rejected, by code. A record with several reasons counts for each.
+        /// The reasons of its rejects, by code. A record with several reasons counts for each.
         reasons: Vec<CodeCount>,
         /// The bytes that it was read from, decompressed.
         bytes: u64,
-        /// The same in the files, compressed as they are.
+        /// The same in the files, in compressed size.
         raw_bytes: u64,
         /// How long the destination took.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },
-    /// What was told as committed is not there any more: the destination has lost it, or a rebuild was
-    /// given up. What is loaded again is told again.
+    /// Data reported as committed is gone: the destination has lost it, or a rebuild was given up. If it is
+    /// loaded again, it is reported again.
     TakenBack {
-        /// What had become of the records.
+        /// The former results of the records.
         #[serde(flatten)]
         counts: Counts,
-        /// Why some had been rejected, as far as that is taken back.
+        /// The reasons of former rejects, as far as they are taken back.
         reasons: Vec<CodeCount>,
-        /// The bytes they were read from, decompressed.
+        /// The bytes that they were read from, decompressed.
         bytes: u64,
-        /// The same in the files, compressed as they are, as far as that is taken back.
+        /// The same in the files, in compressed size, as far as they are taken back.
         raw_bytes: u64,
-        /// How many batches that were, as far as that is taken back.
+        /// The number of batches, as far as they are taken back.
         batches: u64,
-        /// How many sources had come to their end. What becomes of them now is told again.
+        /// The number of sources that had been finished. Their new results are reported again.
         finished: u64,
-        /// How many had been refused, and are looked at again.
+        /// The number of sources that had been refused, and are checked again.
         refused: u64,
-        /// How many had been given up, and are tried again.
+        /// The number of sources that had been given up, and are tried again.
         given_up: u64,
     },
-    /// There is nothing new in a file, and it is not read.
+    /// A file contains nothing new, and is not read.
     LeftOut {
         /// The file.
         #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A file of a folder is no log, and is left out.
+    /// A file of a folder is not a log, and is skipped.
     PassedOver {
         /// The file.
         #[serde(flatten, serialize_with = "file_name")]
@@ -162,17 +163,17 @@ pub enum Event {
         /// The file.
         #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// A source has too many dead letters, and is loaded no further. The others are.
+    /// A source has too many dead letters, and the rest of it is not loaded. Others continue.
     GivenUp {
         /// The file.
         #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
-        /// Its dead letters that are open.
+        /// Its open dead letters.
         dead_letters: u64,
-        /// Its records that are loaded, dead letters included.
+        /// Its loaded records, including dead letters.
         records: u64,
     },
     /// A source is loaded to its end.
@@ -180,16 +181,16 @@ pub enum Event {
         /// Its file.
         #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
-        /// How many records this run loaded from it, rejects included.
+        /// The number of records that this run loaded from it, including rejects.
         records: u64,
     },
     /// The run for a day of a backfill has ended.
     DayEnded {
         /// The day.
         date: String,
-        /// How it stands now: `partial`, `done` or `failed`.
+        /// Its state: `partial`, `done` or `failed`.
         state: &'static str,
-        /// The records that this run loaded, rejects included.
+        /// The number of records that this run loaded, including rejects.
         records: u64,
         /// Its rejects.
         rejected: u64,
@@ -199,54 +200,54 @@ pub enum Event {
         /// Why it is not done.
         reason: Option<String>,
     },
-    /// A run has ended, and has said so to the destination if that could be.
+    /// A run has ended, and has stored that in the destination if possible.
     RunEnded {
         /// Its id.
         run: Option<i64>,
-        /// One word for how.
+        /// One word for its outcome.
         outcome: &'static str,
-        /// The exit code of a command that does no more than this.
+        /// The exit code of a command that does nothing else.
         exit_code: u8,
-        /// What became of the records of the run.
+        /// The results of the run's records.
         #[serde(flatten)]
         counts: Counts,
         /// The bytes that they were read from, decompressed.
         bytes: u64,
-        /// The same in the files, compressed as they are.
+        /// The same in the files, in compressed size.
         raw_bytes: u64,
-        /// How many batches that were.
+        /// The number of batches.
         batches: u64,
-        /// Dead letters of the whole job that are open; nothing if that could not be asked.
+        /// Open dead letters of the whole job; null if they could not be looked up.
         open_dead_letters_of_job: Option<u64>,
         /// How long it took.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
-        /// Why it could not go on, if it could not.
+        /// The error that ended it, if any.
         error: Option<String>,
     },
-    /// Figures of the run can be asked for.
+    /// Metrics of the run are available.
     Listening {
-        /// Where.
+        /// The address.
         url: String,
     },
-    /// Something to know, though it stops nothing.
+    /// A warning or notice that does not stop the run.
     Warning {
-        /// What, and what to do.
+        /// The message, with what to do.
         text: String,
     },
-    /// Others could read or change what is sent. It is said also to those who want to hear nothing.
+    /// Others could read or change the traffic. Reported even with `-q`.
     Unsafe {
-        /// What, and what to do.
+        /// The message, with what to do.
         text: String,
     },
 }
 
-/// A table, a file or an object, as it is named among all of them.
+/// A table, a file or an object, under its global name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dataset {
-    /// Where it is: `postgres://host:5432`.
+    /// Its place: `postgres://host:5432`.
     pub namespace: String,
-    /// Which it is there: `database.schema.table`.
+    /// Its name there: `database.schema.table`.
     pub name: String,
 }
 
@@ -267,7 +268,7 @@ impl Dataset {
     }
 }
 
-/// How many records have a reason of a code.
+/// The number of records with a reason of this code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodeCount {
     /// The code.
@@ -276,7 +277,7 @@ pub struct CodeCount {
     pub count: u64,
 }
 
-/// How much an event matters to a person.
+/// How important an event is to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// To users who asked for every step.
@@ -285,14 +286,14 @@ pub enum Level {
     File,
     /// It explains why nothing seems to happen.
     Info,
-    /// Something may have to be done.
+    /// It may require action.
     Warning,
     /// It must not be missed.
     Alarm,
 }
 
 impl Event {
-    /// How much it matters to a person.
+    /// How important it is to a person.
     pub fn level(&self) -> Level {
         match self {
             Event::Waiting { .. }
@@ -418,7 +419,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Calls `see` with each event, on the thread that caused it.
+    /// Calls `see` with each event, on the thread that emitted it.
     pub fn new(see: impl Fn(&Event) + Send + Sync + 'static) -> Observer {
         Observer::of_runs(move |_, event| see(event))
     }
@@ -446,7 +447,7 @@ impl Observer {
 }
 
 impl Default for Observer {
-    /// Watches nothing.
+    /// Ignores all events.
     fn default() -> Observer {
         Observer::new(|_| {})
     }

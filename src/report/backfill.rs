@@ -1,4 +1,4 @@
-//! What a backfill did, or would do.
+//! The result of a backfill, or its plan.
 
 use serde::Serialize;
 
@@ -6,27 +6,27 @@ use super::rollup::LoadRollups;
 use super::{Exit, Head, Report, text};
 use crate::sink::Counts;
 
-/// What a backfill did; with `--dry-run`, what it would do.
+/// The result of a backfill; with `--dry-run`, its plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct Backfill {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows go, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
-    /// Whether it was only said what would be done.
+    /// Whether this is only a plan.
     pub dry_run: bool,
-    /// The days, in their order.
+    /// The days, in order.
     pub dates: Vec<BackfillDate>,
-    /// What became of the records of all of them.
+    /// The results of the records of all days.
     pub counts: Counts,
-    /// What became of the metrics of dates, where the job has any.
+    /// The results of the metrics of dates, if the job has any.
     pub rollups: LoadRollups,
     /// How long it took.
     pub seconds: f64,
-    /// Why it could not go on, if it could not.
+    /// The error that ended it, if any.
     pub error: Option<String>,
-    /// The word for that kind of error.
+    /// The kind of the error.
     pub error_kind: Option<&'static str>,
 }
 
@@ -35,21 +35,21 @@ pub struct Backfill {
 pub struct BackfillDate {
     /// The day.
     pub date: String,
-    /// How it stands: `absent`, `partial`, `done` or `failed`; `due` if it is to be loaded.
+    /// Its state: `absent`, `partial`, `done` or `failed`; `due` if it is to be loaded.
     pub state: &'static str,
     /// Whether it was due, and not done before.
     pub was_due: bool,
-    /// Files that it has.
+    /// The number of its files.
     pub files: u64,
-    /// Bytes that are to be read, compressed as they are, by the plan.
+    /// The bytes to read according to the plan, in compressed size.
     pub bytes: u64,
-    /// The run that was about it.
+    /// The id of its run.
     pub run: Option<i64>,
-    /// What a load of it would have ended with.
+    /// The exit code of a load of this day.
     pub exit_code: Option<u8>,
-    /// What became of the records of that run.
+    /// The results of that run's records.
     pub counts: Counts,
-    /// Dead letters of its sources that are open.
+    /// Open dead letters of its sources.
     pub open_dead_letters: u64,
     /// Whether any of it was loaded under other rules than the job has now.
     pub other_rules: bool,
@@ -57,7 +57,7 @@ pub struct BackfillDate {
     pub seconds: f64,
     /// Why it is not done.
     pub reason: Option<String>,
-    /// How it ended.
+    /// Its outcome.
     #[serde(skip)]
     pub exit: Option<Exit>,
 }

@@ -1,4 +1,4 @@
-//! What was measured, and how two measurements compare.
+//! Measurements, and their comparison.
 
 use std::collections::BTreeMap;
 
@@ -6,47 +6,47 @@ use serde::{Deserialize, Serialize};
 
 use super::{Head, Report, Times, text};
 
-/// A data set that was made.
+/// A generated data set.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchDataset {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The file.
     pub file: String,
-    /// How its records are written.
+    /// The format of its records.
     pub format: String,
-    /// What they are about: `app` or `github`.
+    /// Their kind: `app` or `github`.
     pub shape: String,
-    /// What its randomness began with.
+    /// The seed of its random numbers.
     pub seed: u64,
-    /// Records, the bad ones and those that come again included.
+    /// The number of records, including bad and repeated ones.
     pub records: u64,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Records that are bad.
+    /// The number of bad records.
     pub bad: u64,
-    /// Records that were there before.
+    /// The number of repeated records.
     pub duplicates: u64,
     /// The hash of the file (BLAKE3), which is the same on every machine.
     pub blake3: String,
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchRun {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// On which machine.
+    /// The machine.
     pub host: BenchHost,
-    /// Of which program.
+    /// The program.
     pub build: BenchBuild,
-    /// With which data.
+    /// The data.
     pub data: BenchData,
-    /// How.
+    /// The settings.
     pub settings: BenchSettings,
-    /// Stage by stage. Each holds those before it.
+    /// The stages. Each includes the ones before it.
     pub stages: Vec<BenchStage>,
 }
 
@@ -55,11 +55,11 @@ pub struct BenchRun {
 pub struct BenchHost {
     /// The model of its processor.
     pub cpu: String,
-    /// Threads that can run at once.
+    /// The number of threads that can run at once.
     pub cores: usize,
     /// Its memory, in GiB.
     pub memory_gib: u64,
-    /// Its system, with the version of the kernel.
+    /// Its system, with the kernel version.
     pub system: String,
 }
 
@@ -68,46 +68,46 @@ pub struct BenchHost {
 pub struct BenchBuild {
     /// Its version.
     pub version: String,
-    /// What it was built for.
+    /// Its target platform.
     pub target: String,
-    /// Whether it was built for speed. Figures of one that was not mean nothing.
+    /// Whether it is a release build. Results of other builds mean nothing.
     pub optimised: bool,
-    /// What is compiled in.
+    /// Its features.
     pub features: Vec<String>,
-    /// The beginning of the hash of the program (BLAKE3), which tells builds apart.
+    /// The beginning of the hash of the program (BLAKE3), to tell builds apart.
     pub program: String,
 }
 
-/// What was read.
+/// The data of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BenchData {
-    /// How many files.
+    /// The number of files.
     pub files: usize,
     /// Bytes in them.
     pub bytes: u64,
     /// Records in them.
     pub records: u64,
-    /// The hash of all of them, one after the other (BLAKE3).
+    /// The hash of all files in order (BLAKE3).
     pub blake3: String,
-    /// How they are read: the format.
+    /// Their format.
     pub format: String,
-    /// The hash of the rules of the job, by which records become rows.
+    /// The hash of the rules of the job.
     pub rules: String,
 }
 
-/// How it was measured.
+/// The settings of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BenchSettings {
-    /// What was loaded into, and of which version.
+    /// The destination, and its version.
     pub destination: String,
-    /// What else decides how fast that is: the host of a server and its settings, the filesystem of a file.
+    /// Other properties that affect its speed: the host and settings of a server, the filesystem of a file.
     #[serde(default)]
     pub server: BTreeMap<String, String>,
-    /// What makes two rows the same.
+    /// What identifies a row.
     pub key: String,
-    /// Threads that parse in a load.
+    /// The number of threads that parse in a load.
     pub threads: usize,
-    /// Connections that write side by side in it.
+    /// The number of its parallel connections.
     pub lanes: usize,
     /// Bytes of a chunk.
     pub chunk_bytes: usize,
@@ -115,97 +115,97 @@ pub struct BenchSettings {
     pub batch_rows: usize,
     /// Bytes of a batch.
     pub batch_bytes: usize,
-    /// Runs that were not counted.
+    /// Warm-up runs, which do not count.
     pub warm_up: usize,
 }
 
-/// What a stage cost.
+/// The cost of a stage.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BenchStage {
     /// `scan`, `parse`, `bind`, `encode` or `load`.
     pub stage: String,
-    /// How often a run went through the data.
+    /// The number of passes through the data per run.
     pub passes: u64,
-    /// How long a pass took.
+    /// The duration of a pass.
     pub seconds: BenchSeries,
-    /// The same of the processors: all threads of this program, user and system.
+    /// The CPU time of all threads of this program, user and system.
     pub cpu_seconds: BenchSeries,
-    /// The most memory that was resident, in MiB.
+    /// The peak resident memory, in MiB.
     pub peak_mib: Option<f64>,
-    /// The least that anybody would have to do.
+    /// The floor: the minimum work for the same result.
     pub floor: Option<BenchFloor>,
-    /// Of a load: how many rows were in the table behind it, counted there.
+    /// For a load: the number of rows in the table afterwards, counted there.
     pub rows: Option<u64>,
-    /// Of a load: who waited for whom, in the run in the middle.
+    /// For a load: who waited for whom, in the median run.
     pub times: Option<Times>,
 }
 
-/// What a stage is held against, measured in turns with it.
+/// The floor of a stage, measured alternately with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BenchFloor {
     /// What it does.
     pub what: String,
-    /// How long that took.
+    /// Its duration.
     pub seconds: BenchSeries,
-    /// How fast the stage is beside it: 1 is as fast.
+    /// The speed of the stage relative to it: 1 is equally fast.
     pub ratio: f64,
 }
 
-/// A figure that was taken several times.
+/// A value that was measured several times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BenchSeries {
-    /// The middle.
+    /// The median.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub least: f64,
-    /// The greatest.
+    /// The maximum.
     pub most: f64,
-    /// All of them, in their order.
+    /// All values, in order of measurement.
     pub runs: Vec<f64>,
 }
 
-/// How two measurements compare.
+/// A comparison of two measurements.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchComparison {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// The one that is measured against.
+    /// The baseline.
     pub old: String,
-    /// The one that is judged.
+    /// The new measurement.
     pub new: String,
-    /// A stage that is slower than this part of the old speed is a failure.
+    /// The failure threshold: a stage fails below this fraction of the old speed.
     pub fail_below: f64,
-    /// Results that do not say what server and filesystem they were measured on, as older ones do
-    /// not: that it was the same one is for the reader to know.
+    /// Results, such as older ones, that do not state the server and filesystem: you must make sure that
+    /// these were the same.
     pub silent: Vec<String>,
-    /// Stage by stage.
+    /// The stages.
     pub stages: Vec<BenchCompared>,
 }
 
-/// How a stage compares.
+/// The comparison of a stage.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchCompared {
     /// The stage.
     pub stage: String,
-    /// What is compared: `cpu` where one thread works and nobody waits, else `wall`; `instructions`
-    /// where only they could tell.
+    /// What is compared: `cpu` if one thread works and never waits, otherwise `wall`; `instructions` if
+    /// only they could decide.
     pub by: &'static str,
-    /// The speed of the new one beside the old: 0.9 is a tenth slower. Nothing if nothing was measured.
+    /// The speed of the new one relative to the old: 0.9 is a tenth slower. Null if nothing was measured.
     pub ratio: Option<f64>,
-    /// It lies above this,
+    /// The lower bound of its 99 % confidence interval. Null if there is none.
     pub low: Option<f64>,
-    /// and below this, with a certainty of 99 %. Nothing if that cannot be said.
+    /// The upper bound of its 99 % confidence interval. Null if there is none.
     pub high: Option<f64>,
-    /// How many pairs, or runs of each side, that rests on.
+    /// The number of pairs, or of runs of each side, behind it.
     pub pairs: usize,
-    /// Seconds of the old, in the middle.
+    /// The old median, in seconds.
     pub old_seconds: Option<f64>,
-    /// Seconds of the new, in the middle.
+    /// The new median, in seconds.
     pub new_seconds: Option<f64>,
-    /// The instructions of the old for one of the new, where they were counted.
+    /// The ratio of old to new instructions, if they were counted.
     pub instructions: Option<f64>,
-    /// `same`, `faster`, `slower`, or `unclear`: too noisy to tell.
+    /// `same`, `faster`, `slower`, or `unclear` if it is too noisy to tell.
     pub verdict: &'static str,
 }
 

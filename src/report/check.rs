@@ -1,4 +1,4 @@
-//! What a check found.
+//! The result of a check.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,37 +8,37 @@ use super::load::{FailedFile, Notice, Reason, failed, notices, reasons};
 use super::{Exit, Head, Report, text};
 use crate::pipeline::Outcome;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The job file, if there is one.
     pub job_file: Option<String>,
-    /// What the job was inferred from, if it was just now.
+    /// What the job was inferred from, if this command inferred it.
     pub inferred: Option<Inferred>,
-    /// What became of the sources.
+    /// The results of the sources.
     pub sources: CheckSources,
-    /// What there is to know about files that were read.
+    /// Notices about files that were read.
     pub notices: Vec<Notice>,
-    /// What became of the records.
+    /// The results of the records.
     pub counts: CheckCounts,
-    /// Values that a load would store without a NUL that the record has.
+    /// Values that a load would store without a NUL of the record.
     pub altered_values: u64,
-    /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
+    /// Timestamps without a zone that occurred twice or not at all in `timezone`.
     pub unsure_stamps: u64,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
-    /// Why records were rejected, the most frequent reason first.
+    /// The reasons of rejects, the most frequent first.
     pub reasons: Vec<Reason>,
-    /// The first valid records, as a load would have them.
+    /// The first valid records, as a load would store them.
     pub sample: Vec<Value>,
     /// How long it took.
     pub seconds: f64,
 }
 
-/// What became of the sources of a check.
+/// The results of the sources of a check.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CheckSources {
     /// Checked to their end.
@@ -49,20 +49,20 @@ pub struct CheckSources {
     pub failed: Vec<FailedFile>,
 }
 
-/// What became of records that were checked.
+/// The results of checked records.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct CheckCounts {
-    /// Lines, all of them.
+    /// All lines.
     pub lines: i64,
-    /// Lines without anything.
+    /// Empty lines.
     pub blank: i64,
-    /// Lines that are no records: headers, comments.
+    /// Lines that are not records: headers, comments.
     pub skipped: i64,
     /// Records.
     pub records: i64,
-    /// Those that would become rows, or be refused by the destination.
+    /// Records that would become rows, or be refused by the destination.
     pub valid: i64,
-    /// Those that would become dead letters.
+    /// Records that would become dead letters.
     pub rejected: i64,
 }
 

@@ -4,31 +4,31 @@ use serde::Serialize;
 
 use super::{Head, Report, text};
 
-/// What became of a delivery of dead letters.
+/// The result of a delivery of dead letters.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
-    /// Where they go, without secrets.
+    /// The target, without secrets.
     pub to: String,
-    /// How many this run has delivered.
+    /// The number of letters that this run has delivered.
     pub delivered: u64,
-    /// What kept it from delivering all, and what to do.
+    /// What prevented the delivery of all letters, and what to do.
     pub error: Option<String>,
-    /// How many are due still, as far as it could ask.
+    /// The number that is still due, if it could be looked up.
     #[serde(skip)]
     pub undelivered: Option<u64>,
 }
 
-/// What `dead-letters deliver` did.
+/// The result of `dead-letters deliver`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deliver {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// What became of it.
+    /// The result of the delivery.
     #[serde(flatten)]
     pub delivery: Delivery,
-    /// How many dead letters are open and not delivered; nothing if the destination could not be
-    /// asked.
+    /// The number of open dead letters that are not delivered; null if the destination could not be
+    /// reached.
     pub undelivered: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What was forgotten, or would be.
+//! The result of a `forget`, or its plan.
 
 use serde::Serialize;
 
@@ -6,36 +6,35 @@ use super::{Exit, Head, Report, text};
 use crate::printable::name;
 use crate::sink::history::{Forgotten, SourceStatus};
 
-/// What was forgotten, or would be.
+/// The result of a `forget`, or its plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct Forget {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows are, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
-    /// Nothing was done.
+    /// Whether nothing was done.
     pub dry_run: bool,
-    /// The sources that are meant.
+    /// The selected sources.
     pub sources: Vec<ForgottenSource>,
-    /// How many of them were forgotten.
+    /// The number of sources that were forgotten.
     pub forgotten: u64,
-    /// How many rows are of them, before anything was done; nothing where rows do not say of which
-    /// source they are.
+    /// The number of their rows before anything was done; null if rows do not record their source.
     pub rows: Option<u64>,
-    /// How many of these were deleted.
+    /// The number of rows that were deleted.
     pub deleted_rows: u64,
-    /// How many dead letters of theirs are superseded now: those that were open and, where the rows
-    /// were deleted, all others too.
+    /// The number of their dead letters that are now superseded: the open ones and, if the rows were
+    /// deleted, all others.
     pub superseded_dead_letters: u64,
-    /// The statement that deletes their rows, where these can be told apart.
+    /// The statement that deletes their rows, if these can be told apart.
     pub delete_rows: Option<String>,
-    /// What a person has to know about the rows, who will load the sources again.
+    /// What happens to the rows if the sources are loaded again.
     #[serde(skip)]
     pub rows_left: RowsLeft,
 }
 
-/// A source that is meant.
+/// A selected source.
 #[derive(Clone, Debug, Serialize)]
 pub struct ForgottenSource {
     /// Its id.
@@ -43,11 +42,11 @@ pub struct ForgottenSource {
     /// The name under which it was last seen.
     #[serde(flatten, serialize_with = "name")]
     pub name: String,
-    /// The day it belongs to.
+    /// Its data date.
     pub data_date: Option<String>,
-    /// How many records it has.
+    /// The number of its records.
     pub records: i64,
-    /// How many open dead letters it has, or had.
+    /// The number of its open dead letters, before the command.
     #[serde(skip)]
     pub open_dead_letters: u64,
 }
@@ -67,12 +66,12 @@ pub enum RowsLeft {
         /// The command that deletes them.
         command: String,
     },
-    /// They are deleted too.
+    /// They are deleted, too.
     Deleted,
 }
 
 impl Forget {
-    /// What would be done about `sources`.
+    /// The plan for `sources`.
     pub fn new(
         job: &str,
         destination: String,
@@ -110,7 +109,7 @@ impl Forget {
         self.superseded_dead_letters = forgotten.dead_letters;
     }
 
-    /// What is about to be done, in one line.
+    /// The plan, in one line.
     pub fn intent(&self) -> String {
         text::forget_intent(self)
     }

@@ -1,19 +1,19 @@
-//! What was inferred from files that no job was written for.
+//! A job inferred from files.
 
 use serde::Serialize;
 
 use super::{Exit, Head, Report, text};
 
-/// A job that was inferred.
+/// An inferred job.
 #[derive(Clone, Debug, Serialize)]
 pub struct Infer {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The job file that was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_file: Option<String>,
-    /// What would stand in it, where none was written.
+    /// Its contents, if it was not written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// What it was inferred from.
@@ -25,24 +25,23 @@ pub struct Infer {
 pub struct Inferred {
     /// Records that were seen.
     pub records: u64,
-    /// Lines that are none.
+    /// Lines that are not records.
     pub malformed: u64,
-    /// Bytes that were read, compressed as they are in the files.
+    /// Bytes that were read, in compressed size.
     pub bytes_read: u64,
-    /// Bytes of all files, compressed as they are; 0 if only reading will tell.
+    /// Bytes of all files, in compressed size; 0 if only reading will tell.
     pub bytes: u64,
-    /// Whether that is all there is.
+    /// Whether everything was read.
     pub all: bool,
-    /// How many files have records.
+    /// The number of files with records.
     pub files: usize,
-    /// What its records could be, with how much of the samples each explains; the one that was chosen
-    /// first.
+    /// The formats that were tried, with how much of the samples each explains; the chosen one first.
     pub candidates: Vec<CandidateShare>,
     /// The fields.
     pub fields: Vec<InferredField>,
-    /// What there is to know besides them.
+    /// Notices.
     pub warnings: Vec<String>,
-    /// The files in a word, for people.
+    /// The files in one word, for people.
     #[serde(skip)]
     pub what: String,
     /// Bytes that were read, decompressed.
@@ -55,13 +54,13 @@ pub struct Inferred {
 pub struct CandidateShare {
     /// Its name.
     pub format: String,
-    /// Lines of the samples that it explains,
+    /// Lines of the samples that it explains.
     pub explained: u64,
-    /// out of so many.
+    /// The number of sampled lines.
     pub lines: u64,
 }
 
-/// A field that was inferred.
+/// An inferred field.
 #[derive(Clone, Debug, Serialize)]
 pub struct InferredField {
     /// Its name.
@@ -75,12 +74,12 @@ pub struct InferredField {
     pub required: bool,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What was seen.
+    /// The evidence.
     pub note: String,
 }
 
 impl Infer {
-    /// The report on a job called `job`.
+    /// The report on a job named `job`.
     pub fn new(job: &str, job_file: Option<String>, text: Option<String>, inferred: Inferred) -> Infer {
         Infer { head: Head::new("infer", Some(job), Exit::Success), job_file, text, inferred }
     }
@@ -92,7 +91,7 @@ impl Inferred {
         text::inferred_from(self)
     }
 
-    /// Which format it is and why, in one sentence.
+    /// The format and the evidence for it, in one sentence.
     pub fn choice(&self) -> String {
         text::inferred_format(self)
     }

@@ -1,4 +1,4 @@
-//! The records that did not become rows.
+//! Dead letters: records that did not become rows.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,47 +15,47 @@ use crate::sink::history::{DeadLetter, FirstLetter};
 /// Some dead letters.
 #[derive(Clone, Debug, Serialize)]
 pub struct Letters {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The letters, in the order of their ids.
     pub dead_letters: Vec<DeadLetter>,
-    /// How many more there are.
+    /// The number of further letters.
     pub more: u64,
-    /// Why they and those more are there, the most frequent reason first.
+    /// The reasons of all of them, including those not shown, the most frequent first.
     pub reasons: Vec<LetterCount>,
     #[serde(skip)]
     kinds: BTreeMap<(String, String), LetterCount>,
-    /// How many were taken out as pieces.
+    /// The number of letters that were already written out in pieces.
     #[serde(skip)]
     taken: u64,
 }
 
-/// How many dead letters have a reason, and the first of them.
+/// The number of dead letters with a reason, and the first of them.
 #[derive(Clone, Debug, Serialize)]
 pub struct LetterCount {
     /// The code.
     pub code: String,
-    /// The field it is about; empty for the record as a whole.
+    /// The field; empty for the record as a whole.
     pub field: String,
-    /// How many of the dead letters have it.
+    /// The number of dead letters with this reason.
     pub count: u64,
-    /// What is said of the first of them.
+    /// The message of the first of them.
     pub message: String,
-    /// What stood there in the first of them.
+    /// The offending value of the first of them.
     pub input: Option<String>,
     /// The first of them.
     pub first: FirstLetter,
 }
 
-/// Where in a record a reason is about.
+/// The place of a reason within a record.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReasonPlace {
-    /// Which of the reasons, counted from zero.
+    /// The index of the reason, from zero.
     pub reason: usize,
     /// The offset in the record.
     pub offset: usize,
-    /// So many bytes.
+    /// The number of bytes.
     pub length: usize,
 }
 
@@ -68,81 +68,81 @@ const MORE_KINDS: &str = "more_reasons";
 /// One dead letter, with its record.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownLetter {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// The record, unless it was too long to be kept. What is no UTF-8 in it is replaced.
+    /// The record, unless it was too long to be kept. Invalid UTF-8 in it is replaced.
     #[serde(flatten, serialize_with = "raw")]
     pub raw: Option<Vec<u8>>,
-    /// The record as a person has mended it, where one has: the reasons are about that.
+    /// The record as a person has mended it, if so; the reasons refer to this version.
     #[serde(flatten, serialize_with = "fixed")]
     pub fixed: Option<Vec<u8>>,
-    /// Where in the record, or in what was made of it, the reasons are about, as far as that is known.
+    /// The places of the reasons in the record, or in its mended version, as far as known.
     pub places: Vec<ReasonPlace>,
 }
 
-/// What was discarded.
+/// The result of a discard.
 #[derive(Clone, Debug, Serialize)]
 pub struct Discard {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// How many dead letters were open and are discarded now.
+    /// The number of dead letters that were open and are now discarded.
     pub discarded: u64,
-    /// How many of the job are still open.
+    /// The number of letters of the job that are still open.
     pub open_dead_letters: u64,
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Clone, Debug, Serialize)]
 pub struct Export {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The file, or `stdout`.
     pub file: String,
-    /// How many dead letters are in it.
+    /// The number of dead letters in it.
     pub exported: u64,
-    /// How many records were too long to be kept: their letters are in the file without them, and not
-    /// at all with `--raw`.
+    /// The number of records that were too long to be kept: their letters are in the file without them, or
+    /// with `--raw` not at all.
     pub not_kept: u64,
 }
 
-/// What became of dead letters that were tried once more.
+/// The result of a replay.
 #[derive(Clone, Debug, Serialize)]
 pub struct Replay {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Nothing was written: this is what would become of them, but for what the server would refuse.
+    /// Whether nothing was written: then the counts are a forecast, without refusals by the server.
     pub dry_run: bool,
-    /// How many became what.
+    /// The results of the letters.
     pub counts: ReplayCounts,
     /// The first of those that could not be tried.
     pub not_replayable: Vec<Unplayed>,
-    /// How many of the job are open; nothing if it failed before it could ask.
+    /// The number of open letters of the job; null if the command failed before it could look them up.
     pub open_dead_letters: Option<u64>,
-    /// What became of the metrics of dates, where the job has any.
+    /// The results of the metrics of dates, if the job has any.
     pub rollups: LoadRollups,
     /// How long it took.
     pub seconds: f64,
-    /// Why it could not go on, if it could not.
+    /// The error that ended it, if any.
     pub error: Option<String>,
-    /// The word for that kind of error.
+    /// The kind of the error.
     pub error_kind: Option<&'static str>,
 }
 
-/// What became of dead letters that were tried once more.
+/// The results of replayed letters.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ReplayCounts {
     /// Their records are rows now.
     pub replayed: u64,
-    /// They were refused once more, and stay open.
+    /// They were rejected again, and stay open.
     pub again_bad: u64,
-    /// They could not be tried, and are as they were.
+    /// They could not be tried, and are unchanged.
     pub not_replayable: u64,
 }
 
@@ -151,7 +151,7 @@ pub struct ReplayCounts {
 pub struct Unplayed {
     /// Its id.
     pub id: i64,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -214,7 +214,7 @@ impl Letters {
         }
     }
 
-    /// Counts a letter by its reasons, each kind once.
+    /// Counts a letter for each kind of its reasons.
     pub fn count(&mut self, letter: &DeadLetter) {
         let mut counted: Vec<(String, String)> = Vec::new();
         for reason in letter.reasons.as_array().into_iter().flatten() {

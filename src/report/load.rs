@@ -1,4 +1,4 @@
-//! What a load did.
+//! The result of a load.
 
 use std::path::PathBuf;
 
@@ -17,29 +17,29 @@ use crate::sink::bar::Bar;
 use crate::sink::history::{Line, ReasonCount};
 use crate::sink::rebuild::Rebuilt;
 
-/// What a load did.
+/// The result of a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct Load {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The job file.
     pub job_file: String,
-    /// What the job was inferred from, if it was just now.
+    /// What the job was inferred from, if this command inferred it.
     pub inferred: Option<Inferred>,
-    /// Where the rows went, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
-    /// The bar above which a source was given up, as `1000` or `5%`.
+    /// The limit of dead letters above which a source was given up, as `1000` or `5%`.
     pub stop_above: Option<String>,
-    /// What became of the sources.
+    /// The results of the sources.
     pub sources: LoadSources,
-    /// What there is to know about files that were read.
+    /// Notices about files that were read.
     pub notices: Vec<Notice>,
-    /// What became of the records of this run.
+    /// The results of this run's records.
     pub counts: Counts,
-    /// What a rebuild did besides; nothing if this was none, or if what was there is as it was.
+    /// The other effects of a rebuild; null if this was not one, or if nothing was changed.
     pub rebuilt: Option<Rebuilt>,
-    /// Whether it was to be one.
+    /// Whether a rebuild was requested.
     #[serde(skip)]
     pub is_rebuild: bool,
     /// How many of the sources that were loaded to their end had nothing new.
@@ -47,85 +47,85 @@ pub struct Load {
     pub known: u64,
     /// Values that were stored without a NUL that the record has.
     pub altered_values: u64,
-    /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
+    /// Timestamps without a zone that occurred twice or not at all in `timezone`.
     pub unsure_stamps: u64,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
-    /// The same in the files, compressed as they are.
+    /// The same in the files, in compressed size.
     pub raw_bytes: u64,
-    /// How many batches were committed.
+    /// The number of committed batches.
     pub batches: u64,
-    /// How many lanes wrote side by side.
+    /// The number of lanes.
     pub lanes: u64,
-    /// Dead letters of the selected sources that are open, from this run or an earlier one;
-    /// nothing if the run failed before it could ask.
+    /// Open dead letters of the selected sources, from this run or an earlier one; null if the run failed
+    /// before it could look them up.
     pub open_dead_letters: Option<u64>,
-    /// Those of the whole job.
+    /// Open dead letters of the whole job.
     pub open_dead_letters_of_job: Option<u64>,
-    /// Those of the job that are open and not delivered; nothing if they are to be delivered nowhere,
-    /// or could not be counted.
+    /// Open dead letters of the job that are not delivered; null if the job delivers none, or if they could
+    /// not be counted.
     pub undelivered: Option<u64>,
-    /// What became of the delivery at the end, if there was one.
+    /// The result of the delivery at the end, if there was one.
     pub delivery: Option<Delivery>,
-    /// What became of the metrics of dates, where the job has any.
+    /// The results of the metrics of dates, if the job has any.
     pub rollups: LoadRollups,
-    /// Why records were rejected, the most frequent reason first.
+    /// The reasons of rejects, the most frequent first.
     pub reasons: Vec<Reason>,
     /// How long it took.
     pub seconds: f64,
-    /// Where the time went.
+    /// How the time was spent.
     pub times: Times,
-    /// Why the run could not go on, if it could not. What was committed before is whole.
+    /// The error that ended the run, if any. Everything committed before is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The word for that kind of error.
+    /// The kind of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<&'static str>,
-    /// Why the day that it was about failed, if it did.
+    /// Why its data date failed, if it did.
     #[serde(skip)]
     pub failure: Option<String>,
-    /// What to type next.
+    /// Suggested next commands.
     #[serde(skip)]
     pub next: Next,
 }
 
-/// What became of the sources of a load.
+/// The results of the sources of a load.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LoadSources {
     /// Loaded to their end.
     pub loaded: u64,
-    /// Splits that were loaded to their end, of sources that have several.
+    /// Splits that were loaded to their end, of sources with several splits.
     pub splits: u64,
     /// Loaded up to a last line that is still being written.
     pub waiting: u64,
-    /// At their end already.
+    /// Finished before.
     pub finished_before: u64,
-    /// Those of them that were loaded under other rules than those of now.
+    /// Those of them that were loaded under other rules than the current ones.
     pub other_rules: Option<OtherRules>,
-    /// Left out, because another file holds the same.
+    /// Skipped, because another file has the same content.
     pub duplicates: Vec<Duplicate>,
-    /// Given up, because too many of their records are dead letters.
+    /// Given up, because they have too many dead letters.
     pub given_up: Vec<GivenUpFile>,
     /// Not loaded.
     pub failed: Vec<FailedFile>,
 }
 
-/// A file with more dead letters than `stop_above` allows. Nothing behind the place where that was
-/// seen is loaded.
+/// A file with more dead letters than `stop_above` allows. Nothing after the place where that was
+/// determined is loaded.
 #[derive(Clone, Debug, Serialize)]
 pub struct GivenUpFile {
     /// The file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone.
+    /// Its loaded records, including dead letters; in a rebuild, those before it was undone.
     pub records: u64,
-    /// Its dead letters that are open, from this run or an earlier one; of a rebuild, those that would have been.
+    /// Its open dead letters, from this run or an earlier one; in a rebuild, those that it would have had.
     pub open_dead_letters: u64,
-    /// Why they are, the most frequent reason first; of the first ten such files.
+    /// Their reasons, the most frequent first; only for the first ten such files.
     pub reasons: Vec<ReasonCount>,
 }
 
-/// A file that holds what another one holds.
+/// A file with the same content as another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Duplicate {
     /// The file.
@@ -141,54 +141,55 @@ pub struct FailedFile {
     /// The file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub why: String,
 }
 
-/// Something to know about a file.
+/// A notice about a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Notice {
     /// The file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// What.
+    /// The notice.
     pub notice: String,
 }
 
-/// Why records were rejected.
+/// A reason of rejects.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reason {
     /// The code of the reason.
     pub code: String,
-    /// The field it is about; empty for the record as a whole.
+    /// The field; empty for the record as a whole.
     pub field: String,
-    /// How many records have it.
+    /// The number of records with this reason.
     pub count: u64,
     /// The first of them.
     pub first: Place,
 }
 
-/// Where a record stands.
+/// The place of a record.
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
     /// Its file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// Where it stands.
+    /// Its line.
     #[serde(flatten)]
     pub line: Line,
     /// The offset of its first byte.
     pub offset: u64,
 }
 
-/// Where the time went, in seconds. Each is that of one thread, of lanes that of one on average; they overlap.
+/// How the time was spent, in seconds. Each value belongs to one thread, or to the average of several
+/// lanes; they overlap.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Times {
     /// The writer waited for workers.
     pub writer_waited: f64,
     /// The destination worked.
     pub commit: f64,
-    /// The workers worked, all together.
+    /// The workers worked, in total.
     pub work: f64,
     /// The planner read and cut.
     pub plan: f64,
@@ -212,11 +213,11 @@ pub struct Subject<'a> {
     pub job_file: String,
     /// What the job was inferred from, if it was just inferred.
     pub inferred: Option<Inferred>,
-    /// Where the rows went, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// What happens to rows whose files are loaded again.
     pub old_rows: OldRows,
-    /// How many dead letters of a source are too many.
+    /// The limit of dead letters per source.
     pub stop_above: Option<Bar>,
     /// Whether the load was a rebuild.
     pub is_rebuild: bool,
@@ -224,7 +225,7 @@ pub struct Subject<'a> {
     pub run: Option<i64>,
     /// The outcome of the delivery of dead letters.
     pub delivery: Option<Delivery>,
-    /// What to type next.
+    /// Suggested next commands.
     pub next: Next,
 }
 

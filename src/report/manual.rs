@@ -18,9 +18,9 @@ const SCHEMA: &str = "src/manual/reports.schema.json";
 
 const HEAD: &str = r"# Reports
 
-<!-- Made from src/report and src/event.rs; a test holds them together. To write it anew: UPDATE_MANUAL=1 cargo test manual -->
+<!-- Generated from src/report and src/event.rs; a test compares them. To regenerate: UPDATE_MANUAL=1 cargo test manual -->
 
-With `--output json` a command writes one object on one line to stdout, of a failure too, and of a command line that cannot be read. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped. Bytes that are not UTF-8, in the name of a file or in a record, are replaced, and all of them stand beside as base64. `load` and `backfill` write their summary for people to stderr.
+With `--output json` a command writes one object on one line to stdout, even if it fails or the command line is invalid. With `--log-format json` every message on stderr is an object with `time`, `level`, `message`, and, if it reports a step of the run, an `event`. Within a `schema_version`, fields may be added, but none is removed or changes its meaning. Control characters and those that change the direction of writing are escaped. If a file name or record is not UTF-8, the invalid bytes are replaced, and a further field contains all bytes as base64. `load` and `backfill` write their summary for people to stderr.
 
 `logmill config --output-schema` prints all of this as a JSON Schema (2020-12).
 ";
@@ -47,7 +47,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("`bench generate`", "BenchDataset"),
     ("`bench run`", "BenchRun"),
     ("`bench compare`", "BenchComparison"),
-    ("A command that failed before there was anything else to tell", "Bare"),
+    ("A command that failed before there was anything else to report", "Bare"),
     ("Messages: `event`", "Event"),
     ("`--progress json`: a line", "ProgressLine"),
 ];

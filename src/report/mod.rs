@@ -1,4 +1,4 @@
-//! Reports: what a command did or found, as values.
+//! Reports: the results of commands, as values.
 //!
 //! A report is plain data that can be shown in any way. Here it becomes JSON (by `serde`, so a field of a
 //! struct is a field of the object) and text for people (in `text`); nothing is printed here, and nothing
@@ -63,22 +63,22 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The JSON Schema (2020-12) of all of them, and of the messages.
 pub const JSON_SCHEMA: &str = include_str!("../manual/reports.schema.json");
 
-/// What every report begins with.
+/// The fields that every report begins with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Head {
     /// The version of the object.
     pub schema_version: u32,
-    /// The command that made it.
+    /// The command.
     pub command: String,
-    /// The name of the job, where there was one.
+    /// The name of the job, if there was one.
     pub job: Option<String>,
-    /// The id of the run, where the destination was written to.
+    /// The id of the run, if the destination was written to.
     pub run: Option<i64>,
-    /// One word for how it ended.
+    /// One word for its outcome.
     pub outcome: &'static str,
-    /// What the shell is told.
+    /// The exit code.
     pub exit_code: u8,
-    /// Both of them as one value.
+    /// The outcome and the exit code as one value.
     #[serde(skip)]
     pub exit: Exit,
 }
@@ -128,16 +128,16 @@ pub trait Report: Serialize {
     }
 }
 
-/// A command that had nothing to do, or failed before there was anything else to tell.
+/// The result of a command that had nothing to do, or that failed before there was anything else to report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bare {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Why it failed, if it did.
+    /// The error, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The word for that kind of error.
+    /// The kind of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<&'static str>,
 }

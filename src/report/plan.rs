@@ -1,4 +1,4 @@
-//! What a load would do, and what it promises.
+//! What a load would do, and its guarantees.
 
 use std::path::PathBuf;
 
@@ -10,39 +10,40 @@ use crate::printable::{file_name, source_path};
 /// What a load would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// What every report begins with. It ends as a load would before it has read anything.
+    /// The fields that every report begins with. The exit code is that of a load that stops before it has
+    /// read anything.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows would go, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// What would be done with each file.
     pub sources: Vec<PlannedFile>,
-    /// Those of them that were loaded under other rules than those of now.
+    /// Those of them that were loaded under other rules than the current ones.
     pub other_rules: Option<OtherRules>,
-    /// The splits that are still to be loaded, of sources that the destination knows.
+    /// The splits that remain to be loaded, of sources that the destination knows.
     pub splits: Vec<PlannedSplit>,
-    /// The files that cannot be cut, where that was asked for.
+    /// The files that cannot be cut, if that was requested.
     pub whole: Vec<WholeFile>,
-    /// Whether the target is there.
+    /// Whether the target exists.
     pub target_exists: bool,
-    /// What would be made first, in words.
+    /// What would be created first, in words.
     pub would_make: Vec<String>,
-    /// What would keep a load from its first row, each with what to do.
+    /// The obstacles before the first row, each with a remedy.
     pub obstacles: Vec<String>,
-    /// What to know, though it stops nothing.
+    /// Warnings that would not stop it.
     pub warnings: Vec<String>,
-    /// A source that a living run holds, and by whom.
+    /// A source that a live run holds, with its holder.
     pub held: Option<String>,
-    /// What a row is known by.
+    /// What identifies a row.
     pub key: String,
-    /// What is promised.
+    /// The guarantees.
     pub guarantees: Vec<Guarantee>,
-    /// A person asked for all promises.
+    /// Whether to show all guarantees.
     #[serde(skip)]
     pub shows_all: bool,
-    /// How fast it would be; nothing if less than 64 MiB are to be read, or if no file shows it.
+    /// The expected speed; null if less than 64 MiB remain to be read, or if no file can be measured.
     pub pace: Option<Pace>,
-    /// The statements that would be run first, where they are asked for.
+    /// The statements that would be run first, on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
 }
@@ -53,7 +54,7 @@ pub struct PlannedFile {
     /// The file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// What.
+    /// What would be done.
     #[serde(flatten)]
     pub fate: Fate,
 }
@@ -64,77 +65,78 @@ pub struct PlannedFile {
 pub enum Fate {
     /// It is read.
     Read {
-        /// From this position on.
+        /// The position where reading begins.
         position: u64,
-        /// This many bytes of the file; nothing if only reading will tell.
+        /// The number of bytes of the file; null if only reading will tell.
         bytes: Option<u64>,
     },
-    /// There is nothing new in it.
+    /// It contains nothing new.
     LeaveOut {
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// It cannot be loaded.
     Refuse {
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
 }
 
-/// A split that is still to be loaded.
+/// A split that remains to be loaded.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedSplit {
-    /// What it is called: `SOURCE-START`.
+    /// Its id: `SOURCE-START`.
     pub id: String,
     /// The file of its source.
     #[serde(flatten, serialize_with = "source_path")]
     pub source: PathBuf,
     /// Where it begins in the source.
     pub start: u64,
-    /// Where it ends; nothing if only reading will tell.
+    /// Where it ends; null if only reading will tell.
     pub end: Option<u64>,
-    /// This many bytes of it are to be read, compressed as they are.
+    /// The number of bytes to read, in compressed size.
     pub bytes: u64,
 }
 
-/// A file that is one split, whatever is asked for.
+/// A file that is always one split.
 #[derive(Clone, Debug, Serialize)]
 pub struct WholeFile {
     /// The file.
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// A promise.
+/// A guarantee.
 #[derive(Clone, Debug, Serialize)]
 pub struct Guarantee {
-    /// What it is about.
+    /// Its subject.
     pub what: &'static str,
-    /// What holds.
+    /// The guarantee.
     pub holds: String,
 }
 
-/// How fast a load would be, by figures measured on this job.
+/// The expected speed of a load, from measurements of this job.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pace {
-    /// Bytes that are to be read, decompressed, as far as that can be told.
+    /// Bytes to read, decompressed, as far as known.
     pub bytes: u64,
     /// The file of which the beginning was parsed for this,
     #[serde(flatten, serialize_with = "file_name")]
     pub file: PathBuf,
     /// and so many bytes of it, decompressed.
     pub sample_bytes: u64,
-    /// Bytes that a core parses and checks each second.
+    /// Bytes per second that a core parses and checks.
     pub parsed_per_second: u64,
-    /// Bytes that the destination took each second in the best of the last loads of the job; nothing if none was long enough to tell.
+    /// Bytes per second that the destination took in the best of the job's last loads; null if none was
+    /// long enough to tell.
     pub stored_per_second: Option<u64>,
-    /// So many cores keep the destination busy.
+    /// The number of cores that keep the destination busy.
     pub cores: Option<f64>,
-    /// So many seconds a load takes.
+    /// The duration of a load, in seconds.
     pub seconds: Option<f64>,
-    /// What follows, in words: whether more cores or machines help, and when to go to a bucket instead.
+    /// The conclusion, in words: whether more cores or machines help, and when a bucket is better.
     pub advice: String,
 }
 

@@ -1,32 +1,32 @@
-//! What became of the metrics of dates.
+//! The results of the metrics of dates.
 
 use serde::Serialize;
 
 use super::{Head, Report, text};
 use crate::sink::rollup::{FailedMetric, MetricDifference, RolledUp};
 
-/// What became of the metrics of dates, or how they were found.
+/// The results of computing or comparing the metrics of dates.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rollup {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows are, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// Whether they were only compared.
     pub checked: bool,
-    /// How many dates were computed, or compared.
+    /// The number of dates that were computed, or compared.
     pub dates: u64,
-    /// Values that are not what computing them again gives.
+    /// Stored values that differ from recomputed ones.
     pub differences: Vec<MetricDifference>,
-    /// What could not be computed.
+    /// Metrics that could not be computed.
     pub failed: Vec<FailedMetric>,
     /// How long it took.
     pub seconds: f64,
-    /// Why it could not go on, if it could not.
+    /// The error that ended it, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The word for that kind of error.
+    /// The kind of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<&'static str>,
 }
@@ -41,12 +41,12 @@ impl Report for Rollup {
     }
 }
 
-/// What became of metrics at the end of a load.
+/// The results of metrics at the end of a load.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LoadRollups {
-    /// How many dates were computed.
+    /// The number of computed dates.
     pub dates: u64,
-    /// What could not be computed.
+    /// Metrics that could not be computed.
     pub failed: Vec<FailedMetric>,
 }
 

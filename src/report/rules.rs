@@ -5,14 +5,14 @@ use serde::Serialize;
 use crate::sink::history::SourceStatus;
 use crate::sink::{Key, OnConflict};
 
-/// Files that were loaded under other rules (format, fields, key) than those of the job now.
+/// Files that were loaded under other rules (format, fields, key) than the current ones.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct OtherRules {
-    /// How many.
+    /// Their number.
     pub files: usize,
-    /// Their dead letters that are open.
+    /// Their open dead letters.
     pub open_dead_letters: u64,
-    /// What becomes of their rows where they are loaded again.
+    /// What happens to their rows if they are loaded again.
     #[serde(skip)]
     pub rows: OldRows,
 }

@@ -1,4 +1,4 @@
-//! How far a job is, as its destination remembers it.
+//! The state of a job, as stored in its destination.
 
 use std::time::Duration;
 
@@ -10,54 +10,54 @@ use crate::figure;
 use crate::sink::dates::DateStatus;
 use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus, maybe_moment};
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows are, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// The sources, in the order of their ids.
     pub sources: Vec<SourceStatus>,
-    /// Those of them that were loaded under other rules than those of now.
+    /// Those of them that were loaded under other rules than the current ones.
     pub other_rules: Option<OtherRules>,
-    /// How many dead letters are open.
+    /// The number of open dead letters.
     pub open_dead_letters: u64,
-    /// How many of them are not delivered; nothing if they are to be delivered nowhere.
+    /// How many of them are not delivered; null if the job delivers none.
     pub undelivered: Option<u64>,
-    /// Why they are there, the most frequent reason first.
+    /// Their reasons, the most frequent first.
     pub reasons: Vec<ReasonCount>,
-    /// The data dates, in their order.
+    /// The data dates, in order.
     pub dates: Vec<DateStatus>,
-    /// Whether the job has loaded into other tables too. Its runs are those into all of them.
+    /// Whether the job has also loaded into other tables. Its runs are those into all of them.
     pub other_tables: bool,
     /// The last runs, the newest first.
     pub runs: Vec<RunStatus>,
-    /// The last run that failed, whatever came behind it.
+    /// The last run that failed, even if others have succeeded since.
     pub last_failure: Option<RunStatus>,
-    /// When a load last came to the end of its sources: with exit code 0 or 3.
+    /// When a load last finished its sources, with exit code 0 or 3.
     #[serde(serialize_with = "maybe_moment")]
     pub last_success: Option<DateTime<Utc>>,
-    /// Why the exit code is not 0, as far as that was asked for.
+    /// Why the exit code is not 0, if the flags require that.
     pub alarms: Vec<String>,
-    /// Nothing of ours is there yet.
+    /// Whether there is no state yet.
     #[serde(skip)]
     pub is_new: bool,
-    /// A person asked for all sources.
+    /// Whether to show all sources.
     #[serde(skip)]
     pub shows_all: bool,
 }
 
-/// How far some sources are.
+/// The state of some sources.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourcesStatus {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// The sources that were asked for.
+    /// The requested sources.
     pub sources: Vec<SourceStatus>,
-    /// Files that were asked for, and that the job has never loaded.
+    /// Requested files that the job has never loaded.
     pub unknown: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a verification found.
+//! The result of a verification.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use serde::Serialize;
 use super::{Exit, Head, Report, text};
 use crate::sink::verify::{Difference, DifferenceCounts, NotLoaded, NotVerifiable, Verified, VerifiedSource};
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verify {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// Where the rows are, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// The sources that were read again, in the order of their ids.
     pub sources: Vec<VerifiedSource>,
-    /// How many differences there are.
+    /// The number of differences.
     pub counts: DifferenceCounts,
     /// The first of them, in the order of the sources.
     pub differences: Vec<Difference>,
     /// What could not be compared.
     pub not_verifiable: Vec<NotVerifiable>,
-    /// What is there to be loaded, and is no difference.
+    /// Data that is not loaded yet, which is not a difference.
     pub not_loaded: NotLoaded,
-    /// Dead letters of the sources that are open.
+    /// Open dead letters of the sources.
     pub open_dead_letters: u64,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
@@ -33,10 +33,10 @@ pub struct Verify {
     pub seconds: f64,
 }
 
-/// What was compared, and how.
+/// The properties of a verification.
 #[derive(Clone, Debug)]
 pub struct Compared {
-    /// Where the rows are, without secrets.
+    /// The destination, without secrets.
     pub destination: String,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
@@ -47,7 +47,7 @@ pub struct Compared {
 }
 
 impl Verify {
-    /// The report on what was found.
+    /// The report on the findings.
     pub fn new(job: &str, compared: Compared, verified: Verified) -> Verify {
         let Verified { sources, differences, not_verifiable, not_loaded } = verified;
         let open_dead_letters = sources.iter().map(|source| source.table.open_dead_letters).sum();

@@ -56,7 +56,7 @@ pub struct DateStatus {
     pub other_rules: bool,
     /// Why it failed.
     pub reason: Option<String>,
-    /// What is stored of it says the same: a run that is killed at its very end leaves a day as it began it.
+    /// The stored state agrees. If a run is killed at its very end, the day stays as the run began it.
     #[serde(skip)]
     pub is_settled: bool,
 }

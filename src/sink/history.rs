@@ -21,7 +21,7 @@ use crate::sink::claim::unsigned;
 use crate::sink::dates::DateStatus;
 use crate::source::Hash16;
 
-/// A destination that can be asked about the past of a table.
+/// A destination that can report the past of a table.
 pub trait History: Send {
     /// Everything about what a job has loaded into it, in one snapshot. `None` if logmill has no tables there
     /// yet.
@@ -61,13 +61,13 @@ pub(super) fn place_of_split(checkpoints: &str) -> String {
 /// The number of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// The number of its first line in its source, counted from one. Nothing while a part of the
-    /// source that stands before is not loaded.
+    /// The number of its first line in its source, counted from one. Absent while an earlier part of the
+    /// source is not loaded.
     pub line: Option<u64>,
-    /// Where that is so, the number in its split,
+    /// The number in its split, if the number in the source is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line_of_split: Option<u64>,
-    /// and the offset at which that begins.
+    /// The offset where that split begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_start: Option<u64>,
 }
@@ -162,7 +162,7 @@ impl Status {
     }
 }
 
-/// How far a source is.
+/// The state of a source.
 #[derive(Clone, Debug, Serialize)]
 pub struct SourceStatus {
     /// Its id.
@@ -170,7 +170,7 @@ pub struct SourceStatus {
     /// The name under which it was last seen.
     #[serde(flatten, serialize_with = "name")]
     pub name: String,
-    /// The day it belongs to.
+    /// Its data date.
     #[serde(serialize_with = "maybe_day")]
     pub data_date: Option<NaiveDate>,
     /// Its size when it was last seen.
@@ -179,20 +179,20 @@ pub struct SourceStatus {
     pub position: u64,
     /// Whether that is its end.
     pub complete: bool,
-    /// The sizes of the archives in which it was seen, compressed as they are.
+    /// The compressed sizes of the archives in which it was seen.
     pub containers: Vec<u64>,
     /// What became of its records.
     pub counts: Counts,
-    /// Dead letters of it that are open.
+    /// Its open dead letters.
     pub open_dead_letters: u64,
-    /// Whether some of it was loaded under other rules (format, fields, key) than those of the job.
+    /// Whether part of it was loaded under other rules (format, fields, key) than those of the job.
     pub other_rules: bool,
-    /// The rules under which its splits were loaded, as hashes.
+    /// The hashes of the rules under which its splits were loaded.
     #[serde(skip)]
     pub rules: Vec<Hash16>,
-    /// Who holds it, and whether they live.
+    /// The owner, and whether it is alive.
     pub owner: Option<OwnerStatus>,
-    /// When its checkpoint moved last.
+    /// When its checkpoint last moved.
     #[serde(serialize_with = "moment")]
     pub updated_at: DateTime<Utc>,
 }
@@ -223,31 +223,31 @@ impl SourceStatus {
     }
 }
 
-/// Who holds a source.
+/// The owner of a source.
 #[derive(Clone, Debug, Serialize)]
 pub struct OwnerStatus {
     /// The run.
     pub run: i64,
     /// The server process, or the process on this machine.
     pub pid: i32,
-    /// Whether it is still there.
+    /// Whether it is still alive.
     #[serde(rename = "alive")]
     pub is_alive: bool,
 }
 
-/// Why dead letters are open.
+/// A reason of open dead letters.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReasonCount {
     /// The code.
     pub code: String,
     /// The field it is about; empty for the record as a whole.
     pub field: String,
-    /// How many open dead letters have it.
+    /// The number of open dead letters with this reason.
     pub count: u64,
-    /// When the oldest of them was first seen,
+    /// When the oldest of them was first seen.
     #[serde(serialize_with = "moment")]
     pub oldest: DateTime<Utc>,
-    /// and the newest.
+    /// When the newest of them was first seen.
     #[serde(serialize_with = "moment")]
     pub newest: DateTime<Utc>,
     /// The first of them.
@@ -257,12 +257,12 @@ pub struct ReasonCount {
 /// The first dead letter of a kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct FirstLetter {
-    /// Its id; nothing where it went with a rebuild that was given up.
+    /// Its id; absent if it was part of a rebuild that was given up.
     pub id: Option<i64>,
     /// The name of its source.
     #[serde(flatten, serialize_with = "source_file")]
     pub file: String,
-    /// Where it stands.
+    /// Where it begins.
     #[serde(flatten)]
     pub line: Line,
 }
@@ -277,29 +277,29 @@ pub struct RunStatus {
     /// When it began.
     #[serde(serialize_with = "moment")]
     pub started_at: DateTime<Utc>,
-    /// When it ended; nothing if it still runs or was killed.
+    /// When it ended; absent if it is still running or was killed.
     #[serde(serialize_with = "maybe_moment")]
     pub ended_at: Option<DateTime<Utc>>,
     /// How it ended.
     pub outcome: Option<String>,
     /// The exit code of the command.
     pub exit_code: Option<i32>,
-    /// What became of the records. It is written down at the end of the run; before that, or of a run that was
-    /// killed, `lanes` tell.
+    /// What became of the records. Stored at the end of the run; until then, and for a killed run, see
+    /// `lanes`.
     pub counts: Counts,
-    /// Bytes that it read and committed, decompressed; written down at the end.
+    /// Bytes that it read and committed, decompressed; stored at the end.
     pub bytes: u64,
     /// Why it failed, if it did.
     pub reason: Option<String>,
-    /// Whether it is at work: something is its own, and the owner lives.
+    /// Whether it is active: it holds something, and its owner is alive.
     #[serde(rename = "alive")]
     pub is_alive: bool,
-    /// When one of its checkpoints moved last, while it is at work.
+    /// When one of its checkpoints last moved, while it is active.
     #[serde(serialize_with = "maybe_moment")]
     pub updated_at: Option<DateTime<Utc>>,
-    /// How far its lanes were when they last wrote it down.
+    /// The progress of its lanes, as last stored.
     pub lanes: Vec<LaneStatus>,
-    /// What the server says of it, while it is at work.
+    /// The server's view of it, while it is active.
     pub activity: Vec<Activity>,
 }
 
@@ -323,24 +323,24 @@ impl RunStatus {
     }
 }
 
-/// What a server says of a connection of a run.
+/// The server's view of a connection of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Activity {
     /// Its process on the server.
     pub pid: i32,
-    /// One word: `working`; `lock`, `standby` or `server`, for which it waits; `client`, if it is the server that
+    /// One word: `working`; `lock`, `standby` or `server`, if it waits for one; `client`, if the server
     /// waits for the run; `unknown`, if this role may not see it.
     pub state: String,
     /// Since when.
     #[serde(serialize_with = "maybe_moment")]
     pub since: Option<DateTime<Utc>>,
-    /// What it waits for, by the names of the server: `Lock:transactionid`.
+    /// What it waits for, in the server's words: `Lock:transactionid`.
     pub wait_event: Option<String>,
     /// The processes that hold the lock.
     pub blocked_by: Vec<i32>,
 }
 
-/// Which dead letters are asked for.
+/// A selection of dead letters.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Those of this job.
@@ -349,19 +349,19 @@ pub struct Filter {
     pub ids: Vec<i64>,
     /// Those in this state.
     pub state: Option<String>,
-    /// Those that have a reason with this code.
+    /// Those with a reason that has this code.
     pub code: Option<String>,
-    /// Those that have a reason about this field.
+    /// Those with a reason about this field.
     pub field: Option<String>,
-    /// Those of sources whose name ends with this.
+    /// Those of sources whose names end with this.
     pub source: Option<String>,
     /// Those last seen then or later.
     pub since: Option<DateTime<Utc>>,
-    /// Whether their records are wanted too.
+    /// Whether to include their records.
     pub has_raw: bool,
 }
 
-/// A dead letter. Its record is told only where it is asked for by itself.
+/// A dead letter. Its record is included only on request.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeadLetter {
     /// Its id.
@@ -371,7 +371,7 @@ pub struct DeadLetter {
     pub source: String,
     /// The offset of its record.
     pub offset: u64,
-    /// Where it stands.
+    /// Where it begins.
     #[serde(flatten)]
     pub line: Line,
     /// Bytes of its record.
@@ -379,7 +379,7 @@ pub struct DeadLetter {
     /// The record, unless it was too long.
     #[serde(skip)]
     pub raw: Option<Vec<u8>>,
-    /// BLAKE3 of the record, where it was too long.
+    /// BLAKE3 of the record, if it was too long.
     #[serde(skip)]
     pub raw_hash: Option<Vec<u8>>,
     /// The record as a person has mended it.
@@ -399,7 +399,7 @@ pub struct DeadLetter {
     /// When it was last seen.
     #[serde(serialize_with = "moment")]
     pub last_seen: DateTime<Utc>,
-    /// What a person wrote about it.
+    /// The note of a person.
     pub note: Option<String>,
 }
 

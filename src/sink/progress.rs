@@ -1,30 +1,30 @@
 //! How far a lane is and how it got there, as a destination keeps it beside the checkpoints. The last
 //! statement of a commit writes it, one row per lane, so that lanes do not wait for each other.
 //!
-//! Nothing that decides anything reads it.
+//! No decision depends on it.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How far a lane is once a batch is committed.
+/// The progress of a lane after a commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Its run.
     pub run: i64,
     /// Its number in the run, from zero.
     pub lane: i32,
-    /// Records that are committed, those of the batch included.
+    /// Records that are committed, including those of the batch.
     pub records: u64,
     /// Rejects among them, except those that the destination adds for the batch.
     pub rejected: u64,
-    /// Bytes of its files that are committed, compressed as they are.
+    /// Bytes of its files that are committed, in compressed size.
     pub bytes: u64,
     /// The bytes to be read; excludes streams, whose size is unknown.
     pub bytes_total: u64,
-    /// Records each second, over the last few.
+    /// Records per second, over the last few seconds.
     pub records_per_second: u64,
-    /// Bytes each second, over the last few.
+    /// Bytes per second, over the last few seconds.
     pub bytes_per_second: u64,
     /// Its course so far.
     pub series: Series,
@@ -57,7 +57,7 @@ impl Default for Series {
     }
 }
 
-/// A moment of a lane. Everything is counted from its beginning.
+/// A point in the history of a lane, counted from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u64; 5]", into = "[u64; 5]")]
 pub struct Point {
@@ -65,11 +65,11 @@ pub struct Point {
     pub ms: u64,
     /// Records that were committed.
     pub records: u64,
-    /// Bytes of the files that were committed, compressed as they are.
+    /// Bytes of the files that were committed, in compressed size.
     pub bytes: u64,
-    /// Milliseconds that the writer had waited for workers,
+    /// Milliseconds that the writer has waited for workers.
     pub waited_ms: u64,
-    /// and that it had waited for the destination.
+    /// Milliseconds that the writer has waited for the destination.
     pub commit_ms: u64,
 }
 
@@ -106,24 +106,24 @@ impl Series {
     }
 }
 
-/// How far a lane was when it last committed.
+/// The progress of a lane when it last committed.
 #[derive(Clone, Debug, Serialize)]
 pub struct LaneStatus {
     /// Its number in the run, from zero.
     pub lane: i32,
-    /// Records that it had committed, rejects included.
+    /// Records that it had committed, including rejects.
     pub records: u64,
     /// Rejects among them.
     pub rejected: u64,
-    /// Bytes of its files that it had committed, compressed as they are.
+    /// Bytes of its files that it had committed, in compressed size.
     pub bytes: u64,
-    /// Those that were to be read; none of streams, whose size nobody knows.
+    /// Bytes to be read, except for streams, whose size is unknown.
     pub bytes_total: u64,
-    /// Records each second, over the last few.
+    /// Records per second, over the last few seconds.
     pub records_per_second: u64,
-    /// Bytes each second, over the last few.
+    /// Bytes per second, over the last few seconds.
     pub bytes_per_second: u64,
-    /// How it got there, in at most 200 points.
+    /// Its history, in at most 200 points.
     #[serde(skip)]
     pub points: Vec<Point>,
 }

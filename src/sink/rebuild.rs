@@ -13,21 +13,21 @@ use super::key::quote;
 use super::{Key, OnConflict};
 use crate::error::{Error, ErrorKind};
 
-/// What a rebuild did besides loading.
+/// The effects of a rebuild besides loading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
-    /// Rows that were there and went.
+    /// Rows that were deleted.
     pub rows_removed: u64,
-    /// Dead letters that were there and are superseded.
+    /// Dead letters that are superseded.
     pub dead_letters_superseded: u64,
-    /// Sources that went because they have no file any more.
+    /// Sources that were removed because their file no longer exists.
     pub sources_removed: u64,
-    /// Letters that came again as they were, and stay discarded.
+    /// Letters that recurred unchanged, and stay discarded.
     pub discarded_again: u64,
     /// Letters whose record is a row again by the bytes that a person had mended.
     pub mended_again: u64,
-    /// What people had decided about letters and does not hold any more: discarded ones that came
-    /// otherwise or are rows now, and replayed ones that are open again.
+    /// Decisions about letters that no longer apply: discarded letters that recurred differently or are
+    /// rows now, and replayed ones that are open again.
     pub undone: u64,
 }
 
@@ -37,9 +37,9 @@ pub const DATA_DATE: &str = "data_date";
 /// How a rebuild identifies the rows that it removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Provenance {
-    /// They name their source.
+    /// They record their source.
     Source,
-    /// They name the day of the run, in [`DATA_DATE`].
+    /// They record the day of the run, in [`DATA_DATE`].
     Day(NaiveDate),
 }
 

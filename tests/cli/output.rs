@@ -226,9 +226,9 @@ fn every_object_begins_alike_and_matches_the_manual() {
         let (ended, object) = place.json(arguments);
         let section = match command {
             _ if object["error"].is_string() => {
-                "A command that failed before there was anything else to tell"
+                "A command that failed before there was anything else to report"
             }
-            _ if object["job"].is_null() => "A command that failed before there was anything else to tell",
+            _ if object["job"].is_null() => "A command that failed before there was anything else to report",
             "status" if arguments.ends_with("logs") => "`status FILE…`",
             command => &format!("`{command}`"),
         };

@@ -16,20 +16,20 @@ from logmill._shape import Counted, Lettered, Read, Rejecting, Shown
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Read):
-    """What every report begins with."""
+    """The fields that every report begins with."""
 
     schema_version: int
     """The version of the object."""
     command: str
-    """The command that made it."""
+    """The command."""
     job: str | None = None
-    """The name of the job, where there was one."""
+    """The name of the job, if there was one."""
     run: int | None = None
-    """The id of the run, where the destination was written to."""
+    """The id of the run, if the destination was written to."""
     outcome: str
-    """One word for how it ended."""
+    """One word for its outcome."""
     exit_code: int
-    """What the shell is told."""
+    """The exit code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,14 @@ class CandidateShare(Read):
     format: str
     """Its name."""
     explained: int
-    """Lines of the samples that it explains,"""
+    """Lines of the samples that it explains."""
     lines: int
-    """out of so many."""
+    """The number of sampled lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferredField(Read):
-    """A field that was inferred."""
+    """An inferred field."""
 
     name: str
     """Its name."""
@@ -59,7 +59,7 @@ class InferredField(Read):
     nullable: bool
     """Whether it may be null."""
     note: str
-    """What was seen."""
+    """The evidence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,36 +69,36 @@ class Inferred(Read):
     records: int
     """Records that were seen."""
     malformed: int
-    """Lines that are none."""
+    """Lines that are not records."""
     bytes_read: int
-    """Bytes that were read, compressed as they are in the files."""
+    """Bytes that were read, in compressed size."""
     bytes: int
-    """Bytes of all files, compressed as they are; 0 if only reading will tell."""
+    """Bytes of all files, in compressed size; 0 if only reading will tell."""
     all: bool
-    """Whether that is all there is."""
+    """Whether everything was read."""
     files: int
-    """How many files have records."""
+    """The number of files with records."""
     candidates: tuple[CandidateShare, ...]
-    """What its records could be, with how much of the samples each explains; the one that was chosen first."""
+    """The formats that were tried, with how much of the samples each explains; the chosen one first."""
     fields: tuple[InferredField, ...]
     """The fields."""
     warnings: tuple[str, ...]
-    """What there is to know besides them."""
+    """Notices."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherRules(Read):
-    """Files that were loaded under other rules (format, fields, key) than those of the job now."""
+    """Files that were loaded under other rules (format, fields, key) than the current ones."""
 
     files: int
-    """How many."""
+    """Their number."""
     open_dead_letters: int
-    """Their dead letters that are open."""
+    """Their open dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicate(Read):
-    """A file that holds what another one holds."""
+    """A file with the same content as another."""
 
     file: str
     """The file."""
@@ -113,51 +113,51 @@ class FirstLetter(Read):
     """The first dead letter of a kind."""
 
     id: int | None = None
-    """Its id; nothing where it went with a rebuild that was given up."""
+    """Its id; absent if it was part of a rebuild that was given up."""
     file: str
     """The name of its source."""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     line: int | None = None
-    """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
+    """The number of its first line in its source, counted from one. Absent while an earlier part of the source is not loaded."""
     line_of_split: int | None = None
-    """Where that is so, the number in its split,"""
+    """The number in its split, if the number in the source is unknown."""
     split_start: int | None = None
-    """and the offset at which that begins."""
+    """The offset where that split begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonCount(Read):
-    """Why dead letters are open."""
+    """A reason of open dead letters."""
 
     code: str
     """The code."""
     field: str
     """The field it is about; empty for the record as a whole."""
     count: int
-    """How many open dead letters have it."""
+    """The number of open dead letters with this reason."""
     oldest: str
-    """When the oldest of them was first seen,"""
+    """When the oldest of them was first seen."""
     newest: str
-    """and the newest."""
+    """When the newest of them was first seen."""
     first: FirstLetter
     """The first of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenUpFile(Read):
-    """A file with more dead letters than `stop_above` allows. Nothing behind the place where that was seen is loaded."""
+    """A file with more dead letters than `stop_above` allows. Nothing after the place where that was determined is loaded."""
 
     file: str
     """The file."""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     records: int
-    """Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone."""
+    """Its loaded records, including dead letters; in a rebuild, those before it was undone."""
     open_dead_letters: int
-    """Its dead letters that are open, from this run or an earlier one; of a rebuild, those that would have been."""
+    """Its open dead letters, from this run or an earlier one; in a rebuild, those that it would have had."""
     reasons: tuple[ReasonCount, ...]
-    """Why they are, the most frequent reason first; of the first ten such files."""
+    """Their reasons, the most frequent first; only for the first ten such files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,95 +169,95 @@ class FailedFile(Read):
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
-    """Why, and what to do."""
+    """The reason, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadSources(Read):
-    """What became of the sources of a load."""
+    """The results of the sources of a load."""
 
     loaded: int
     """Loaded to their end."""
     splits: int
-    """Splits that were loaded to their end, of sources that have several."""
+    """Splits that were loaded to their end, of sources with several splits."""
     waiting: int
     """Loaded up to a last line that is still being written."""
     finished_before: int
-    """At their end already."""
+    """Finished before."""
     other_rules: OtherRules | None = None
-    """Those of them that were loaded under other rules than those of now."""
+    """Those of them that were loaded under other rules than the current ones."""
     duplicates: tuple[Duplicate, ...]
-    """Left out, because another file holds the same."""
+    """Skipped, because another file has the same content."""
     given_up: tuple[GivenUpFile, ...]
-    """Given up, because too many of their records are dead letters."""
+    """Given up, because they have too many dead letters."""
     failed: tuple[FailedFile, ...]
     """Not loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice(Read):
-    """Something to know about a file."""
+    """A notice about a file."""
 
     file: str
     """The file."""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     notice: str
-    """What."""
+    """The notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts(Read):
-    """What became of the lines and records of a source. Signed, because a checkpoint's counters can also go back: by a line that is read again."""
+    """The results of the lines and records of a source. Signed, because a checkpoint's counters can also decrease, when a line is read again."""
 
     lines: int
     """Lines of any kind."""
     blank: int
     """Lines that are blank."""
     skipped: int
-    """Lines that are no records by their format: headers, directives."""
+    """Lines that are not records in their format: headers, directives."""
     records: int
-    """Records, however they ended."""
+    """Records, whatever their result."""
     inserted: int
-    """Rows that were new."""
+    """New rows."""
     updated: int
-    """Rows that changed a row."""
+    """Rows that replaced an existing row."""
     unchanged: int
-    """Rows that were there already."""
+    """Rows that already existed."""
     superseded: int
-    """Rows that lost to a later row of the same key."""
+    """Rows that lost to a later row with the same key."""
     rejected: int
     """Records that did not become rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuilt(Read):
-    """What a rebuild did besides loading."""
+    """The effects of a rebuild besides loading."""
 
     rows_removed: int
-    """Rows that were there and went."""
+    """Rows that were deleted."""
     dead_letters_superseded: int
-    """Dead letters that were there and are superseded."""
+    """Dead letters that are superseded."""
     sources_removed: int
-    """Sources that went because they have no file any more."""
+    """Sources that were removed because their file no longer exists."""
     discarded_again: int
-    """Letters that came again as they were, and stay discarded."""
+    """Letters that recurred unchanged, and stay discarded."""
     mended_again: int
     """Letters whose record is a row again by the bytes that a person had mended."""
     undone: int
-    """What people had decided about letters and does not hold any more: discarded ones that came otherwise or are rows now, and replayed ones that are open again."""
+    """Decisions about letters that no longer apply: discarded letters that recurred differently or are rows now, and replayed ones that are open again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery(Read):
-    """What became of a delivery of dead letters."""
+    """The result of a delivery of dead letters."""
 
     to: str
-    """Where they go, without secrets."""
+    """The target, without secrets."""
     delivered: int
-    """How many this run has delivered."""
+    """The number of letters that this run has delivered."""
     error: str | None = None
-    """What kept it from delivering all, and what to do."""
+    """What prevented the delivery of all letters, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,121 +265,121 @@ class FailedMetric(Read):
     """A metric that could not be computed."""
 
     date: str
-    """Of which date,"""
+    """Its date."""
     metric: str
-    """which one,"""
+    """Its name."""
     why: str
-    """and what the destination said."""
+    """The error from the destination."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadRollups(Read):
-    """What became of metrics at the end of a load."""
+    """The results of metrics at the end of a load."""
 
     dates: int
-    """How many dates were computed."""
+    """The number of computed dates."""
     failed: tuple[FailedMetric, ...]
-    """What could not be computed."""
+    """Metrics that could not be computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place(Read):
-    """Where a record stands."""
+    """The place of a record."""
 
     file: str
     """Its file."""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     line: int | None = None
-    """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
+    """The number of its first line in its source, counted from one. Absent while an earlier part of the source is not loaded."""
     line_of_split: int | None = None
-    """Where that is so, the number in its split,"""
+    """The number in its split, if the number in the source is unknown."""
     split_start: int | None = None
-    """and the offset at which that begins."""
+    """The offset where that split begins."""
     offset: int
     """The offset of its first byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reason(Read):
-    """Why records were rejected."""
+    """A reason of rejects."""
 
     code: str
     """The code of the reason."""
     field: str
-    """The field it is about; empty for the record as a whole."""
+    """The field; empty for the record as a whole."""
     count: int
-    """How many records have it."""
+    """The number of records with this reason."""
     first: Place
     """The first of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Times(Read):
-    """Where the time went, in seconds. Each is that of one thread, of lanes that of one on average; they overlap."""
+    """How the time was spent, in seconds. Each value belongs to one thread, or to the average of several lanes; they overlap."""
 
     writer_waited: float
     """The writer waited for workers."""
     commit: float
     """The destination worked."""
     work: float
-    """The workers worked, all together."""
+    """The workers worked, in total."""
     plan: float
     """The planner read and cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Lettered, Report):
-    """What a load did."""
+    """The result of a load."""
 
     job_file: str
     """The job file."""
     inferred: Inferred | None = None
-    """What the job was inferred from, if it was just now."""
+    """What the job was inferred from, if this command inferred it."""
     destination: str
-    """Where the rows went, without secrets."""
+    """The destination, without secrets."""
     stop_above: str | None = None
-    """The bar above which a source was given up, as `1000` or `5%`."""
+    """The limit of dead letters above which a source was given up, as `1000` or `5%`."""
     sources: LoadSources
-    """What became of the sources."""
+    """The results of the sources."""
     notices: tuple[Notice, ...]
-    """What there is to know about files that were read."""
+    """Notices about files that were read."""
     counts: Counts
-    """What became of the records of this run."""
+    """The results of this run's records."""
     rebuilt: Rebuilt | None = None
-    """What a rebuild did besides; nothing if this was none, or if what was there is as it was."""
+    """The other effects of a rebuild; null if this was not one, or if nothing was changed."""
     altered_values: int
-    """Values that were stored without a NUL that the record has."""
+    """Values that were stored without a NUL of the record."""
     unsure_stamps: int
-    """Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all."""
+    """Timestamps without a zone that occurred twice or not at all in `timezone`."""
     bytes: int
     """Bytes that were read and committed, decompressed."""
     raw_bytes: int
-    """The same in the files, compressed as they are."""
+    """The same in the files, in compressed size."""
     batches: int
-    """How many batches were committed."""
+    """The number of committed batches."""
     lanes: int
-    """How many lanes wrote side by side."""
+    """The number of lanes."""
     open_dead_letters: int | None = None
-    """Dead letters of the selected sources that are open, from this run or an earlier one; nothing if the run failed before it could ask."""
+    """Open dead letters of the selected sources, from this run or an earlier one; null if the run failed before it could look them up."""
     open_dead_letters_of_job: int | None = None
-    """Those of the whole job."""
+    """Open dead letters of the whole job."""
     undelivered: int | None = None
-    """Those of the job that are open and not delivered; nothing if they are to be delivered nowhere, or could not be counted."""
+    """Open dead letters of the job that are not delivered; null if the job delivers none, or if they could not be counted."""
     delivery: Delivery | None = None
-    """What became of the delivery at the end, if there was one."""
+    """The result of the delivery at the end, if there was one."""
     rollups: LoadRollups
-    """What became of the metrics of dates, where the job has any."""
+    """The results of the metrics of dates, if the job has any."""
     reasons: tuple[Reason, ...]
-    """Why records were rejected, the most frequent reason first."""
+    """The reasons of rejects, the most frequent first."""
     seconds: float
     """How long it took."""
     times: Times
-    """Where the time went."""
+    """How the time was spent."""
     error: str | None = None
-    """Why the run could not go on, if it could not. What was committed before is whole."""
+    """The error that ended the run, if any. Everything committed before is complete."""
     error_kind: str | None = None
-    """The word for that kind of error."""
+    """The kind of the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,19 +389,19 @@ class BackfillDate(Read):
     date: str
     """The day."""
     state: str
-    """How it stands: `absent`, `partial`, `done` or `failed`; `due` if it is to be loaded."""
+    """Its state: `absent`, `partial`, `done` or `failed`; `due` if it is to be loaded."""
     was_due: bool
     """Whether it was due, and not done before."""
     files: int
-    """Files that it has."""
+    """The number of its files."""
     bytes: int
-    """Bytes that are to be read, compressed as they are, by the plan."""
+    """The bytes to read according to the plan, in compressed size."""
     run: int | None = None
-    """The run that was about it."""
+    """The id of its run."""
     exit_code: int | None = None
-    """What a load of it would have ended with."""
+    """The exit code of a load of this day."""
     counts: Counts
-    """What became of the records of that run."""
+    """The results of that run's records."""
     open_dead_letters: int
     """Dead letters of its sources that are open."""
     other_rules: bool
@@ -414,29 +414,29 @@ class BackfillDate(Read):
 
 @dataclass(frozen=True, kw_only=True)
 class Backfill(Counted, Report):
-    """What a backfill did; with `--dry-run`, what it would do."""
+    """The result of a backfill; with `--dry-run`, its plan."""
 
     destination: str
-    """Where the rows go, without secrets."""
+    """The destination, without secrets."""
     dry_run: bool
-    """Whether it was only said what would be done."""
+    """Whether this is only a plan."""
     dates: tuple[BackfillDate, ...]
-    """The days, in their order."""
+    """The days, in order."""
     counts: Counts
-    """What became of the records of all of them."""
+    """The results of the records of all days."""
     rollups: LoadRollups
-    """What became of the metrics of dates, where the job has any."""
+    """The results of the metrics of dates, if the job has any."""
     seconds: float
     """How long it took."""
     error: str | None = None
-    """Why it could not go on, if it could not."""
+    """The error that ended it, if any."""
     error_kind: str | None = None
-    """The word for that kind of error."""
+    """The kind of the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSources(Read):
-    """What became of the sources of a check."""
+    """The results of the sources of a check."""
 
     checked: int
     """Checked to their end."""
@@ -448,58 +448,58 @@ class CheckSources(Read):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckCounts(Read):
-    """What became of records that were checked."""
+    """The results of checked records."""
 
     lines: int
-    """Lines, all of them."""
+    """All lines."""
     blank: int
-    """Lines without anything."""
+    """Empty lines."""
     skipped: int
-    """Lines that are no records: headers, comments."""
+    """Lines that are not records: headers, comments."""
     records: int
     """Records."""
     valid: int
-    """Those that would become rows, or be refused by the destination."""
+    """Records that would become rows, or be refused by the destination."""
     rejected: int
-    """Those that would become dead letters."""
+    """Records that would become dead letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Rejecting, Report):
-    """What a check found."""
+    """The result of a check."""
 
     job_file: str | None = None
     """The job file, if there is one."""
     inferred: Inferred | None = None
-    """What the job was inferred from, if it was just now."""
+    """What the job was inferred from, if this command inferred it."""
     sources: CheckSources
-    """What became of the sources."""
+    """The results of the sources."""
     notices: tuple[Notice, ...]
-    """What there is to know about files that were read."""
+    """Notices about files that were read."""
     counts: CheckCounts
-    """What became of the records."""
+    """The results of the records."""
     altered_values: int
-    """Values that a load would store without a NUL that the record has."""
+    """Values that a load would store without a NUL of the record."""
     unsure_stamps: int
-    """Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all."""
+    """Timestamps without a zone that occurred twice or not at all in `timezone`."""
     bytes: int
     """Bytes that were read, decompressed."""
     reasons: tuple[Reason, ...]
-    """Why records were rejected, the most frequent reason first."""
+    """The reasons of rejects, the most frequent first."""
     sample: tuple[Any, ...]
-    """The first valid records, as a load would have them."""
+    """The first valid records, as a load would store them."""
     seconds: float
     """How long it took."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Infer(Report):
-    """A job that was inferred."""
+    """An inferred job."""
 
     job_file: str | None = None
     """The job file that was written."""
     text: str | None = None
-    """What would stand in it, where none was written."""
+    """Its contents, if it was not written."""
     inferred: Inferred
     """What it was inferred from."""
 
@@ -515,19 +515,19 @@ class PlannedFile(Read):
     action: str
     """One of `read`, `leave_out`, `refuse`."""
     position: int | None = None
-    """Of `read`: From this position on."""
+    """Of `read`: The position where reading begins."""
     bytes: int | None = None
-    """Of `read`: This many bytes of the file; nothing if only reading will tell."""
+    """Of `read`: The number of bytes of the file; null if only reading will tell."""
     why: str | None = None
-    """Of `leave_out`: Why."""
+    """Of `leave_out`: The reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSplit(Read):
-    """A split that is still to be loaded."""
+    """A split that remains to be loaded."""
 
     id: str
-    """What it is called: `SOURCE-START`."""
+    """Its id: `SOURCE-START`."""
     source: str
     """The file of its source."""
     source_base64: str | None = None
@@ -535,55 +535,55 @@ class PlannedSplit(Read):
     start: int
     """Where it begins in the source."""
     end: int | None = None
-    """Where it ends; nothing if only reading will tell."""
+    """Where it ends; null if only reading will tell."""
     bytes: int
-    """This many bytes of it are to be read, compressed as they are."""
+    """The number of bytes to read, in compressed size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeFile(Read):
-    """A file that is one split, whatever is asked for."""
+    """A file that is always one split."""
 
     file: str
     """The file."""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
-    """Why."""
+    """The reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guarantee(Read):
-    """A promise."""
+    """A guarantee."""
 
     what: str
-    """What it is about."""
+    """Its subject."""
     holds: str
-    """What holds."""
+    """The guarantee."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace(Read):
-    """How fast a load would be, by figures measured on this job."""
+    """The expected speed of a load, from measurements of this job."""
 
     bytes: int
-    """Bytes that are to be read, decompressed, as far as that can be told."""
+    """Bytes to read, decompressed, as far as known."""
     file: str
     """The file of which the beginning was parsed for this,"""
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     sample_bytes: int
-    """and so many bytes of it, decompressed."""
+    """The number of bytes of it that were parsed, decompressed."""
     parsed_per_second: int
-    """Bytes that a core parses and checks each second."""
+    """Bytes per second that a core parses and checks."""
     stored_per_second: int | None = None
-    """Bytes that the destination took each second in the best of the last loads of the job; nothing if none was long enough to tell."""
+    """Bytes per second that the destination took in the best of the job's last loads; null if none was long enough to tell."""
     cores: float | None = None
-    """So many cores keep the destination busy."""
+    """The number of cores that keep the destination busy."""
     seconds: float | None = None
-    """So many seconds a load takes."""
+    """The duration of a load, in seconds."""
     advice: str
-    """What follows, in words: whether more cores or machines help, and when to go to a bucket instead."""
+    """The conclusion, in words: whether more cores or machines help, and when a bucket is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -591,50 +591,50 @@ class Plan(Report):
     """What a load would do."""
 
     destination: str
-    """Where the rows would go, without secrets."""
+    """The destination, without secrets."""
     sources: tuple[PlannedFile, ...]
     """What would be done with each file."""
     other_rules: OtherRules | None = None
-    """Those of them that were loaded under other rules than those of now."""
+    """Those of them that were loaded under other rules than the current ones."""
     splits: tuple[PlannedSplit, ...]
-    """The splits that are still to be loaded, of sources that the destination knows."""
+    """The splits that remain to be loaded, of sources that the destination knows."""
     whole: tuple[WholeFile, ...]
-    """The files that cannot be cut, where that was asked for."""
+    """The files that cannot be cut, if that was requested."""
     target_exists: bool
-    """Whether the target is there."""
+    """Whether the target exists."""
     would_make: tuple[str, ...]
-    """What would be made first, in words."""
+    """What would be created first, in words."""
     obstacles: tuple[str, ...]
-    """What would keep a load from its first row, each with what to do."""
+    """The obstacles before the first row, each with a remedy."""
     warnings: tuple[str, ...]
-    """What to know, though it stops nothing."""
+    """Warnings that would not stop it."""
     held: str | None = None
-    """A source that a living run holds, and by whom."""
+    """A source that a live run holds, with its holder."""
     key: str
-    """What a row is known by."""
+    """What identifies a row."""
     guarantees: tuple[Guarantee, ...]
-    """What is promised."""
+    """The guarantees."""
     pace: Pace | None = None
-    """How fast it would be; nothing if less than 64 MiB are to be read, or if no file shows it."""
+    """The expected speed; null if less than 64 MiB remain to be read, or if no file can be measured."""
     sql: str | None = None
-    """The statements that would be run first, where they are asked for."""
+    """The statements that would be run first, on request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnerStatus(Read):
-    """Who holds a source."""
+    """The owner of a source."""
 
     run: int
     """The run."""
     pid: int
     """The server process, or the process on this machine."""
     alive: bool
-    """Whether it is still there."""
+    """Whether it is still alive."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceStatus(Read):
-    """How far a source is."""
+    """The state of a source."""
 
     id: int
     """Its id."""
@@ -643,7 +643,7 @@ class SourceStatus(Read):
     name_base64: str | None = None
     """The bytes of `name` as base64, where they are not all UTF-8."""
     data_date: str | None = None
-    """The day it belongs to."""
+    """Its data date."""
     size: int
     """Its size when it was last seen."""
     position: int
@@ -651,17 +651,17 @@ class SourceStatus(Read):
     complete: bool
     """Whether that is its end."""
     containers: tuple[int, ...]
-    """The sizes of the archives in which it was seen, compressed as they are."""
+    """The compressed sizes of the archives in which it was seen."""
     counts: Counts
     """What became of its records."""
     open_dead_letters: int
-    """Dead letters of it that are open."""
+    """Its open dead letters."""
     other_rules: bool
-    """Whether some of it was loaded under other rules (format, fields, key) than those of the job."""
+    """Whether part of it was loaded under other rules (format, fields, key) than those of the job."""
     owner: OwnerStatus | None = None
-    """Who holds it, and whether they live."""
+    """The owner, and whether it is alive."""
     updated_at: str
-    """When its checkpoint moved last."""
+    """When its checkpoint last moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -682,36 +682,36 @@ class DateStatus(Read):
 
 @dataclass(frozen=True, kw_only=True)
 class LaneStatus(Read):
-    """How far a lane was when it last committed."""
+    """The progress of a lane when it last committed."""
 
     lane: int
     """Its number in the run, from zero."""
     records: int
-    """Records that it had committed, rejects included."""
+    """Records that it had committed, including rejects."""
     rejected: int
     """Rejects among them."""
     bytes: int
-    """Bytes of its files that it had committed, compressed as they are."""
+    """Bytes of its files that it had committed, in compressed size."""
     bytes_total: int
-    """Those that were to be read; none of streams, whose size nobody knows."""
+    """Bytes to be read, except for streams, whose size is unknown."""
     records_per_second: int
-    """Records each second, over the last few."""
+    """Records per second, over the last few seconds."""
     bytes_per_second: int
-    """Bytes each second, over the last few."""
+    """Bytes per second, over the last few seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity(Read):
-    """What a server says of a connection of a run."""
+    """The server's view of a connection of a run."""
 
     pid: int
     """Its process on the server."""
     state: str
-    """One word: `working`; `lock`, `standby` or `server`, for which it waits; `client`, if it is the server that waits for the run; `unknown`, if this role may not see it."""
+    """One word: `working`; `lock`, `standby` or `server`, if it waits for one; `client`, if the server waits for the run; `unknown`, if this role may not see it."""
     since: str | None = None
     """Since when."""
     wait_event: str | None = None
-    """What it waits for, by the names of the server: `Lock:transactionid`."""
+    """What it waits for, in the server's words: `Lock:transactionid`."""
     blocked_by: tuple[int, ...]
     """The processes that hold the lock."""
 
@@ -727,60 +727,60 @@ class RunStatus(Read):
     started_at: str
     """When it began."""
     ended_at: str | None = None
-    """When it ended; nothing if it still runs or was killed."""
+    """When it ended; absent if it is still running or was killed."""
     outcome: str | None = None
     """How it ended."""
     exit_code: int | None = None
     """The exit code of the command."""
     counts: Counts
-    """What became of the records. It is written down at the end of the run; before that, or of a run that was killed, `lanes` tell."""
+    """What became of the records. Stored at the end of the run; until then, and for a killed run, see `lanes`."""
     bytes: int
-    """Bytes that it read and committed, decompressed; written down at the end."""
+    """Bytes that it read and committed, decompressed; stored at the end."""
     reason: str | None = None
     """Why it failed, if it did."""
     alive: bool
-    """Whether it is at work: something is its own, and the owner lives."""
+    """Whether it is active: it holds something, and its owner is alive."""
     updated_at: str | None = None
-    """When one of its checkpoints moved last, while it is at work."""
+    """When one of its checkpoints last moved, while it is active."""
     lanes: tuple[LaneStatus, ...]
-    """How far its lanes were when they last wrote it down."""
+    """The progress of its lanes, as last stored."""
     activity: tuple[Activity, ...]
-    """What the server says of it, while it is at work."""
+    """The server's view of it, while it is active."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status(Report):
-    """How far a job is."""
+    """The state of a job."""
 
     destination: str
-    """Where the rows are, without secrets."""
+    """The destination, without secrets."""
     sources: tuple[SourceStatus, ...]
     """The sources, in the order of their ids."""
     other_rules: OtherRules | None = None
-    """Those of them that were loaded under other rules than those of now."""
+    """Those of them that were loaded under other rules than the current ones."""
     open_dead_letters: int
-    """How many dead letters are open."""
+    """The number of open dead letters."""
     undelivered: int | None = None
-    """How many of them are not delivered; nothing if they are to be delivered nowhere."""
+    """How many of them are not delivered; null if the job delivers none."""
     reasons: tuple[ReasonCount, ...]
-    """Why they are there, the most frequent reason first."""
+    """Their reasons, the most frequent first."""
     dates: tuple[DateStatus, ...]
-    """The data dates, in their order."""
+    """The data dates, in order."""
     other_tables: bool
-    """Whether the job has loaded into other tables too. Its runs are those into all of them."""
+    """Whether the job has also loaded into other tables. Its runs are those into all of them."""
     runs: tuple[RunStatus, ...]
     """The last runs, the newest first."""
     last_failure: RunStatus | None = None
-    """The last run that failed, whatever came behind it."""
+    """The last run that failed, even if others have succeeded since."""
     last_success: str | None = None
-    """When a load last came to the end of its sources: with exit code 0 or 3."""
+    """When a load last finished its sources, with exit code 0 or 3."""
     alarms: tuple[str, ...]
-    """Why the exit code is not 0, as far as that was asked for."""
+    """Why the exit code is not 0, if the flags require that."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter(Read):
-    """A dead letter. Its record is told only where it is asked for by itself."""
+    """A dead letter. Its record is included only on request."""
 
     id: int
     """Its id."""
@@ -791,11 +791,11 @@ class DeadLetter(Read):
     offset: int
     """The offset of its record."""
     line: int | None = None
-    """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
+    """The number of its first line in its source, counted from one. Absent while an earlier part of the source is not loaded."""
     line_of_split: int | None = None
-    """Where that is so, the number in its split,"""
+    """The number in its split, if the number in the source is unknown."""
     split_start: int | None = None
-    """and the offset at which that begins."""
+    """The offset where that split begins."""
     length: int
     """Bytes of its record."""
     stage: str
@@ -811,23 +811,23 @@ class DeadLetter(Read):
     last_seen: str
     """When it was last seen."""
     note: str | None = None
-    """What a person wrote about it."""
+    """The note of a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LetterCount(Read):
-    """How many dead letters have a reason, and the first of them."""
+    """The number of dead letters with a reason, and the first of them."""
 
     code: str
     """The code."""
     field: str
-    """The field it is about; empty for the record as a whole."""
+    """The field; empty for the record as a whole."""
     count: int
-    """How many of the dead letters have it."""
+    """The number of dead letters with this reason."""
     message: str
-    """What is said of the first of them."""
+    """The message of the first of them."""
     input: str | None = None
-    """What stood there in the first of them."""
+    """The offending value of the first of them."""
     first: FirstLetter
     """The first of them."""
 
@@ -839,21 +839,21 @@ class DeadLetters(Report):
     dead_letters: tuple[DeadLetter, ...]
     """The letters, in the order of their ids."""
     more: int
-    """How many more there are."""
+    """The number of further letters."""
     reasons: tuple[LetterCount, ...]
-    """Why they and those more are there, the most frequent reason first."""
+    """The reasons of all of them, including those not shown, the most frequent first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayCounts(Read):
-    """What became of dead letters that were tried once more."""
+    """The results of replayed letters."""
 
     replayed: int
     """Their records are rows now."""
     again_bad: int
-    """They were refused once more, and stay open."""
+    """They were rejected again, and stay open."""
     not_replayable: int
-    """They could not be tried, and are as they were."""
+    """They could not be tried, and are unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -863,61 +863,61 @@ class Unplayed(Read):
     id: int
     """Its id."""
     why: str
-    """Why."""
+    """The reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replay(Report):
-    """What became of dead letters that were tried once more."""
+    """The result of a replay."""
 
     dry_run: bool
-    """Nothing was written: this is what would become of them, but for what the server would refuse."""
+    """Whether nothing was written: then the counts are a forecast, without refusals by the server."""
     counts: ReplayCounts
-    """How many became what."""
+    """The results of the letters."""
     not_replayable: tuple[Unplayed, ...]
     """The first of those that could not be tried."""
     open_dead_letters: int | None = None
-    """How many of the job are open; nothing if it failed before it could ask."""
+    """The number of open letters of the job; null if the command failed before it could look them up."""
     rollups: LoadRollups
-    """What became of the metrics of dates, where the job has any."""
+    """The results of the metrics of dates, if the job has any."""
     seconds: float
     """How long it took."""
     error: str | None = None
-    """Why it could not go on, if it could not."""
+    """The error that ended it, if any."""
     error_kind: str | None = None
-    """The word for that kind of error."""
+    """The kind of the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InFile(Read):
-    """What a source holds, up to its checkpoint."""
+    """The contents of a source, up to its checkpoint."""
 
     records: int
     """Its records."""
     rows: int
-    """Those that are rows: by the rules, or as a dead letter that was replayed."""
+    """Records that are rows, by the rules or through a replayed dead letter."""
     dead_letters: int
-    """Those that are dead letters, by the rules or because the destination refused them, and were not replayed."""
+    """Records that are dead letters, by the rules or because the destination refused them, and were not replayed."""
     digest: str
     """A digest of the values of its rows, whatever their order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InTable(Read):
-    """What a destination holds of a source."""
+    """The destination's contents for a source."""
 
     rows: int
-    """Its rows; where the key says nothing of sources, those that its records have by their keys."""
+    """Its rows; if rows do not record their source, those with the keys of its records."""
     replaced: int
-    """Rows that hold what another record of the same key has."""
+    """Rows with the values of another record that has the same key."""
     mended: int
     """Replayed dead letters whose record was mended by hand: their rows are compared with the mended bytes."""
     dead_letters: int
-    """Its dead letters, open or discarded; of one that was replayed there is a row."""
+    """Its dead letters, open or discarded; replayed ones count as rows."""
     open_dead_letters: int
     """Those of them that are open."""
     digest: str
-    """The digest of the values of the rows: that of the file, where nothing differs."""
+    """The digest of the values of the rows, which equals that of the file if nothing differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -931,20 +931,20 @@ class VerifiedSource(Read):
     name_base64: str | None = None
     """The bytes of `name` as base64, where they are not all UTF-8."""
     data_date: str | None = None
-    """The day it belongs to."""
+    """Its data date."""
     position: int
-    """How far it was read: its checkpoint."""
+    """How far it was read, which is its checkpoint."""
     file: InFile
-    """What it holds."""
+    """Its contents."""
     table: InTable
-    """What the destination holds of it."""
+    """The destination's contents for it."""
     differences: int
-    """How many differences there are between the two."""
+    """The number of differences between the two."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DifferenceCounts(Read):
-    """How many differences there are."""
+    """The number of differences."""
 
     missing_rows: int
     """Records without their row."""
@@ -957,27 +957,27 @@ class DifferenceCounts(Read):
     extra_letters: int
     """Dead letters without a rejected record."""
     changed_letters: int
-    """Dead letters that hold other bytes than their record, or no bytes that make their row."""
+    """Dead letters whose bytes differ from their record, or do not produce their row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference(Read):
-    """A place where file and table differ."""
+    """A difference between file and table."""
 
     source: str
     """The name of the source."""
     source_base64: str | None = None
     """The bytes of `source` as base64, where they are not all UTF-8."""
     source_id: int
-    """Its id; with the offset it is the key of a row that is known by its position."""
+    """Its id; together with the offset, the position key of a row."""
     line: int | None = None
-    """The number of the record's first line, counted from one, where there is a record."""
+    """The number of the record's first line, counted from one, if there is a record."""
     offset: int | None = None
-    """The offset of the record, or where there should be one."""
+    """The offset of the record, or where it should be."""
     kind: str
-    """What is different: `missing_row`, `changed_value`, `extra_row`, `missing_letter`, `extra_letter` or `changed_letter`."""
+    """The kind: `missing_row`, `changed_value`, `extra_row`, `missing_letter`, `extra_letter` or `changed_letter`."""
     column: str | None = None
-    """The first column that holds another value."""
+    """The first column with a different value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -989,37 +989,37 @@ class NotVerifiable(Read):
     source_base64: str | None = None
     """The bytes of `source` as base64, where they are not all UTF-8."""
     why: str
-    """Why, and what can be done about it."""
+    """The reason, and what to do about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotLoaded(Read):
-    """What is there to be loaded: it was never promised, and is no difference."""
+    """Data that is not loaded yet: it was never promised, and is not a difference."""
 
     files: int
     """Files that the job has never loaded."""
     bytes: int
-    """Bytes of them, and behind the checkpoints of others."""
+    """Their bytes, plus those after the checkpoints of others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verify(Report):
-    """What a verification found."""
+    """The result of a verification."""
 
     destination: str
-    """Where the rows are, without secrets."""
+    """The destination, without secrets."""
     sources: tuple[VerifiedSource, ...]
     """The sources that were read again, in the order of their ids."""
     counts: DifferenceCounts
-    """How many differences there are."""
+    """The number of differences."""
     differences: tuple[Difference, ...]
     """The first of them, in the order of the sources."""
     not_verifiable: tuple[NotVerifiable, ...]
     """What could not be compared."""
     not_loaded: NotLoaded
-    """What is there to be loaded, and is no difference."""
+    """Data that is not loaded yet, which is not a difference."""
     open_dead_letters: int
-    """Dead letters of the sources that are open."""
+    """Open dead letters of the sources."""
     bytes: int
     """Bytes that were read, decompressed."""
     seconds: float
@@ -1028,37 +1028,37 @@ class Verify(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class Bare(Report):
-    """A command that had nothing to do, or failed before there was anything else to tell."""
+    """The result of a command that had nothing to do, or that failed before there was anything else to report."""
 
     error: str | None = None
-    """Why it failed, if it did."""
+    """The error, if it failed."""
     error_kind: str | None = None
-    """The word for that kind of error."""
+    """The kind of the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Shown, Read):
-    """A line of `--progress json` or `--progress-fd`. The first is written at once, the last at the end, and about one a second between them."""
+    """A line of `--progress json` or `--progress-fd`. The first is written at once, the last at the end, and about one per second in between."""
 
     kind: str
     """`progress`."""
     time: str
-    """When, as RFC 3339 has it."""
+    """The time, in the form of RFC 3339."""
     records: int
-    """Records that are committed, rejects included."""
+    """Records that are committed, including rejects."""
     rejected: int
     """Rejects that are committed."""
     bytes: int
-    """Bytes of the files that are committed, compressed as they are."""
+    """Bytes of the files that are committed, in compressed size."""
     bytes_total: int | None = None
-    """Bytes of the files that are to be read; nothing as long as nobody knows, and of a stream."""
+    """Bytes of the files to be read; null while unknown, and for a stream."""
     records_per_second: int
-    """Records each second, over the last few."""
+    """Records per second, over the last few seconds."""
     bytes_per_second: int
-    """Bytes of the files each second, over the last few."""
+    """Bytes of the files per second, over the last few seconds."""
     eta_seconds: int | None = None
-    """Seconds until the end at this rate, if that can be told."""
+    """Seconds until the end at this rate, if that can be estimated."""
     waiting: str | None = None
-    """What is waited for."""
+    """What the run is waiting for."""
     ended: bool
     """Whether it is the last line."""

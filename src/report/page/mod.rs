@@ -39,17 +39,17 @@ pub struct Page {
     pub made_at: DateTime<Utc>,
 }
 
-/// What became of a page.
+/// The result of writing a page.
 #[derive(Clone, Debug, Serialize)]
 pub struct PageWritten {
-    /// What every report begins with.
+    /// The fields that every report begins with.
     #[serde(flatten)]
     pub head: Head,
     /// The file, or `stdout`.
     pub file: String,
-    /// So many bytes.
+    /// The size of the page in bytes.
     pub bytes: u64,
-    /// How the job stands: one word or a few.
+    /// The state of the job in a few words.
     pub state: &'static str,
 }
 
@@ -116,7 +116,7 @@ impl Page {
         });
     }
 
-    /// What the job is, and what it promises.
+    /// The job and its guarantees.
     fn job(&self, html: &mut Html) {
         html.element("section", &[("aria-labelledby", &"job")], |html| {
             html.leaf("h2", &[("id", &"job")], "The job, and what it promises");
@@ -149,7 +149,7 @@ fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// The same without seconds, where there is little room.
+/// The same without seconds, if there is little room.
 fn minute(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M").to_string()
 }

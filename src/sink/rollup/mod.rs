@@ -57,7 +57,7 @@ pub struct Metric {
     pub table: TableName,
 }
 
-/// What a metric is made of.
+/// The definition of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Of {
     Sql(Sql),
@@ -92,7 +92,7 @@ impl Metric {
 /// Which dates to compute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dates {
-    /// Those that are marked.
+    /// The marked dates.
     Marked,
     /// All that have rows, values or a mark, including those that no load has touched since.
     All,
@@ -129,26 +129,26 @@ pub(in crate::sink) const FAILURES_MAX: usize = 20;
 /// A metric that could not be computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedMetric {
-    /// Of which date,
+    /// Its date.
     pub date: String,
-    /// which one,
+    /// Its name.
     pub metric: String,
-    /// and what the destination said.
+    /// The error from the destination.
     pub why: String,
 }
 
-/// A value that is not what computing it again gives.
+/// A stored value that differs from a recomputed one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricDifference {
-    /// Of which date,
+    /// Its date.
     pub date: String,
-    /// and of which metric it is.
+    /// Its metric.
     pub metric: String,
-    /// The group, as an object, where the metric is taken by columns.
+    /// The group, as an object, if the metric has `by`.
     pub by: Value,
-    /// What is there; null if nothing is.
+    /// The stored value; null if there is none.
     pub stored: Value,
-    /// What should be; null if nothing should.
+    /// The correct value; null if there should be none.
     pub computed: Value,
 }
 
@@ -167,9 +167,9 @@ pub(in crate::sink) fn number(text: Option<String>) -> Value {
 /// The outcome of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckedRollups {
-    /// How many dates were compared.
+    /// The number of compared dates.
     pub dates: u64,
     pub differences: Vec<MetricDifference>,
-    /// What could not be computed.
+    /// Metrics that could not be computed.
     pub failed: Vec<FailedMetric>,
 }

@@ -1,4 +1,4 @@
-//! What a verification has found.
+//! The findings of a verification.
 //!
 //! These structs are parts of its report, so each field is a field of an object there.
 
@@ -11,9 +11,9 @@ use crate::printable::{name, source_name};
 pub struct Verified {
     /// The sources that were read again, in the order of their ids.
     pub sources: Vec<VerifiedSource>,
-    /// Where file and table differ.
+    /// The differences between file and table.
     pub differences: Differences,
-    /// What could not be compared.
+    /// What could not be compared, with the reasons.
     pub not_verifiable: Vec<NotVerifiable>,
     /// What has not been loaded yet.
     pub not_loaded: NotLoaded,
@@ -43,45 +43,47 @@ pub struct VerifiedSource {
     /// The name under which it was last seen.
     #[serde(flatten, serialize_with = "name")]
     pub name: String,
-    /// The day it belongs to.
+    /// Its data date.
     pub data_date: Option<String>,
-    /// How far it was read: its checkpoint.
+    /// How far it was read, which is its checkpoint.
     pub position: u64,
-    /// What it holds.
+    /// Its contents.
     pub file: InFile,
-    /// What the destination holds of it.
+    /// The destination's contents for it.
     pub table: InTable,
-    /// How many differences there are between the two.
+    /// The number of differences between the two.
     pub differences: u64,
 }
 
-/// What a source holds, up to its checkpoint.
+/// The contents of a source, up to its checkpoint.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct InFile {
     /// Its records.
     pub records: u64,
-    /// Those that are rows: by the rules, or as a dead letter that was replayed.
+    /// Records that are rows, by the rules or through a replayed dead letter.
     pub rows: u64,
-    /// Those that are dead letters, by the rules or because the destination refused them, and were not replayed.
+    /// Records that are dead letters, by the rules or because the destination refused them, and were not
+    /// replayed.
     pub dead_letters: u64,
     /// A digest of the values of its rows, whatever their order.
     pub digest: String,
 }
 
-/// What a destination holds of a source.
+/// The destination's contents for a source.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct InTable {
-    /// Its rows; where the key says nothing of sources, those that its records have by their keys.
+    /// Its rows; if rows do not record their source, those with the keys of its records.
     pub rows: u64,
-    /// Rows that hold what another record of the same key has.
+    /// Rows with the values of another record that has the same key.
     pub replaced: u64,
-    /// Replayed dead letters whose record was mended by hand: their rows are compared with the mended bytes.
+    /// Replayed dead letters whose record was mended by hand: their rows are compared with the mended
+    /// bytes.
     pub mended: u64,
-    /// Its dead letters, open or discarded; of one that was replayed there is a row.
+    /// Its dead letters, open or discarded; replayed ones count as rows.
     pub dead_letters: u64,
     /// Those of them that are open.
     pub open_dead_letters: u64,
-    /// The digest of the values of the rows: that of the file, where nothing differs.
+    /// The digest of the values of the rows, which equals that of the file if nothing differs.
     pub digest: String,
 }
 
@@ -94,7 +96,7 @@ pub struct Differences {
     pub first: Vec<Difference>,
 }
 
-/// How many differences there are.
+/// The number of differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DifferenceCounts {
     /// Records without their row.
@@ -107,7 +109,7 @@ pub struct DifferenceCounts {
     pub missing_letters: u64,
     /// Dead letters without a rejected record.
     pub extra_letters: u64,
-    /// Dead letters that hold other bytes than their record, or no bytes that make their row.
+    /// Dead letters whose bytes differ from their record, or do not produce their row.
     pub changed_letters: u64,
 }
 
@@ -126,23 +128,23 @@ impl DifferenceCounts {
     }
 }
 
-/// A place where file and table differ.
+/// A difference between file and table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// The name of the source.
     #[serde(flatten, serialize_with = "source_name")]
     pub source: String,
-    /// Its id; with the offset it is the key of a row that is known by its position.
+    /// Its id; together with the offset, the position key of a row.
     pub source_id: i32,
-    /// The number of the record's first line, counted from one, where there is a record.
+    /// The number of the record's first line, counted from one, if there is a record.
     pub line: Option<u64>,
-    /// The offset of the record, or where there should be one.
+    /// The offset of the record, or where it should be.
     pub offset: Option<u64>,
-    /// What is different: `missing_row`, `changed_value`, `extra_row`, `missing_letter`, `extra_letter` or
+    /// The kind: `missing_row`, `changed_value`, `extra_row`, `missing_letter`, `extra_letter` or
     /// `changed_letter`.
     #[serde(serialize_with = "word")]
     pub kind: DifferenceKind,
-    /// The first column that holds another value.
+    /// The first column with a different value.
     pub column: Option<String>,
 }
 
@@ -180,16 +182,16 @@ pub struct NotVerifiable {
     /// The name of the source.
     #[serde(flatten, serialize_with = "source_name")]
     pub source: String,
-    /// Why, and what can be done about it.
+    /// The reason, and what to do about it.
     pub why: String,
 }
 
-/// What is there to be loaded: it was never promised, and is no difference.
+/// Data that is not loaded yet: it was never promised, and is not a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NotLoaded {
     /// Files that the job has never loaded.
     pub files: u64,
-    /// Bytes of them, and behind the checkpoints of others.
+    /// Their bytes, plus those after the checkpoints of others.
     pub bytes: u64,
 }
 
