@@ -154,7 +154,7 @@ impl Draft {
         Ok(draft(options.open(&beside)?, Some(beside)))
     }
 
-    /// Gives it its name, once it is on the disk.
+    /// Renames it, once it is on disk.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.file.flush()?;
         let Some(beside) = &self.beside else { return Ok(()) };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::bucket;
 use crate::redis::{self, decoded, word};
 
-/// Where dead letters are delivered. Shown without its password, by `Display` and by `Debug`.
+/// The target of dead letters. `Display` and `Debug` hide the password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// A folder.
@@ -24,7 +24,7 @@ pub enum Address {
 pub struct CloudUrl(String);
 
 impl CloudUrl {
-    /// The text as it was given.
+    /// The text as given.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
@@ -74,7 +74,7 @@ impl Address {
         }
     }
 
-    /// Whether it holds a password.
+    /// Whether it contains a password.
     pub fn has_password(&self) -> bool {
         matches!(self, Address::Redis(stream) if stream.server.has_password())
     }

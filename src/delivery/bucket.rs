@@ -1,4 +1,4 @@
-//! A bucket as a target: an object for each stretch of a source.
+//! A bucket as a target: one object per stretch of a source.
 //!
 //! If two deliveries write the same object, the one that read the table earlier must not overwrite the
 //! other's. So the object's version is read before the table, and an object that was written since is not

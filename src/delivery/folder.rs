@@ -1,4 +1,4 @@
-//! A folder as a target: a file for each stretch of a source.
+//! A folder as a target: one file per stretch of a source.
 //!
 //! A file is written under another name and then renamed, so a reader never sees half of one. Below the
 //! folder that the job names no link is followed.

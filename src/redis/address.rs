@@ -71,7 +71,7 @@ impl Address {
         !address.map_or(self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
     }
 
-    /// Whether it holds a password.
+    /// Whether it contains a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }

@@ -46,7 +46,7 @@ pub enum Answer {
     List(Vec<Answer>),
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug)]
 pub enum NotOpened {
     /// The connection broke, or could not be made.
@@ -100,7 +100,7 @@ impl Connection {
         self.answers.get_mut().write_all(bytes)
     }
 
-    /// Sends a command, and waits for the answer.
+    /// Sends a command, and waits for its answer.
     pub fn ask(&mut self, words: &[&[u8]], until: Instant) -> io::Result<Answer> {
         let mut command = Vec::new();
         put(&mut command, words);

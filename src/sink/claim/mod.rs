@@ -22,7 +22,7 @@ use crate::source::{Candidate, Container, Framing, Hash16, Inode, Known, Preambl
 use crate::source::{hash16, recognise, recognise_beside};
 use crate::split::Split;
 
-/// What a run asks for.
+/// The request of a run.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The files, in order.
@@ -76,7 +76,7 @@ pub(super) struct Scope {
     pub(super) data_date: Option<NaiveDate>,
 }
 
-/// Which of the sources in a table are asked for.
+/// Which sources of a table to look up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
     /// The job's own.
@@ -85,7 +85,7 @@ pub(super) enum Whose {
     Others,
 }
 
-/// A source as the destination remembers it.
+/// A source as stored in the destination.
 #[derive(Clone, Debug)]
 pub struct Remembered {
     /// Its id.
@@ -96,7 +96,7 @@ pub struct Remembered {
     pub data_date: Option<NaiveDate>,
     /// What identifies it.
     pub known: Known,
-    /// The start of a last line that had no line end.
+    /// The start of an unfinished last line.
     pub tail_start: Option<u64>,
     /// How often it was reloaded.
     pub generation: i32,
@@ -313,7 +313,7 @@ impl Answer {
         }
     }
 
-    /// Gives a new source its id.
+    /// Assigns its id to a new source.
     pub(crate) fn give_id(&mut self, id: i32) {
         if let Answer::Load { source_id, tasks } = self {
             *source_id = id;
@@ -500,7 +500,7 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
     Err(ErrorKind::RulesChanged { source_name: first.clone(), more: more.len() }.into())
 }
 
-/// How long a newcomer waits for a holder that may only be outliving its client.
+/// How long a new run waits for a holder that may only be outliving its client.
 pub const HOLDER_WAIT: Duration = Duration::from_secs(10);
 
 /// How often it checks whether the holder is gone.
