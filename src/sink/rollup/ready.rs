@@ -28,7 +28,7 @@ pub const FORMS: &str =
     "rows, rejects, count(COLUMN), distinct(COLUMN), sum(COLUMN), min(COLUMN) or max(COLUMN)";
 
 impl Ready {
-    /// The metric that a text names.
+    /// The metric with this name.
     pub fn read(text: &str) -> Option<Ready> {
         let text = text.trim();
         let of = |make: fn(String) -> Ready, column: &str| Some(make(column.trim().to_owned()));

@@ -9,7 +9,7 @@ use crate::source::Hash16;
 /// What is registered for a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::sink) struct Known {
-    /// There is a row for it.
+    /// Whether it has a row.
     pub(in crate::sink) has_row: bool,
     /// The column of times and the clock of its days; `None` if it has no metrics.
     pub(in crate::sink) days: Option<(String, String)>,

@@ -20,7 +20,7 @@ pub struct Sql {
 enum Token {
     /// A name or a keyword, in lower case.
     Name(String),
-    /// A name in quotes.
+    /// A quoted name.
     Quoted(String),
     /// A quoted text, without its quotes.
     Text(String),
@@ -77,7 +77,7 @@ const CLOCK_IF_EMPTY: [&str; 5] = ["date", "time", "datetime", "julianday", "uni
 /// Texts that mean the present time when read as a time.
 const CLOCK_TEXTS: [&str; 5] = ["now", "today", "yesterday", "tomorrow", "subsec"];
 
-/// Types and functions that read a text as a time.
+/// Types and functions that convert a text to a time.
 const TIME_READERS: [&str; 20] = [
     "date",
     "time",

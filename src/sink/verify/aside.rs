@@ -30,7 +30,7 @@ impl Asides {
         self.0.is_empty()
     }
 
-    /// Puts a record aside. False if there is no room for more.
+    /// Puts a record aside. False if there is no more room.
     pub(super) fn put(&mut self, key: u128, aside: Aside) -> bool {
         let has_room = self.0.len() < KEYS_MAX;
         match self.0.entry(key) {

@@ -34,7 +34,7 @@ pub(in crate::sink) const LETTER_BYTES: usize = 16 << 20;
 
 /// A destination read in one snapshot. Nothing is written.
 pub(in crate::sink) trait Kept: Send {
-    /// What turns chunks into rows in the destination's own form.
+    /// The part that turns chunks into rows in the destination's own form.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
     /// The job's remembered sources.
@@ -80,7 +80,7 @@ pub(in crate::sink) trait Kept: Send {
     fn without_source<'r>(&self, row: &'r [u8]) -> (&'r [u8], &'r [u8]);
 }
 
-/// Rows that a destination holds, one after the other.
+/// Consecutive rows of a destination.
 #[derive(Debug, Default)]
 pub(in crate::sink) struct HeldRows {
     pub(in crate::sink) bytes: Vec<u8>,
@@ -95,7 +95,7 @@ impl HeldRows {
     }
 }
 
-/// A dead letter that a destination holds.
+/// A dead letter of a destination.
 #[derive(Clone, Debug)]
 pub(in crate::sink) struct HeldLetter {
     pub(in crate::sink) place: Place,
@@ -115,7 +115,7 @@ pub(in crate::sink) struct HeldLetter {
 }
 
 impl HeldLetter {
-    /// Whether it keeps this record.
+    /// Whether it contains this record.
     pub(super) fn holds(&self, record: &Evidence<'_>) -> bool {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
         match (record, &self.raw, &self.raw_hash) {

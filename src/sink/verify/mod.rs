@@ -56,11 +56,11 @@ pub trait Verify: Sink {
 /// What to verify, and how records become rows.
 #[derive(Clone)]
 pub struct Verifying {
-    /// How the files, and the bytes that people have mended, are read.
+    /// How to read the files, and the bytes that people have mended.
     pub recipe: Recipe,
     /// The names of the selected sources, if not all are: the others do not count as missing.
     pub only: Option<BTreeSet<String>>,
-    /// The job has other sources, which are not verified here.
+    /// The job has other sources, which are not verified now.
     pub is_part: bool,
     /// Looks for rows and letters under ids that no source has.
     pub reads_strays: bool,
@@ -72,7 +72,7 @@ const PAIR_BYTES_MAX: usize = 8 << 20;
 /// How many keys are looked up in one go.
 const KEYS_MAX: usize = 5_000;
 
-/// Compares the sources with what is kept.
+/// Compares the sources with the destination.
 pub(super) struct Verifier<K> {
     kept: K,
     of: Verifying,
@@ -113,7 +113,7 @@ struct Met<'b> {
     parcel: &'b Parcel,
     span: Span,
     line: u64,
-    /// What the rules make of it.
+    /// The result of the rules.
     row: Option<&'b [u8]>,
     reject: Option<&'b Reject>,
 }
@@ -123,7 +123,7 @@ impl<'b> Met<'b> {
         Place { source: self.parcel.split.source, offset: signed(self.span.start) }
     }
 
-    /// What a dead letter keeps of it.
+    /// The part of it that a dead letter stores.
     fn evidence(&self) -> Result<Evidence<'b>> {
         match self.reject {
             Some(reject) => Ok(Evidence::of(self.parcel, reject)),

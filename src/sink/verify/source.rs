@@ -56,13 +56,13 @@ pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'s
 pub struct Unread {
     /// Its path.
     pub path: PathBuf,
-    /// The name under which it would be remembered.
+    /// The name under which it would be stored.
     pub name: String,
     /// The reason.
     pub why: String,
 }
 
-/// A source, while it is read.
+/// A source while it is read.
 #[derive(Debug)]
 pub(super) struct Read {
     id: i32,
@@ -160,12 +160,12 @@ impl Read {
         self.holds(digest);
     }
 
-    /// A row that the file has.
+    /// A row of the file.
     pub(super) fn expects(&mut self, digest: u128) {
         self.file_digest = self.file_digest.wrapping_add(digest);
     }
 
-    /// A row that the table has.
+    /// A row of the table.
     pub(super) fn holds(&mut self, digest: u128) {
         self.table_digest = self.table_digest.wrapping_add(digest);
     }
