@@ -1,4 +1,4 @@
-//! The days of a job, in a store of keys and values.
+//! The days of a job, in a key-value store.
 //!
 //! As in a database, whatever the sources of a day show is derived from them. Only the rest is kept under
 //! `day/{date}`: that a day has no file, why it failed, and that a run began it and has not ended.

@@ -1,4 +1,4 @@
-//! The heart of a run, in a store of keys and values.
+//! The heartbeat of a run, in a key-value store.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::sink::claim::lost_ownership;
 pub struct Heart {
     pub(super) keys: Arc<Keys>,
     pub(super) life: Mutex<Life>,
-    /// How far the lanes of the run are.
+    /// The progress of the run's lanes.
     pub(super) lanes: Mutex<Lanes>,
 }
 
@@ -45,7 +45,7 @@ impl Heart {
         Ok(is_there)
     }
 
-    /// Begins another run in its place, which beats from now on.
+    /// Begins another run in its place, with its own heartbeat.
     pub(super) fn begin_anew(&self) -> Result<i64> {
         let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
         *life = self.keys.begin_run()?;

@@ -373,7 +373,7 @@ impl Keys {
         Ok(self.beating(hearts)?.is_some())
     }
 
-    /// The first of these hearts that beats within a lease.
+    /// The first of these runs whose heartbeat changes within a lease.
     fn beating(&self, mut hearts: HashMap<i64, Version>) -> Result<Option<i64>> {
         for _ in 0..LOOKS {
             if hearts.is_empty() {

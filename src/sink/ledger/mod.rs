@@ -46,7 +46,7 @@ use crate::outage::Patience;
 use crate::source::{Candidate, Container, Hash16};
 use crate::split::Split;
 
-/// Where sources are remembered, within the transaction that claims them.
+/// The storage of sources, within the transaction that claims them.
 pub(super) trait Ledger {
     /// What can go wrong, before it is classified.
     type Trouble: From<Error>;
@@ -58,7 +58,7 @@ pub(super) trait Ledger {
     /// The remembered sources of other jobs in the same table.
     fn of_others(&mut self) -> Result<Vec<Remembered>, Self::Trouble>;
 
-    /// A living owner of one of these splits, other than this run.
+    /// A live owner of one of these splits, other than this run.
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Self::Trouble>;
 
     /// Writes what was decided.
@@ -124,7 +124,7 @@ pub(super) enum Claimed {
         /// The sources of a rebuild.
         anew: Vec<Anew>,
     },
-    /// A run that is alive holds a source.
+    /// A live run holds a source.
     Busy(Holder),
 }
 
@@ -163,7 +163,7 @@ pub(super) struct Decided<'a> {
     pub(super) grown: Vec<Grown>,
     /// Splits to hold as they are.
     pub(super) held: Vec<Taken>,
-    /// Sources to describe anew.
+    /// Sources with a new description.
     pub(super) described: Vec<Described<'a>>,
     /// Archives in which sources were seen for the first time.
     pub(super) containers: Vec<(i32, Container)>,
@@ -290,7 +290,7 @@ fn has_moved(file: &Candidate, memory: &Remembered) -> bool {
     file.name != memory.known.name || inode.is_some() && inode != memory.known.inode
 }
 
-/// What a run owns.
+/// The splits that a run holds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holdings(HashMap<Split, Holding>);
 

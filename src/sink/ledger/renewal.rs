@@ -30,7 +30,7 @@ pub struct Untidy {
     pub generation: i32,
     /// The last generation that was begun. If it is the same, earlier objects no longer hold.
     pub begun: i32,
-    /// The `path` of the job each time that one was begun.
+    /// The `path` of the job at the beginning of each generation.
     pub paths: Vec<String>,
 }
 

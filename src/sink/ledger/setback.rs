@@ -90,7 +90,7 @@ pub(in crate::sink) struct Found {
     pub(in crate::sink) counts: Counts,
 }
 
-/// What a run sees when it looks again.
+/// The state when a run checks again.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sink) struct Look {
     /// The checkpoints of its job that exist.
