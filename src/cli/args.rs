@@ -29,11 +29,11 @@ use crate::sink::bar::Bar;
 use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 use crate::split::Split;
 
-/// Years of logs into a database: every record once, at the speed of the server's own COPY.
+/// Loads years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
 #[command(name = "logmill", version, long_version = version(), max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
+    after_help = "Exit status: 0 everything is loaded, 1 failed (run again to resume), 2 the command line or the job is wrong, \
     3 some records were rejected, 4 a source had too many dead letters, 5 `verify`, `rollup --check` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
@@ -44,12 +44,12 @@ pub(super) struct CommandLine {
     pub(super) speech: SpeechArgs,
 }
 
-/// The command line with all its help: what clap is to be asked for.
+/// The command line with all its help, for clap.
 pub(super) fn command_line() -> clap::Command {
     described(CommandLine::command())
 }
 
-/// Gives each flag that sets a key what the table of keys says of it.
+/// Gives each flag that sets a key the description from the table of keys.
 fn described(command: clap::Command) -> clap::Command {
     let described_flag = |flag: clap::Arg| {
         let help = flag.get_long().filter(|_| flag.get_help().is_none()).and_then(flag_help);
@@ -62,85 +62,83 @@ fn described(command: clap::Command) -> clap::Command {
 pub(super) enum Command {
     /// Load files into the destination of a job
     ///
-    /// What was loaded before is left out, and what was loaded in part goes on where it
-    /// stopped: running the same command again is how a load is resumed.
+    /// Files that are already loaded are skipped, and partly loaded ones continue where they stopped: to
+    /// resume a load, run the same command again.
     ///
-    /// Without a job, one is inferred from FILE, its format from samples and
-    /// its fields from all values, and written to ./FILE.logmill.toml; the rows go into
-    /// logmill.db. The job is used from then on.
+    /// Without a job, one is inferred from FILE, its format from samples and its fields from all values, and
+    /// written to ./FILE.logmill.toml. The rows go into logmill.db. Later loads use this job.
     Load(LoadArgs),
     /// Load a job for many days
     ///
-    /// The same as a load for each day, one after the other: days that are done are left out,
-    /// those that were begun go on, those that failed are tried again. A day that fails does not
-    /// end it. Running the same command again is how it is resumed, and how a file that came late
-    /// is loaded. At the end it tells of every day, and ends as the worst of them.
+    /// Loads each day in turn: days that are done are skipped, unfinished ones continue, and failed ones
+    /// are tried again. If a day fails, the others continue. Run the same command again to resume, and to
+    /// load files that arrive late. It ends with a list of all days, and with the most severe exit code.
     Backfill(BackfillArgs),
-    /// Write a job file from what is found in files
+    /// Write a job file inferred from files
     ///
-    /// Reads every record, up to 256 MiB of all files together, and writes a job whose fields
-    /// take every value that was seen. It is yours to edit: from then on nothing is guessed.
+    /// Reads every record, up to 256 MiB of all files together, and writes a job whose fields accept every
+    /// value. It is yours to edit; later loads guess nothing.
     Infer(InferArgs),
     /// Parse and validate files, and write nothing
     ///
-    /// Does what a load does, at full speed, without a destination: counts, reasons by code and
-    /// field with their first places, and the first rows. Nothing is remembered, so a file can
-    /// be checked again and again. What only a table can refuse is found by a load. Without a
-    /// job, the job beside the file is used, or one is inferred and not written.
+    /// Does what a load does, at full speed, without a destination: counts, reasons by code and field with
+    /// their first places, and the first rows. Nothing is stored, so a file can be checked repeatedly.
+    /// Rejects by the table itself are found only by a load. Without a job, the job beside the file is
+    /// used, or one is inferred and not written.
     Check(CheckArgs),
-    /// Show what a load would do, and what it promises, and write nothing but splits
+    /// Show what a load would do, and its guarantees
     ///
-    /// Which files would be read, left out and refused, and why; what stands in the way, all at
-    /// once: rights, columns, indexes; what would be made; and what is guaranteed for these
-    /// sources, this key and this destination. Only with --split-size something is written. Ends as a load would that stops before the first
-    /// record: 2 if something stands in its way, 1 if a file cannot be loaded.
+    /// Which files would be read, skipped and refused, and why; all obstacles at once, such as missing
+    /// rights, columns and indexes; what would be created; and the guarantees for these sources, this key
+    /// and this destination. Writes nothing except with --split-size. Exits like a load that stops before
+    /// the first record: 2 if there is an obstacle, 1 if a file cannot be loaded.
     Plan(PlanArgs),
-    /// Show how far a job is: sources, dead letters by reason, last runs
+    /// Show the state of a job: sources, dead letters by reason, last runs
     ///
-    /// From any machine: it is all in the destination. Nothing is written, and nothing waits.
+    /// Works from any machine, because everything is in the destination. Writes nothing and takes no locks.
     Status(StatusArgs),
-    /// Write one page with pictures of a job: dates, runs, dead letters, sources
+    /// Write a page about a job: dates, runs, dead letters, sources
     ///
-    /// A file of its own that asks for nothing else: it opens from a mail, by day and by night, and prints. It
-    /// holds samples of refused records, so nobody else may read it. An older page of the same name gives way.
+    /// A self-contained file with charts, for browsers, e-mail and print. It contains samples of rejected
+    /// records, so only its owner can read it. It replaces an older page of the same name.
     Report(ReportArgs),
-    /// Look at the records that did not become rows
+    /// Inspect the records that did not become rows
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
-    /// Prove that what is in the destination is what was in the files
+    /// Compare the destination with the files
     ///
-    /// Reads again what was loaded, up to where it was, and compares it with the rows and the dead
-    /// letters, value by value, whatever the counters say. Nothing is written. Ends with 5 if there
-    /// is a difference; what cannot be compared is told, and is none.
+    /// Reads the loaded files again, up to their checkpoints, and compares them with the rows and the dead
+    /// letters, value by value, without trusting any counter. Writes nothing. Exits with 5 if there is a
+    /// difference; anything that cannot be compared is listed separately.
     Verify(VerifyArgs),
     /// Compute the metrics of dates, or compare them
     ///
-    /// Every load computes those of the dates that it touched. This computes all that have rows or
-    /// values: after a metric was changed, or others have written to the table. With --check it
-    /// writes nothing, and ends with 5 if a value is not what computing it again would give.
+    /// Every load computes the metrics of the dates that it touched. This computes all dates with rows or
+    /// values: use it after a metric has changed, or other programs have written to the table. With --check
+    /// it writes nothing, and exits with 5 if a value differs from a recomputed one.
     Rollup(RollupArgs),
-    /// Remove files from the memory of a job, so that they are loaded again
+    /// Forget files, so that they are loaded again
     ///
-    /// Their rows stay, unless --delete-rows; what that means for the next load is said, and depends
-    /// on the key of the job. All is done in one transaction. Refused while a run holds one of
-    /// them. Their dead letters become superseded.
+    /// Their rows stay, unless --delete-rows is given; what that means for the next load depends on the key
+    /// of the job, and is reported. All of it is one transaction. Refused while a run holds one of the
+    /// files. Their dead letters become superseded.
     Forget(ForgetArgs),
-    /// Measure how fast this program is, and whether it got slower
+    /// Measure the speed of this program, and detect regressions
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Print what job files and outputs are, as JSON Schemas
+    /// Print the JSON Schemas of job files and outputs
     #[command(group = ArgGroup::new("which").args(["json_schema", "output_schema"]).required(true))]
     Config {
         /// Print the JSON Schema (2020-12) of job files
         ///
-        /// An editor that is given it completes keys, says what they mean and underlines what
-        /// would be refused: `logmill config --json-schema > logmill.schema.json`, and
-        /// `#:schema ./logmill.schema.json` as the first line of a job (Even Better TOML, taplo).
+        /// Editors use it to complete keys, explain them and underline mistakes: `logmill config
+        /// --json-schema > logmill.schema.json`, and `#:schema ./logmill.schema.json` as the first line of
+        /// a job (Even Better TOML, taplo).
         #[arg(long)]
         json_schema: bool,
         /// Print the JSON Schema (2020-12) of what `--output json` and `--log-format json` write
         ///
-        /// Within a schema_version fields may come, so a program takes what it knows and leaves the rest.
+        /// Within a schema_version fields may be added, so programs should ignore unknown ones.
         #[arg(long)]
         output_schema: bool,
     },
@@ -151,7 +149,7 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page of everything, or of one command
+    /// Print the manual page of logmill, or of one command
     ///
     /// To read it: `logmill man load | man -l -`.
     Man {
@@ -160,10 +158,10 @@ pub(super) enum Command {
     },
 }
 
-/// How the command speaks.
+/// Output settings.
 #[derive(Debug, Args)]
 pub(super) struct SpeechArgs {
-    /// How results are printed: for people, or as one JSON object on stdout
+    /// The format of results: text for people, or one JSON object on stdout
     #[arg(
         long,
         value_name = "FORM",
@@ -175,13 +173,13 @@ pub(super) struct SpeechArgs {
         help_heading = "Output"
     )]
     pub(super) output: Output,
-    /// Say nothing but errors and failures
+    /// Print only errors and failures
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(super) quiet: bool,
-    /// Say more: what is done with every file; twice (-vv), every step
+    /// Print what happens to every file; twice (-vv), every step
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
     pub(super) verbose: u8,
-    /// Whether what is for people has colours; a terminal has, unless NO_COLOR is set
+    /// Whether text has colours [auto: on terminals, unless NO_COLOR is set]
     #[arg(
         long,
         value_name = "WHEN",
@@ -193,7 +191,7 @@ pub(super) struct SpeechArgs {
         help_heading = "Output"
     )]
     pub(super) color: Colour,
-    /// How messages on stderr are written
+    /// The format of messages on stderr
     #[arg(
         long,
         value_name = "FORM",
@@ -221,9 +219,9 @@ pub(super) enum Colour {
     /// On a terminal.
     #[default]
     Auto,
-    /// Wherever it goes.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
@@ -236,7 +234,7 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// The job, and where it goes.
+/// The job and its destination.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// The job file
@@ -246,35 +244,35 @@ pub(super) struct JobArgs {
     pub(super) destination: DestinationArgs,
 }
 
-/// The job, or none: then it is inferred.
+/// The job; without one, a job is inferred.
 #[derive(Debug, Args)]
 pub(super) struct ChosenJobArgs {
-    /// The job file [default: ./FILE.logmill.toml, written if it is not there]
+    /// The job file [default: ./FILE.logmill.toml, written if it does not exist]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) destination: DestinationArgs,
 }
 
-/// Where rows go, if not where the job says.
+/// Overrides of the destination.
 #[derive(Debug, Args)]
 pub(super) struct DestinationArgs {
-    #[arg(long, value_name = "URL", help = format!("Another destination than the job's: {FORMS_IN_SHORT}"), env = "LOGMILL_INTO", hide_env_values = true)]
+    #[arg(long, value_name = "URL", help = format!("A destination that overrides the job's: {FORMS_IN_SHORT}"), env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
-    /// Another table than the job's
+    /// A table that overrides the job's
     #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
     pub(super) table: Option<TableName>,
 }
 
-/// What the run is about.
+/// The day of the run.
 #[derive(Debug, Args)]
 pub(super) struct DateArg {
-    /// The data date: the day that the run is about, put in for {date} in the job
+    /// The data date, which replaces {date} in the job
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
     pub(super) date: Option<NaiveDate>,
 }
 
-/// How the work is divided.
+/// The division of the work.
 #[derive(Debug, Args)]
 pub(super) struct WorkArgs {
     #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
@@ -283,22 +281,22 @@ pub(super) struct WorkArgs {
     pub(super) chunk_size: Option<u64>,
 }
 
-/// Files, in the place of those of the job.
+/// Files that replace those of the job.
 #[derive(Debug, Args)]
 pub(super) struct FileArgs {
     /// Files, directories or patterns; `-` is stdin [default: those of the job]
     ///
-    /// A directory stands for all files below it, but for hidden ones. What a pattern finds comes
-    /// in the order of names, in which app.log.10 is behind app.log.2.
+    /// A directory stands for all files below it, except hidden ones. The files of a pattern are sorted by
+    /// name, with numbers in natural order: app.log.10 comes after app.log.2.
     #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
-    /// Read the names of more files from this file, one on each line; `-` is stdin
+    /// Read the names of more files from this file, one per line; `-` is stdin
     ///
-    /// A list that holds a NUL is taken as one of names that end with NUL, as `find -print0`
-    /// writes it: such names may have line ends in them.
+    /// If the list contains a NUL, its names end with NUL, as written by `find -print0`; such names may
+    /// contain line ends.
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
     pub(super) files_from: Option<PathBuf>,
-    /// The names in LIST end with NUL, even if none is found in it
+    /// The names in LIST end with NUL, even if it contains none
     #[arg(short = '0', long, requires = "files_from")]
     pub(super) null: bool,
 }
@@ -312,43 +310,43 @@ pub(super) struct LoadArgs {
     #[command(flatten)]
     pub(super) date: DateArg,
 
-    /// Go on with files that were begun under other rules (format, fields, key)
+    /// Continue files that were begun under other rules (format, fields, key)
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) accept_new_rules: bool,
-    /// End with 0, and not with 2, if there is no file to load
+    /// Exit with 0 instead of 2 if there is no file to load
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) allow_empty: bool,
     /// Load a file even if another one with the same content was loaded
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) allow_duplicates: bool,
-    /// End with 0 even if some records were rejected
+    /// Exit with 0 even if some records were rejected
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) allow_rejects: bool,
     /// End the run that holds the sources, and take its place
     ///
-    /// Without it, the command waits ten seconds for a holder that may only be outliving its
-    /// client, and then ends with 6.
+    /// Without it, the command waits ten seconds for a holder that may only be outliving its client, and
+    /// then exits with 6.
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
-    /// Load again what was loaded, in the place of its rows
+    /// Load sources again, and replace their rows
     ///
-    /// All of the job, or of the date, or of FILEs: its rows and dead letters go and those of the present
-    /// rules and files come, in one transaction. A reader sees the old ones or the new ones, and whatever
-    /// goes wrong leaves the old ones. Rows of other sources are not touched.
+    /// Replaces the rows and dead letters of the job, of the date, or of FILEs by those of the current
+    /// rules and files, in one transaction. A reader sees the old ones or the new ones, and any failure
+    /// leaves the old ones. Rows of other sources are not touched.
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) rebuild: bool,
-    /// With --rebuild: what has no file any more goes, with its rows
+    /// With --rebuild: remove sources without a file, and their rows
     #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
     pub(super) allow_missing: bool,
-    /// Wait so long for another run that holds the sources, and then end with 6
+    /// How long to wait for another run that holds the sources, before exiting with 6
     ///
     /// [default: 10s; with --split, until the other run is done with it or gone]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, conflicts_with = "take_over", help_heading = "What counts as loaded")]
     pub(super) wait: Option<Duration>,
-    /// Load one split of a source, by its id as `plan` prints it
+    /// Load one split of a source, by its id from `plan`
     ///
-    /// Twice, late or at the same time elsewhere, it changes nothing: what counts is in the
-    /// destination. If another run is at work on it, that is waited for.
+    /// Loading it twice, late or at the same time elsewhere changes nothing: the state in the destination
+    /// decides. If another run holds it, the command waits.
     #[arg(
         long,
         value_name = "ID",
@@ -374,19 +372,19 @@ pub(super) struct BackfillArgs {
     /// The first day
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "to")]
     pub(super) from: Option<NaiveDate>,
-    /// The day before which it ends
+    /// The day after the last
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "from")]
     pub(super) to: Option<NaiveDate>,
-    /// The days that the names of files tell
+    /// The days in the names of files
     #[arg(long)]
     pub(super) found: bool,
-    /// Load so many days at a time; they share threads and memory
+    /// Load this many days at a time; they share threads and memory
     #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: u16,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
-    /// Begin no further day once one has failed
+    /// Start no further day once one has failed
     #[arg(long)]
     pub(super) fail_fast: bool,
 
@@ -402,13 +400,12 @@ pub(super) struct BackfillArgs {
     /// As for `load`
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
-    /// Load again what was loaded, each day in the place of its rows
+    /// Load the days again, and replace their rows
     ///
-    /// Every day of those that are meant, whether it is done or not, and each in one transaction, as
-    /// `load --rebuild` does it.
+    /// Rebuilds every selected day, done or not, each in one transaction, like `load --rebuild`.
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) rebuild: bool,
-    /// With --rebuild: what has no file any more goes, with its rows
+    /// With --rebuild: remove sources without a file, and their rows
     #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
     pub(super) allow_missing: bool,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
@@ -420,7 +417,7 @@ pub(super) struct BackfillArgs {
     pub(super) watch: WatchArgs,
 }
 
-/// Limits that a person wants to change on the spot.
+/// Limits that are often changed for a single run.
 #[derive(Debug, Args)]
 pub(super) struct LimitArgs {
     #[command(flatten)]
@@ -439,17 +436,17 @@ pub(super) struct LimitArgs {
 
 #[derive(Debug, Args)]
 #[command(mut_arg("files", |files| files.help("Files, directories or patterns; `-` is stdin")))]
-#[command(mut_arg("into", |into| into.help(format!("The destination that the job names [default: {DEFAULT}]"))))]
-#[command(mut_arg("table", |table| table.help("The table that the job names [default: after FILE]")))]
+#[command(mut_arg("into", |into| into.help(format!("The destination of the job [default: {DEFAULT}]"))))]
+#[command(mut_arg("table", |table| table.help("The table of the job [default: after FILE]")))]
 pub(super) struct InferArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
-    /// Take the fields of this JSON Schema rather than those of FILEs
+    /// Take the fields from this JSON Schema instead of FILEs
     ///
-    /// What the schema asks for and is not enforced is told, beside its field, which is stored as JSON.
+    /// Rules of the schema that are not enforced are noted beside their field, which is stored as JSON.
     #[arg(long, value_name = "SCHEMA", conflicts_with_all = ["files", "files_from"], value_hint = ValueHint::FilePath)]
     pub(super) from_schema: Option<PathBuf>,
-    /// Where the job is written; `-` is stdout [default: ./FILE.logmill.toml]
+    /// The file for the job; `-` is stdout [default: ./FILE.logmill.toml]
     #[arg(short = 'o', long = "out", value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub(super) out: Option<PathBuf>,
     #[command(flatten)]
@@ -458,17 +455,17 @@ pub(super) struct InferArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
+    /// The job file [default: ./FILE.logmill.toml, or inferred from FILE]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,
-    /// End with 0, and not with 2, if there is no file to check
+    /// Exit with 0 instead of 2 if there is no file to check
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// Write one JSON object per record to OUT: its place, and its values or every reason
+    /// Write one JSON object per record to OUT: its place, and its values or all reasons
     ///
-    /// It must be new or empty; `-` is stdout, and the report then goes to stderr.
+    /// OUT must be new or empty; `-` is stdout, and the report then goes to stderr.
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(super) verdicts: Option<PathBuf>,
     #[command(flatten)]
@@ -487,16 +484,16 @@ pub(super) struct PlanArgs {
     pub(super) files: FileArgs,
     #[command(flatten)]
     pub(super) date: DateArg,
-    /// Print the statements that make and grant what a load needs, and nothing else
+    /// Print only the statements that create and grant what a load needs
     ///
-    /// For somebody who has the rights that the role of the job lacks. They can be run twice.
+    /// For a person with the rights that the role of the job lacks. The statements can be run twice.
     #[arg(long)]
     pub(super) print_sql: bool,
-    /// Cut the files into splits of about this size, and write them down
+    /// Cut the files into splits of about this size, and record them
     ///
-    /// Each can then be loaded by itself, anywhere: `logmill load --split ID`. A file that is cut
-    /// is cut for good, so that no later plan disagrees with this one. The first record of a
-    /// split is where a record starts; what cannot be cut stays one split, and is told why.
+    /// Each split can then be loaded separately, on any machine: `logmill load --split ID`. A file is cut
+    /// only once, so later plans agree. Splits begin at record starts; files that cannot be cut stay one
+    /// split, with the reason.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, conflicts_with = "print_sql")]
     pub(super) split_size: Option<u64>,
     /// As for `load`
@@ -511,16 +508,16 @@ pub(super) struct PlanArgs {
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
-    /// Show these files, with all that is known of them; a directory means all below it
+    /// Show these files in detail; a directory means all files below it
     #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
     pub(super) all: bool,
-    /// End with 3 if a dead letter of the job is open
+    /// Exit with 3 if a dead letter of the job is open
     #[arg(long, conflicts_with = "files")]
     pub(super) fail_if_open: bool,
-    /// End with 1 if no load came to the end of its sources for so long: 1d, 36h
+    /// Exit with 1 if no load has finished its sources in this time: 1d, 36h
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, conflicts_with = "files")]
     pub(super) fail_if_older: Option<Duration>,
 }
@@ -529,16 +526,16 @@ pub(super) struct StatusArgs {
 pub(super) struct ReportArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
-    /// The file, which takes its name when it is whole; `-` is stdout
+    /// The file, which appears under its name when it is complete; `-` is stdout
     #[arg(short, long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
     pub(super) out: PathBuf,
-    /// Show nothing of refused records
+    /// Omit samples of rejected records
     #[arg(long)]
     pub(super) no_samples: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(mut_arg("files", |files| files.help("Only these files, directories or patterns [default: all that was loaded]")))]
+#[command(mut_arg("files", |files| files.help("Only these files, directories or patterns [default: everything that was loaded]")))]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
@@ -546,7 +543,7 @@ pub(super) struct VerifyArgs {
     pub(super) files: FileArgs,
     #[command(flatten)]
     pub(super) date: DateArg,
-    /// End with 1 if a dead letter is open, or something cannot be compared
+    /// Exit with 1 if a dead letter is open, or something cannot be compared
     #[arg(long)]
     pub(super) strict: bool,
     #[command(flatten)]
@@ -562,13 +559,13 @@ pub(super) struct RollupArgs {
     /// Only this date
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, conflicts_with_all = ["from", "to"])]
     pub(super) date: Option<NaiveDate>,
-    /// Only the dates from this one on
+    /// The first date
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "to")]
     pub(super) from: Option<NaiveDate>,
-    /// and before this one
+    /// The date after the last
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "from")]
     pub(super) to: Option<NaiveDate>,
-    /// Compare only, and end with 5 if there is a difference
+    /// Only compare, and exit with 5 if there is a difference
     #[arg(long)]
     pub(super) check: bool,
 }
@@ -578,30 +575,30 @@ pub(super) struct RollupArgs {
 pub(super) struct ForgetArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
-    /// Files, or directories for all below them; they need not be there any more
+    /// Files, or directories for all files below them; they need not exist any more
     #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
-    /// Sources by their ids, as `logmill status --all` shows them
+    /// Sources by id, as shown by `logmill status --all`
     #[arg(long, value_delimiter = ',')]
     pub(super) id: Vec<i32>,
-    /// Of files that were loaded for several days, those of this data date
+    /// Only the sources of this data date
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date)]
     pub(super) date: Option<NaiveDate>,
-    /// Only say what would be forgotten
+    /// Only show what would be forgotten
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
-    /// Delete their rows too, where rows say which source they are of (key `position` or `none`)
+    /// Delete their rows, too, if rows record their source (key `position` or `none`)
     ///
-    /// On a terminal it is asked first. Other loads wait meanwhile.
+    /// Asks for confirmation on a terminal. Other loads wait meanwhile.
     #[arg(long)]
     pub(super) delete_rows: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub(super) yes: bool,
 }
 
-/// The name of a file. A URL of a server there is a destination whose `--into` was forgotten,
-/// and what cannot be opened would be quoted with its password.
+/// A file name. The URL of a server is a destination whose `--into` was forgotten; as a file, it would be
+/// quoted with its password.
 fn name_of_file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let is_server = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");

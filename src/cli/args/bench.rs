@@ -14,49 +14,49 @@ use crate::config::{Url, units};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum BenchCommand {
-    /// Make a log file of any size, the same bytes on every machine
+    /// Generate a log file of any size, with the same bytes on every machine
     ///
-    /// Its hash is printed. A file that is there is never written over.
+    /// Prints its hash. Never overwrites an existing file.
     Generate(GenerateArgs),
-    /// Measure how fast this program is here, stage by stage
+    /// Measure the speed of this program here, stage by stage
     ///
-    /// Each stage holds those before it: `scan` finds records, `parse` reads their fields, `bind`
-    /// makes rows, `encode` does all that a worker does, `load` is a load. Each is measured beside a
-    /// floor, the least that anybody would have to do. A load goes into a database or a file that is made for it
-    /// and thrown away, never into the job's; what came of it is counted there.
+    /// Each stage includes the ones before it: `scan` finds records, `parse` reads their fields, `bind`
+    /// makes rows, `encode` does all of a worker's work, `load` is a load. Each is measured beside a floor,
+    /// the minimum work for the same result. A load goes into a temporary database or file, never into the
+    /// job's, and its rows are counted there.
     Run(RunArgs),
     /// Compare two results, or this program with another
     ///
-    /// Ends with 0 if no stage is slower, with 5 if one is, with 1 if that cannot be told because the
-    /// machine is too noisy, and with 2 if the two cannot be compared.
+    /// Exits with 0 if no stage is slower, with 5 if one is, with 1 if the machine is too noisy to decide,
+    /// and with 2 if the two cannot be compared.
     Compare(CompareArgs),
 }
 
-/// What is made, where no file is given.
+/// The generated data, if no file is given.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RecipeArgs {
-    /// How records are written
+    /// The format of the records
     #[arg(long, value_parser = FORMATS.iter().map(|(name, _)| *name).collect::<Vec<_>>(), default_value = "ndjson", help_heading = "What is made")]
     pub(in crate::cli) format: String,
-    /// What they are about: a service, or events of a forge, nested (JSON alone)
+    /// The kind of records: those of a service, or nested events of a forge (JSON only)
     #[arg(long, value_parser = SHAPES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), default_value = "app", help_heading = "What is made")]
     pub(in crate::cli) shape: String,
-    /// So many records
+    /// The number of records
     #[arg(long, value_parser = |text: &str| some(units::parse_count(text)), conflicts_with = "size", help_heading = "What is made")]
     pub(in crate::cli) records: Option<u64>,
-    /// So many bytes, and the rest of a record [default: 64MiB]
+    /// The number of bytes, rounded up to a whole record [default: 64MiB]
     #[arg(long, value_parser = |text: &str| some(units::parse_size(text)), help_heading = "What is made")]
     pub(in crate::cli) size: Option<u64>,
-    /// What the randomness begins with
+    /// The seed of the random numbers
     #[arg(long, default_value_t = 1, help_heading = "What is made")]
     pub(in crate::cli) seed: u64,
-    /// The day that the records are of, spread over it [default: close together, from 2024-01-01 on]
+    /// The day over which the records are spread [default: close together, from 2024-01-01 on]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "records", help_heading = "What is made")]
     pub(in crate::cli) day: Option<NaiveDate>,
-    /// The share of records that are bad, as `0.1%`
+    /// The share of bad records, such as `0.1%`
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0%", help_heading = "What is made")]
     pub(in crate::cli) bad: u64,
-    /// The share of records that come again, as `5%`
+    /// The share of repeated records, such as `5%`
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0%", help_heading = "What is made")]
     pub(in crate::cli) duplicates: u64,
 }
@@ -84,17 +84,17 @@ impl RecipeArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GenerateArgs {
-    /// The file, which must not be there yet
+    /// The file, which must not exist
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) out: PathBuf,
     #[command(flatten)]
     pub(in crate::cli) recipe: RecipeArgs,
 }
 
-/// What is measured on.
+/// The data to measure with.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GroundArgs {
-    /// The job file [default: the one beside FILE, or what is inferred]
+    /// The job file [default: the one beside FILE, or inferred]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(in crate::cli) job: Option<PathBuf>,
     #[command(flatten)]
@@ -103,64 +103,64 @@ pub(in crate::cli) struct GroundArgs {
     pub(in crate::cli) work: WorkArgs,
     #[command(flatten)]
     pub(in crate::cli) recipe: RecipeArgs,
-    /// The stages, with commas between them
+    /// The stages, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = stage, default_values_t = ALL.map(Stage::name).map(str::to_owned))]
     pub(in crate::cli) stages: Vec<String>,
-    /// Load beside this destination: a database of its own on the same server, or a file in the same folder
+    /// Load next to this destination: into a new database on the same server, or a file in the same folder
     ///
-    /// On PostgreSQL the role must be allowed to make databases. Without it, a file among the temporary
-    /// ones (TMPDIR).
+    /// On PostgreSQL the role must be allowed to create databases. Without it, a temporary file is used
+    /// (TMPDIR).
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
     pub(in crate::cli) into: Option<Url>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
-    /// Files to measure on [default: those of the job; without one, what is made]
+    /// Files to measure with [default: those of the job; without a job, generated data]
     #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, conflicts_with = "RecipeArgs")]
     pub(in crate::cli) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) ground: GroundArgs,
-    /// So many runs of each stage count
+    /// The number of runs of each stage that count
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(in crate::cli) runs: u16,
-    /// So many runs before them do not
+    /// The number of warm-up runs before them
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(in crate::cli) warm_up: u16,
-    /// Go through the data so often in a run [default: as often as takes a tenth of a second]
+    /// The number of passes through the data per run [default: enough for a tenth of a second]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(in crate::cli) passes: Option<u64>,
     /// Measure no floors
     #[arg(long)]
     pub(in crate::cli) no_floors: bool,
-    /// Write the result here, for `bench compare`; the file must not be there yet
+    /// Write the result to this file, for `bench compare`; it must not exist
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompareArgs {
-    /// Two results of `bench run -o`, the old one first; with --against, files to measure on
+    /// Two results of `bench run -o`, the old one first; with --against, files to measure with
     #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, conflicts_with = "RecipeArgs")]
     pub(in crate::cli) files: Vec<PathBuf>,
-    /// Measure this program against another, in pairs, and do not read results
+    /// Measure this program against another one, in pairs, instead of comparing results
     #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::ExecutablePath)]
     pub(in crate::cli) against: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) ground: GroundArgs,
-    /// A stage that has less than this part of the old speed is a failure
+    /// The failure threshold, as a fraction of the old speed
     #[arg(long, value_name = "RATIO", value_parser = part, default_value = "0.95")]
     pub(in crate::cli) fail_below: f64,
-    /// Make no more pairs than this; as few as tell, at least 12
+    /// The maximum number of pairs; at least 12 are run, and no more than necessary
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=10_000), requires = "against")]
     pub(in crate::cli) pairs: u16,
-    /// Count instructions too, under valgrind: they decide where time is too noisy to
+    /// Also count instructions under valgrind: they decide if time is too noisy
     #[arg(long, requires = "against")]
     pub(in crate::cli) instructions: bool,
 }
 
-/// The flag, typed behind `bench run` or `bench compare`, that says what is to be made to measure on, and
-/// whether a job was typed beside it. One that the environment names is for other commands.
+/// The flag after `bench run` or `bench compare` that describes generated data, and whether a job was given
+/// as well. Flags from the environment are meant for other commands.
 pub(in crate::cli) fn of_recipe(matches: &ArgMatches) -> Option<(String, bool)> {
     let (_, measuring) =
         matches.subcommand_matches("bench")?.subcommand().filter(|(name, _)| *name != "generate")?;
@@ -171,7 +171,7 @@ pub(in crate::cli) fn of_recipe(matches: &ArgMatches) -> Option<(String, bool)> 
 }
 
 impl BenchCommand {
-    /// Measures on no job.
+    /// Without a job.
     pub(in crate::cli) fn leave_job_out(&mut self) {
         match self {
             BenchCommand::Generate(_) => {}
@@ -181,8 +181,8 @@ impl BenchCommand {
     }
 }
 
-/// The first flag that says how to measure, typed where two results are compared and nothing is measured. One that
-/// comes from the environment is for other commands.
+/// The first flag that describes how to measure, given although two results are compared and nothing is
+/// measured. Flags from the environment are meant for other commands.
 pub(in crate::cli) fn of_no_measurement(matches: &ArgMatches) -> Option<String> {
     let (_, compare) =
         matches.subcommand_matches("bench")?.subcommand().filter(|(name, _)| *name == "compare")?;
@@ -196,7 +196,7 @@ pub(in crate::cli) fn of_no_measurement(matches: &ArgMatches) -> Option<String> 
     typed.get_long().map(|long| format!("--{long}"))
 }
 
-/// Nothing is no data set.
+/// An empty data set is refused.
 fn some<E: std::fmt::Display>(read: Result<u64, E>) -> Result<u64, String> {
     match read {
         Ok(0) => Err("0 is no data set; take 1 or more".to_owned()),

@@ -12,30 +12,30 @@ use crate::config::units;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DeadLettersCommand {
-    /// List them: place, reasons, state
+    /// List dead letters with place, reasons and state
     ///
-    /// In the order in which they were met. Several conditions must all hold, and --code and
-    /// --field of the same reason.
+    /// In the order in which they were found. All conditions must hold, and --code and --field must match
+    /// the same reason.
     List(ListArgs),
-    /// Show one whole: its bytes, its place and every reason
+    /// Show one dead letter completely: its bytes, its place and every reason
     Show(ShowArgs),
-    /// Deliver those that are open to where the job says besides, and were not delivered yet
+    /// Deliver open dead letters to the further place in the job
     ///
-    /// Every load does this at its end. Each arrives at least once, and one that arrives twice has
-    /// the same id. Ends with 1 if they cannot all be delivered.
+    /// Every load does this at its end. Each letter arrives at least once, and a repeated one has the same
+    /// id. Exits with 1 if some cannot be delivered.
     Deliver(DeliverArgs),
-    /// Mark open ones that nobody wants: they count as open no more, and are kept
+    /// Mark open dead letters as not needed: they no longer count as open, but are kept
     ///
-    /// A load ends with 0 again once none is open.
+    /// A load exits with 0 again once none is open.
     Discard(DiscardArgs),
-    /// Write them to a file, to be looked at and mended
+    /// Write dead letters to a file, to be inspected and mended
     ///
-    /// An object on each line, with the record as `raw`, or as `raw_base64` where it is no text.
+    /// One object per line, with the record as `raw`, or as `raw_base64` if it is not text.
     Export(ExportArgs),
-    /// Try open ones again, by the present rules of the job
+    /// Try open dead letters again, by the current rules of the job
     ///
-    /// Records that are good now become rows, each once, and their letters are replayed; the others stay
-    /// open, with why they were refused this time. Ends with 3 while one of the job is open.
+    /// Valid records become rows, each exactly once, and their letters are replayed. The others stay open,
+    /// with their new reasons. Exits with 3 while a letter of the job is open.
     Replay(ReplayArgs),
 }
 
@@ -45,13 +45,13 @@ pub(in crate::cli) struct ListArgs {
     pub(in crate::cli) job: JobArgs,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArgs,
-    /// Only those in this state; `any` for all
+    /// Only letters in this state; `any` for all
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(in crate::cli) state: String,
-    /// At most so many; 0 for all
+    /// The maximum number of letters; 0 for all
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
     pub(in crate::cli) limit: u64,
-    /// Only count them: each code and field, the most frequent first, with a sample
+    /// Only count reasons by code and field, the most frequent first, with a sample
     #[arg(long)]
     pub(in crate::cli) counts: bool,
 }
@@ -63,10 +63,10 @@ pub(in crate::cli) struct DiscardArgs {
     pub(in crate::cli) job: JobArgs,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArgs,
-    /// All open ones of the job
+    /// All open letters of the job
     #[arg(long, conflicts_with_all = ["code", "field", "source", "since", "id"], help_heading = "Which")]
     pub(in crate::cli) all: bool,
-    /// Why, for whoever looks at them later
+    /// The reason, for later readers
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) note: Option<String>,
 }
@@ -77,14 +77,14 @@ pub(in crate::cli) struct ExportArgs {
     pub(in crate::cli) job: JobArgs,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArgs,
-    /// Only those in this state; `any` for all
+    /// Only letters in this state; `any` for all
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(in crate::cli) state: String,
-    /// The file, which must be new or empty; nobody else may read it, and links are not followed. `-` is
+    /// The file, which must be new or empty; it is private to its owner, and links are not followed. `-` is
     /// stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) out: PathBuf,
-    /// Write the records as they are, one on each line, and their ids to FILE.ids
+    /// Write the records themselves, one per line, and their ids to FILE.ids
     #[arg(long)]
     pub(in crate::cli) raw: bool,
 }
@@ -95,38 +95,38 @@ pub(in crate::cli) struct ReplayArgs {
     pub(in crate::cli) job: JobArgs,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterArgs,
-    /// Try the letters of this file, which `export` wrote, with their records as they stand in it
+    /// Try the letters in this file, which `export` wrote, with the records in it
     ///
-    /// Objects in any order; or records, where FILE.ids stands beside. What was mended is kept with the
-    /// letter, and its source's record too.
+    /// The objects may be in any order; records need FILE.ids beside them. Mended records are kept with the
+    /// letter, in addition to the original.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) from: Option<PathBuf>,
-    /// With a key of columns: let rows that are there give way to those of the letters
+    /// With a key of columns: existing rows are replaced by those of the letters
     #[arg(long)]
     pub(in crate::cli) overwrite: bool,
-    /// Only say what would come of it; what the server would refuse is not known then
+    /// Only show what would happen; refusals by the server are not known then
     #[arg(short = 'n', long)]
     pub(in crate::cli) dry_run: bool,
     #[command(flatten)]
     pub(in crate::cli) watch: WatchArgs,
 }
 
-/// Which dead letters are meant. All conditions must hold.
+/// A selection of dead letters. All conditions must hold.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FilterArgs {
-    /// Only those with a reason of this code
+    /// Only letters with a reason of this code
     #[arg(long, value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
     pub(in crate::cli) code: Option<String>,
-    /// Only those with a reason about this field
+    /// Only letters with a reason about this field
     #[arg(long, help_heading = "Which")]
     pub(in crate::cli) field: Option<String>,
-    /// Only those of sources whose name ends like this
+    /// Only letters of sources whose name ends with this
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
     pub(in crate::cli) source: Option<String>,
-    /// Only those last seen since then: a date, a moment (RFC 3339), or so long ago, as in 2d; in UTC
+    /// Only letters last seen since a date, a time (RFC 3339), or an age such as 2d; in UTC
     #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]
     pub(in crate::cli) since: Option<DateTime<Utc>>,
-    /// Only those with these ids
+    /// Only letters with these ids
     #[arg(long, value_delimiter = ',', value_parser = units::parse_id, add = completions::letters(), help_heading = "Which")]
     pub(in crate::cli) id: Vec<i64>,
 }
@@ -141,10 +141,10 @@ pub(in crate::cli) struct DeliverArgs {
 pub(in crate::cli) struct ShowArgs {
     #[command(flatten)]
     pub(in crate::cli) job: JobArgs,
-    /// The id, as `dead-letters list` shows it
+    /// The id, as shown by `dead-letters list`
     #[arg(value_parser = units::parse_id, add = completions::letters())]
     pub(in crate::cli) id: i64,
-    /// Write the record's bytes to stdout as they are, and nothing else, whatever --output says
+    /// Write only the bytes of the record to stdout, whatever --output says
     #[arg(long)]
     pub(in crate::cli) raw: bool,
 }

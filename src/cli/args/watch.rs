@@ -10,24 +10,24 @@ use crate::lineage::Target;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WatchArgs {
-    /// Keep figures for Prometheus in FILE, as the run goes
+    /// Keep Prometheus metrics in FILE during the run
     ///
-    /// For the node exporter's textfile collector: a file that ends with .prom in its folder. It is put in
-    /// its place whole, never through a link, about once a second where something has changed, and stays
-    /// as the run left it. What cannot be written is said once, and the run goes on.
+    /// For the node exporter's textfile collector: a .prom file in its folder. It is replaced atomically
+    /// about once a second if something has changed, never through a link, and remains after the run. If it
+    /// cannot be written, a message says so once, and the run continues.
     #[arg(long, value_name = "FILE", env = "LOGMILL_METRICS", hide_env_values = true, value_hint = ValueHint::FilePath, help_heading = "Watching")]
     pub(in crate::cli) metrics: Option<PathBuf>,
-    /// Give the same figures to whoever asks at ADDR, as http://ADDR/metrics, while the run lasts
+    /// Serve the same metrics at http://ADDR/metrics during the run
     ///
-    /// A port, or an address and a port: 9464 is 127.0.0.1:9464, and only an address that says so is
-    /// reached from elsewhere, as 0.0.0.0:9464. Port 0 is any that is free, and is told.
+    /// A port, or an address and a port: 9464 means 127.0.0.1:9464; other machines can connect only with an
+    /// address such as 0.0.0.0:9464. Port 0 is any free port, which is printed.
     #[arg(long, value_name = "ADDR", env = "LOGMILL_METRICS_LISTEN", hide_env_values = true, value_parser = units::parse_address, help_heading = "Watching")]
     pub(in crate::cli) metrics_listen: Option<SocketAddr>,
-    /// Tell OpenLineage of each run: its files, its table, how many rows; to a file, or to an http or https address
+    /// Report each run to OpenLineage, in a file or at an http or https address
     ///
-    /// To a file events are appended, one on each line. Of an address that names only a server, the path is
-    /// /api/v1/lineage; OPENLINEAGE_API_KEY is sent to it, OPENLINEAGE_NAMESPACE is the namespace of the job,
-    /// and the run above this one is taken from OPENLINEAGE_PARENT_ID or Airflow's variables.
+    /// Events are appended to a file, one per line. If an address names only a server, the path is
+    /// /api/v1/lineage. OPENLINEAGE_API_KEY is sent to it, OPENLINEAGE_NAMESPACE is the namespace of the
+    /// job, and the parent run comes from OPENLINEAGE_PARENT_ID or Airflow's variables.
     #[arg(
         long,
         value_name = "TO",
@@ -40,12 +40,12 @@ pub(in crate::cli) struct WatchArgs {
     pub(in crate::cli) progress: ProgressArgs,
 }
 
-/// How progress is shown.
+/// Progress settings.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(in crate::cli) struct ProgressArgs {
-    /// How progress is shown: for people, or as a line of JSON a second on stderr
+    /// The form of progress: for people, or one line of JSON per second on stderr
     ///
-    /// [default: a bar on a terminal, a line now and then elsewhere]
+    /// [default: a bar on a terminal, occasional lines elsewhere]
     #[arg(
         long,
         value_name = "FORM",
@@ -57,7 +57,7 @@ pub(in crate::cli) struct ProgressArgs {
     pub(in crate::cli) progress: Option<ProgressForm>,
     /// Write the lines of JSON to this open file descriptor: a pipe, or a file, to which they are appended
     ///
-    /// A reader that is too slow misses lines, and holds nothing up.
+    /// A slow reader misses lines, and does not delay the run.
     #[arg(
         long,
         value_name = "N",
@@ -72,8 +72,8 @@ pub(in crate::cli) struct ProgressArgs {
 pub(in crate::cli) enum ProgressForm {
     /// For people.
     Text,
-    /// An object on each line.
+    /// One object per line.
     Json,
-    /// Not at all.
+    /// None.
     None,
 }
