@@ -390,7 +390,7 @@ impl fmt::Display for Event {
                 write!(f, ", in {}", figure::time(*took))?;
                 reason.iter().try_for_each(|reason| write!(f, "; {reason}"))
             }
-            Event::Listening { url } => write!(f, "figures for Prometheus at {url}"),
+            Event::Listening { url } => write!(f, "metrics for Prometheus at {url}"),
             Event::Warning { text } | Event::Unsafe { text } => f.write_str(text),
         }
     }

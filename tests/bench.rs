@@ -65,8 +65,8 @@ fn a_data_set_has_the_requested_number_of_records_and_share_of_bad_ones() {
 fn existing_files_are_not_overwritten() {
     let place = Place::new();
     place.write("a", "mine");
-    place.run("bench generate -o a").ended(2, &["is there already"]);
-    place.run("bench run --records 10 -o a").ended(2, &["is there already"]);
+    place.run("bench generate -o a").ended(2, &["already exists"]);
+    place.run("bench run --records 10 -o a").ended(2, &["already exists"]);
     assert_eq!(place.read("a"), "mine");
 }
 
@@ -96,7 +96,7 @@ fn every_stage_is_compared_with_its_floor_and_the_rows_are_counted() {
         assert!((450..=500).contains(&rows), "{format}: {rows}");
     }
     let said =
-        place.run(&format!("bench run {SMALL} --stages load,parse")).ended(0, &["not built for speed"]);
+        place.run(&format!("bench run {SMALL} --stages load,parse")).ended(0, &["not a release build"]);
     assert!(said.stdout.contains("of simd-json's tape"), "{}", said.stdout);
     assert!(said.stdout.contains("500 rows counted in the table"), "{}", said.stdout);
     // The load leaves nothing behind, and no result is written.

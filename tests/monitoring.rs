@@ -280,7 +280,7 @@ fn unwritable_metrics_are_reported_once_and_delay_nothing() {
         ("link.prom", "it is a link"),
         ("logs", "it is not a plain file"),
         ("no/app.prom", "its folder"),
-        ("job.toml", "it holds something else"),
+        ("job.toml", "it contains something other"),
     ] {
         place.run(&format!("load -j job.toml --metrics {file}")).ended(2, &[why]);
     }
@@ -300,7 +300,7 @@ fn a_metrics_file_replaced_during_a_run_is_left_alone() {
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(
-        (ended.status.code(), said.matches("it holds something else").count()),
+        (ended.status.code(), said.matches("it contains something other").count()),
         (Some(3), 1),
         "{said}"
     );

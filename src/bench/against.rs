@@ -165,14 +165,15 @@ fn refuse_other_work(old: &Measured, new: &Measured) -> Result<()> {
     for (what, old, new) in unlike {
         if old != new {
             return Err(Error::usage(format!(
-                "the programs do not do the same work, so that speed says nothing: {old} {what} with the old one and {new} \
-                 with the new one; find out with `logmill verify` which is right"
+                "the programs do not do the same work, so their speed cannot be compared: {old} {what} \
+                with the old one and {new} with the new one; `logmill verify` shows which is right"
             )));
         }
     }
     if old.build.optimised != new.build.optimised {
         return Err(Error::usage(
-            "only one of the programs is built for speed; build both with the same profile (cargo build --release)",
+            "only one of the programs is a release build; build both with the same profile (cargo build \
+            --release)",
         ));
     }
     Ok(())

@@ -38,13 +38,13 @@ pub(super) fn answer(program: &Path, command: &mut Command, watch: &Watch) -> Re
     let said = String::from_utf8_lossy(&output.stderr);
     let failed = |why: &str| {
         Error::usage(format!(
-            "{} could not measure itself with `bench run`: {why}; it must be a logmill that has that command, and \
-             read the job and the files",
+            "{} could not measure itself with `bench run`: {why}; it must be a logmill with that command, \
+            and able to read the job and the files",
             program.display()
         ))
     };
     if !output.status.success() {
-        return Err(failed(said.lines().next_back().unwrap_or("it said nothing")));
+        return Err(failed(said.lines().next_back().unwrap_or("it printed nothing")));
     }
     Measured::of_json(&output.stdout).map_err(|why| failed(&why))
 }

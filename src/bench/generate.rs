@@ -20,7 +20,7 @@ pub fn generate(recipe: Recipe, path: &Path) -> Result<BenchDataset> {
     }
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::AlreadyExists => Error::usage(format!(
-            "{} is there already, and nothing is written over; name another file, or remove it",
+            "{} already exists and is not overwritten; name another file, or remove it",
             path.display()
         )),
         _ => Error::file("write records to", path, cause),

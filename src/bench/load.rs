@@ -56,14 +56,14 @@ pub(super) fn load(ground: &Ground, into: Option<&Url>, with_floor: bool, stop: 
     if report.head.exit != Exit::Success {
         let why = report.error.or(report.failure).unwrap_or_else(|| report.head.outcome.to_owned());
         return Err(Error::usage(format!(
-            "the measured load did not finish: {why}; `logmill load` with the same job and \
-             files says more"
+            "the measured load did not finish: {why}; run `logmill load` with the same job and files for \
+            details"
         )));
     }
     let rows = scratch.rows(&config.destination.table)?;
     if i64::try_from(rows) != Ok(report.counts.inserted) {
         return Err(Error::broken(format!(
-            "the load says that it has inserted {} rows, and {rows} are there, so this is not a measurement",
+            "the load reports {} inserted rows, but there are {rows}, so this is not a measurement",
             report.counts.inserted
         )));
     }

@@ -136,7 +136,7 @@ fn new(path: &Path) -> io::Result<File> {
 fn unwritten(path: &Path, cause: io::Error) -> Error {
     match cause.kind() {
         io::ErrorKind::AlreadyExists => Error::usage(format!(
-            "{} is there already, and nothing is written over; name another file, or remove it",
+            "{} already exists and is not overwritten; name another file, or remove it",
             path.display()
         )),
         _ => Error::file("write the result to", path, cause),
@@ -145,8 +145,6 @@ fn unwritten(path: &Path, cause: io::Error) -> Error {
 
 fn warn_of_build(speech: Speech) {
     if cfg!(debug_assertions) {
-        speech.warn(
-            "this program is not built for speed, and its figures mean nothing (cargo build --release)",
-        );
+        speech.warn("this is not a release build, so its results mean nothing (cargo build --release)");
     }
 }

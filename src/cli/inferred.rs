@@ -22,7 +22,8 @@ pub(super) fn tell_written(inferred: &Inferred, path: &Path, speech: Speech) {
 /// Says what was inferred, and that it was not written to a file.
 pub(super) fn tell_unwritten(inferred: &Inferred, speech: Speech) {
     speech.inform(&format!(
-        "there is no job, so the records are checked against what was {}\n`logmill infer` writes it down, to be edited",
+        "there is no job, so the records are checked against what was {}\n`logmill infer` writes it to a \
+        job file that you can edit",
         inferred.sentence()
     ));
     speech.inform(&inferred.choice());

@@ -64,7 +64,7 @@ impl Telling {
             }
         });
         if let Err(cause) = thread {
-            speech.warn(&format!("--lineage: cannot start a thread ({cause}); nothing is told"));
+            speech.warn(&format!("--lineage: cannot start a thread ({cause}); no events are sent"));
         }
         let teller = Teller { lineage, events, left_out: Arc::default() };
         Telling { teller, delivered, speech }

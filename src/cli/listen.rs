@@ -72,7 +72,7 @@ fn answer(mut stream: TcpStream, metrics: &Metrics) -> io::Result<()> {
             ("405 Method Not Allowed", "only GET is answered\n".to_owned())
         }
         Some(Request { is_metrics: false, .. }) => {
-            ("404 Not Found", "the figures are at /metrics\n".to_owned())
+            ("404 Not Found", "the metrics are at /metrics\n".to_owned())
         }
         Some(_) => ("200 OK", metrics.text()),
     };

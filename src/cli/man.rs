@@ -90,72 +90,67 @@ fn variables_of(command: &Command, variables: &mut BTreeMap<String, String>) {
 const ENVIRONMENT: [(&str, &str); 11] = [
     (
         "AWS_*, AZURE_*, GOOGLE_*",
-        "Credentials and settings for buckets and queues, as the tools of these clouds take them.",
+        "Credentials and settings for buckets and queues, as used by the tools of these clouds.",
     ),
-    ("NO_COLOR", "If it is not empty, nothing has colours, unless --color says otherwise."),
+    ("NO_COLOR", "If not empty, turns colours off, unless --color says otherwise."),
     (
         "OPENLINEAGE_API_KEY, OPENLINEAGE_NAMESPACE, OPENLINEAGE_PARENT_ID",
-        "For --lineage: what is sent as a bearer token, the namespace of the job, the run above this one.",
+        "For --lineage: a bearer token, the namespace of the job, the parent run.",
     ),
-    ("AIRFLOW_CTX_*", "For --lineage: the run above this one, as Airflow tells its tasks."),
+    ("AIRFLOW_CTX_*", "For --lineage: the parent run, as set by Airflow."),
     (
         "PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGSSLMODE, ...",
-        "As with psql, for what the URL of a destination does not say.",
+        "As with psql, for settings that the URL of a destination omits.",
     ),
     (
         "PGPASSWORD, PGPASSFILE",
-        "The password, and where it is looked for: better there than in a job or on a command line.",
+        "The password, or the file that contains it: better than in a job or on a command line.",
     ),
-    ("RUST_BACKTRACE", "1 shows where a bug is, if you meet one."),
-    ("SOURCE_DATE_EPOCH", "When a page of `report` says that it was made: the same bytes each time."),
-    ("SSL_CERT_FILE, SSL_CERT_DIR", "Other certificates to trust than those of the system."),
-    ("TERM", "dumb has no bar that says how far a run is, but lines."),
-    ("any other", "A job may name it as ${NAME}: passwords stand there and not in the file."),
+    ("RUST_BACKTRACE", "1 prints a backtrace if there is a bug."),
+    ("SOURCE_DATE_EPOCH", "The time at the foot of a `report` page, for reproducible bytes."),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "Trusted certificates, instead of those of the system."),
+    ("TERM", "dumb replaces the progress bar by occasional lines."),
+    ("any other", "A job may use it as ${NAME}, to keep passwords out of the file."),
 ];
 
 const FILES: [(&str, &str); 6] = [
     (
         "NAME.logmill.toml",
-        "The job that a load without one infers and writes beside you. It is yours to edit, and used from then on.",
+        "The job that a load without one infers and writes to the current directory. It is yours to edit; \
+        later loads use it.",
     ),
-    ("logmill.db", "The database into which such a job loads."),
-    ("~/.pgpass, ~/.pg_service.conf", "Passwords and services of PostgreSQL, as psql has them."),
-    (
-        "~/.postgresql/root.crt, postgresql.crt, postgresql.key",
-        "Certificates for PostgreSQL, as psql has them.",
-    ),
-    ("FILE.ids", "Beside the records of `dead-letters export --raw`: which record is which letter."),
-    (
-        ".logmill-*.tmp",
-        "A draft of what is not whole yet. A command that was killed can leave one; it may be removed.",
-    ),
+    ("logmill.db", "The database of such a job."),
+    ("~/.pgpass, ~/.pg_service.conf", "Passwords and services of PostgreSQL, as for psql."),
+    ("~/.postgresql/root.crt, postgresql.crt, postgresql.key", "Certificates for PostgreSQL, as for psql."),
+    ("FILE.ids", "The ids of the records that `dead-letters export --raw` wrote."),
+    (".logmill-*.tmp", "An unfinished file. A killed command can leave one behind; you may remove it."),
 ];
 
 const EXAMPLES: [(&str, &str); 17] = [
-    ("logmill load app.log", "Load a file of a format that is found out, into logmill.db:"),
+    ("logmill load app.log", "Load a file into logmill.db, and detect its format:"),
     ("logmill load -j app.toml --into postgres://loader@db/logs", "Load a job into another database:"),
-    ("zcat old/*.gz | logmill load -j app.toml -", "Load what another program writes:"),
+    ("zcat old/*.gz | logmill load -j app.toml -", "Load the output of another program:"),
     ("logmill load -j app.toml --date 2023-10-27 --output json", "Load a day from a scheduler:"),
     (
         "logmill backfill -j app.toml --from 2023-10-01 --to 2023-11-01",
-        "Load a month, and later what is missing of it:",
+        "Load a month, and later its missing days:",
     ),
-    ("logmill check -j app.toml logs/today.ndjson", "Look whether records are good, and write nothing:"),
+    ("logmill check -j app.toml logs/today.ndjson", "Validate records, and write nothing:"),
     ("logmill infer logs -o app.toml", "Write a job for the logs of a folder:"),
-    ("logmill plan -j app.toml -v", "See what a load would do, and what it promises:"),
-    ("logmill status -j app.toml --fail-if-open --fail-if-older 1d", "Let a monitor look:"),
+    ("logmill plan -j app.toml -v", "Show what a load would do, and its guarantees:"),
+    ("logmill status -j app.toml --fail-if-open --fail-if-older 1d", "Monitor a job:"),
     ("logmill report -j app.toml -o app.html", "Put everything on one page:"),
-    ("logmill dead-letters list -j app.toml --counts", "See what was refused, and why:"),
+    ("logmill dead-letters list -j app.toml --counts", "Show what was rejected, and why:"),
     (
         "logmill dead-letters export -j app.toml --code json_invalid -o bad.ndjson",
         "Write records to a file, to mend them there:",
     ),
-    ("logmill dead-letters replay -j app.toml --from bad.ndjson", "Let mended records through:"),
+    ("logmill dead-letters replay -j app.toml --from bad.ndjson", "Replay the mended records:"),
     ("logmill verify -j app.toml", "Compare the files with the rows:"),
-    ("logmill rollup -j app.toml --check", "See whether metrics are what they should be:"),
+    ("logmill rollup -j app.toml --check", "Check the metrics:"),
     (
         "logmill forget -j app.toml logs/a.ndjson --delete-rows",
-        "Load a file again from its beginning, without its rows:",
+        "Forget a file and delete its rows, so that it is loaded again:",
     ),
     ("logmill bench run --into postgres://loader@db/logs", "Measure where the time goes:"),
 ];

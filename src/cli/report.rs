@@ -32,6 +32,6 @@ fn made_at() -> Result<DateTime<Utc>> {
     let Some(seconds) = std::env::var_os(EPOCH) else { return Ok(Utc::now()) };
     let time = seconds.to_str().and_then(|text| text.parse().ok());
     time.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
-        Error::usage(format!("{EPOCH} is not a number of seconds since 1970; unset it, or set one"))
+        Error::usage(format!("{EPOCH} is not a number of seconds since 1970; unset or correct it"))
     })
 }

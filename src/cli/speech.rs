@@ -347,7 +347,7 @@ pub(super) fn refuse_two_results(flag: &str, speech: Speech) -> Result<()> {
         Ok("json") => "LOGMILL_OUTPUT=json",
         _ => "--output json",
     };
-    Err(Error::usage(format!("{flag} and {output} both want stdout; name a file in the place of -")))
+    Err(Error::usage(format!("{flag} and {output} both use stdout; name a file instead of -")))
 }
 
 /// A writer for many objects, one per line: into a file, or to stdout.

@@ -119,7 +119,7 @@ fn figures_at(path: &Path) -> std::result::Result<Option<String>, &'static str> 
     let is_short = found.len() <= PREVIOUS_BYTES_MAX;
     match is_short.then(|| std::fs::read_to_string(path).ok()).flatten() {
         Some(text) if text.starts_with(FIRST) => Ok(Some(text)),
-        _ => Err("it holds something else than figures of logmill"),
+        _ => Err("it contains something other than metrics of logmill"),
     }
 }
 
@@ -164,7 +164,7 @@ impl MetricsFile {
             let _ = tell.send(());
         });
         if let Err(cause) = thread {
-            speech.warn(&format!("--metrics: cannot start a thread ({cause}); no figures are written"));
+            speech.warn(&format!("--metrics: cannot start a thread ({cause}); no metrics are written"));
         }
         MetricsFile { end, written }
     }

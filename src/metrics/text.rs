@@ -101,31 +101,31 @@ impl Page {
     fn of_the_run(&mut self, figures: &Figures) {
         let name = "logmill_run_info";
         if !figures.command.is_empty() {
-            self.metric(name, "gauge", "The command, and where its rows go.");
+            self.metric(name, "gauge", "The command, and its destination.");
             let labels = [("command", &*figures.command), ("destination", &*figures.destination)];
             self.sample(name, &labels, 1);
         }
         let name = "logmill_run_state";
-        self.metric(name, "gauge", "1 for what the run is doing or how it ended, 0 for all else.");
+        self.metric(name, "gauge", "1 for the current state or the outcome of the run, 0 for all others.");
         let now = figures.state();
         STATES.iter().for_each(|state| self.sample(name, &[("state", state)], u8::from(*state == now)));
         let name = "logmill_run_started_timestamp_seconds";
         self.one(name, "gauge", "When the command began.", figures.began.map(seconds));
-        let help = "When a command last came to the end of its sources: with exit code 0 or 3.";
+        let help = "When a command last finished its sources: exit code 0 or 3.";
         self.one(LAST_SUCCESS, "gauge", help, figures.last_success.map(seconds));
         let code = figures.end.map(|end| end.exit_code);
-        self.one("logmill_run_exit_code", "gauge", "What the shell was told at the end.", code);
-        let help = "Bytes of the claimed files, compressed as they are, that are not committed.";
+        self.one("logmill_run_exit_code", "gauge", "The exit code.", code);
+        let help = "Bytes of the claimed files that are not committed, in compressed size.";
         self.one("logmill_lag_bytes", "gauge", help, Some(figures.lag()));
-        let help = "Dead letters of the job that are open, as counted when a run last ended.";
+        let help = "Open dead letters of the job, as counted at the end of the last run.";
         self.one(OPEN_DEAD_LETTERS, "gauge", help, figures.open_dead_letters);
     }
 
     fn of_records(&mut self, figures: &Figures) {
         let counts = &figures.counts;
-        let help = "Records that are committed, rejects included.";
+        let help = "Committed records, including rejects.";
         self.one("logmill_records_total", "counter", help, Some(counts.records));
-        let help = "What became of the records that are rows.";
+        let help = "Records that became rows, by result.";
         let rows = [
             ("inserted", counts.inserted),
             ("updated", counts.updated),
@@ -133,45 +133,45 @@ impl Page {
             ("superseded", counts.superseded),
         ];
         self.each("logmill_rows_total", help, "result", rows);
-        let help = "Records that are dead letters and not rows.";
+        let help = "Records that became dead letters.";
         self.one("logmill_rejected_records_total", "counter", help, Some(counts.rejected));
-        let help = "Reasons of rejected records; one with several counts for each.";
+        let help = "Reasons of rejects; a record with several reasons counts for each.";
         let rejects = figures.rejects.iter().map(|(code, count)| (code.as_str(), count));
         self.each("logmill_rejects_total", help, "code", rejects);
-        let help = "Bytes that are committed, decompressed.";
+        let help = "Committed bytes, decompressed.";
         self.one("logmill_bytes_total", "counter", help, Some(figures.bytes));
-        let help = "Bytes that are committed, as they are in the files.";
+        let help = "Committed bytes, as stored in the files.";
         self.one("logmill_source_bytes_total", "counter", help, Some(figures.raw_bytes));
-        let help = "Sources that came to their end, were refused or given up.";
+        let help = "Sources that ended, by result.";
         self.each(
             "logmill_sources_total",
             help,
             "result",
             figures.sources.iter().map(|(word, n)| (*word, n)),
         );
-        let help = "Days of a backfill that ended, by how they stand.";
+        let help = "Days of a backfill that ended, by state.";
         self.each("logmill_dates_total", help, "state", figures.dates.iter().map(|(word, n)| (*word, n)));
     }
 
     fn of_commits(&mut self, figures: &Figures) {
-        let help = "Batches that are committed.";
+        let help = "Committed batches.";
         self.one("logmill_batches_total", "counter", help, Some(figures.batches));
         self.histogram(&figures.commits);
-        let help = "Attempts that failed and were followed by another.";
+        let help = "Failed attempts that were retried.";
         let retries = figures.retries.iter().map(|(word, count)| (*word, count));
         self.each("logmill_retries_total", help, "cause", retries);
         let mut waited = figures.waited.clone();
         for (trouble, since) in &figures.waiting {
             *waited.entry(trouble).or_default() += since.elapsed();
         }
-        let help = "Time in which nothing was done but wait, of all lanes together.";
+        let help = "Time spent only waiting, summed over all lanes.";
         let waited = waited.iter().map(|(word, time)| (*word, time.as_secs_f64()));
         self.each("logmill_waiting_seconds_total", help, "cause", waited);
     }
 
     fn histogram(&mut self, commits: &Histogram) {
         let name = "logmill_commit_duration_seconds";
-        self.metric(name, "histogram", "How long the destination took for a batch.");
+        self.metric(name, "histogram", "The time that the destination took for a batch.");
         let (bucket, mut count) = (format!("{name}_bucket"), 0);
         let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
         for (bound, within) in bounds.zip(commits.buckets) {
