@@ -12,7 +12,7 @@ use crate::sink::destination::Destination;
 pub fn deliver(config: &Config, watch: &Watch) -> Result<Deliver> {
     let to = config.dead_letters.to.as_ref().ok_or_else(|| {
         Error::usage(format!(
-            "job {} delivers no dead letters; give [dead_letters] a 'to' that says where they go",
+            "job {} delivers no dead letters; add a 'to' to [dead_letters] that says where they go",
             config.name
         ))
     })?;
@@ -51,8 +51,8 @@ fn brought(
 ) -> (Delivery, Result<()>) {
     if to.is_open_to_others() {
         let text = format!(
-            "what is sent to {to} is not encrypted: anybody in between could read dead letters, and the password; \
-             let a tunnel listen on this machine, and deliver to that"
+            "the connection to {to} is not encrypted: anybody in between could read dead letters and the \
+            password; run a tunnel on this machine, and deliver to that"
         );
         watch.observer.tell(&Event::Unsafe { text });
     }

@@ -54,9 +54,9 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
             Ok((Looks::Empty, _)) => {}
             Ok((Looks::Other { what, hint }, _)) => {
                 return Err(Error::usage(format!(
-                    "{} looks like {what}, which holds no records that are read{}",
+                    "{} looks like {what}, which contains no records that logmill reads{}",
                     file.path.display(),
-                    hint.map_or_else(String::new, |command| format!("; `{command}` makes lines of it"))
+                    hint.map_or_else(String::new, |command| format!("; `{command}` turns it into lines"))
                 )));
             }
             Ok((looks, sample)) => {

@@ -90,7 +90,7 @@ fn has_loaded(config: &Config, watch: &Watch) -> Result<bool> {
 fn warn_of_idle(found: &Discovered, watch: &Watch) {
     for name in &found.unmatched {
         let name = name.display();
-        watch.observer.warn(format!("{name}: no file is there under this name; the others are read"));
+        watch.observer.warn(format!("{name}: no file matches this name; the others are read"));
     }
     for glob in &found.idle {
         watch
@@ -129,7 +129,7 @@ pub(super) fn notices_of_absent(names: &[PathBuf]) -> impl Iterator<Item = (Path
 
 /// Why a link is skipped.
 pub(super) const LINK_OF_ANOTHER: &str =
-    "a link of another user, which is not followed; name it to load what it leads to";
+    "a link of another user, which is not followed; name it to load its target";
 
 /// The notice of the summary about skipped links, in one: there can be many.
 pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {

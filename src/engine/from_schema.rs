@@ -89,7 +89,7 @@ fn proposed(field: Field, weaker: &[Fault]) -> Proposed {
         // TOML has no null: a field that may be absent is implicitly null.
         Some(default) if *default == Owned::Plain(Value::Null) => Field { default: None, ..field },
         Some(default) if !config::can_write(&field.kind, default) => {
-            notes.push("its default holds a null, which TOML has no word for: it is left out".to_owned());
+            notes.push("its default contains a null, which TOML cannot express, so it is omitted".to_owned());
             Field { default: None, ..field }
         }
         _ => field,

@@ -24,11 +24,16 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
     let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
     for (is_there, what, text) in [
         (kinds.plain, "stopped, a file", "goes on at the last commit"),
-        (kinds.archive, "stopped, an archive", "goes on at the last commit, and inflates up to it again"),
+        (
+            kinds.archive,
+            "stopped, an archive",
+            "resumes at the last commit, after decompressing up to it \
+            again",
+        ),
         (
             kinds.stream,
             "stopped, a stream",
-            "has to be sent again from its beginning; what was committed is compared and passed over",
+            "must be sent again from its beginning; committed parts are compared and skipped",
         ),
     ] {
         if is_there {
@@ -39,8 +44,8 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
         lines.push(("a file changed", changed(config, is_bucket).to_owned()));
     }
     if kinds.object {
-        let holds = "each is read under the version that was listed (If-Match); one that is written anew meanwhile is refused \
-                     alone, and looked at again by the next run";
+        let holds = "each is read at the version that was listed (If-Match); if one is rewritten \
+                     meanwhile, it alone is refused, and the next run looks at it again";
         lines.push(("objects read", holds.to_owned()));
     }
     let bad_records =
@@ -65,16 +70,16 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
 const OF_BUCKET: [(&str, &str); 3] = [
     (
         "--rebuild",
-        "puts new objects in the place of those of its files, source by source; who lists may see both until it ends",
+        "replaces the objects of its files, source by source; a listing may show both until it ends",
     ),
-    ("state lost", "a load ends with 2 and touches nothing while there are objects of the table"),
+    ("state lost", "a load exits with 2 and changes nothing while objects of the table exist"),
     ("objects restored", "from a backup: restore the state with them"),
 ];
 
 fn one_row(key: &Key) -> String {
     match key {
         Key::Position => "one record of one source".to_owned(),
-        Key::Content => "one distinct record, in whichever source it stands".to_owned(),
+        Key::Content => "one distinct record, whichever source it is in".to_owned(),
         Key::Columns(columns) => format!("one value of ({})", columns.join(", ")),
         Key::None => "one record, without an index".to_owned(),
     }
@@ -82,7 +87,7 @@ fn one_row(key: &Key) -> String {
 
 fn again(kinds: Kinds) -> &'static str {
     match kinds.stream && !kinds.plain && !kinds.archive {
-        true => "changes nothing, if the stream is the same: it is known by what it begins with",
+        true => "changes nothing, if the stream is the same: it is recognised by its beginning",
         false => "changes nothing: sources are known by their content, whatever they are called",
     }
 }
@@ -109,10 +114,10 @@ fn conflict(key: &Key, on_conflict: &OnConflict) -> String {
     match on_conflict {
         OnConflict::Update => format!("{what}: the later in the order of the files wins"),
         OnConflict::Keep => {
-            format!("{what}: the one that is there stays, and the other is counted as unchanged")
+            format!("{what}: the existing row stays, and the other is counted as unchanged")
         }
         OnConflict::Newest(column) => {
-            format!("{what}: the greater {column} wins, in whichever order they come")
+            format!("{what}: the greater {column} wins, in any order")
         }
     }
 }
@@ -124,7 +129,7 @@ fn rebuild(config: &Config) -> &'static str {
         false if names_day() => {
             "puts new rows in the place of those of its day, in one transaction, if no other job writes the table"
         }
-        false => "is refused: rows do not say which file or day they are of",
+        false => "is refused: rows do not record their file or day",
     }
 }
 
@@ -135,7 +140,7 @@ fn checkpoints_lost(key: &Key) -> &'static str {
         }
         Key::Content => "a load of everything changes nothing",
         Key::Columns(_) => "a load of everything, in the same order, changes nothing",
-        Key::None => "a load DOUBLES rows: the checkpoint alone keeps them apart",
+        Key::None => "a load DUPLICATES rows: only the checkpoint prevents that",
     }
 }
 
@@ -143,6 +148,6 @@ fn target_restored(key: &Key) -> &'static str {
     match key {
         Key::Position => "from a backup: restore the tables of logmill with it",
         Key::Content | Key::Columns(_) => "from a backup: `logmill forget` the sources, and a load fills it",
-        Key::None => "from a backup without the tables of logmill: rows are DOUBLED or lost",
+        Key::None => "from a backup without the tables of logmill: rows are DUPLICATED or lost",
     }
 }

@@ -181,7 +181,7 @@ fn asked(proposal: &Proposal, listed: &[String]) -> Vec<(String, String)> {
         asked.push((line, format!("any day: logmill load -j … --date {date}")));
     }
     if !proposal.zoneless.is_empty() {
-        let why = format!("stamps that name no zone are in UTC otherwise: {}", proposal.zoneless.join(", "));
+        let why = format!("otherwise timestamps without a zone are in UTC: {}", proposal.zoneless.join(", "));
         asked.push(("timezone = \"Europe/Berlin\"".to_owned(), why));
     }
     let yearless = proposal.fields.iter().find(|inferred| {
@@ -287,8 +287,8 @@ fn warnings(
     }
     if !is_all {
         warnings.push(
-            "what was not read may have other values: those that do not fit become dead letters, and new keys go \
-             into the column `extra`"
+            "the rest may have other values: those that do not fit become dead letters, and new keys go \
+            into the column `extra`"
                 .to_owned(),
         );
     }

@@ -71,6 +71,6 @@ fn a_plan_promises_no_change_of_rows_that_no_bucket_can_make() {
     let of =
         |what: &str| promises.iter().find(|promise| promise["what"] == what).map(|promise| &promise["holds"]);
     assert_eq!(of("rows that meet"), None);
-    assert!(of("--rebuild").unwrap().as_str().unwrap().contains("who lists may see both"));
+    assert!(of("--rebuild").unwrap().as_str().unwrap().contains("a listing may show both"));
     assert!(!of("a file changed").unwrap().as_str().unwrap().contains("updated"));
 }

@@ -355,7 +355,7 @@ fn values_with_a_delimiter_are_loaded_with_no_job() {
     let job = place.read("people.logmill.toml");
     for line in [
         "format = \"csv\"\n# These texts mean null in every field.\nnulls = [\"\", \"NULL\"]\n",
-        "# timezone = \"Europe/Berlin\"  # stamps that name no zone are in UTC otherwise: joined\n",
+        "# timezone = \"Europe/Berlin\"  # otherwise timestamps without a zone are in UTC: joined\n",
     ] {
         assert!(job.contains(line), "{job}");
     }
