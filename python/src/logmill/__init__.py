@@ -1,8 +1,8 @@
-"""Years of logs into a database, every record once.
+"""Load years of logs into a database, every record exactly once.
 
-This is the `logmill` command as functions. Each runs it, returns what it tells as a frozen object, and raises
-where it ends with something else than 0 (all is in) or 3 (all but what was rejected). Nothing is implemented
-twice: what holds for the command holds here.
+These functions run the `logmill` command and return its report as a frozen object. They raise an exception if
+it exits with anything other than 0 (everything is loaded) or 3 (some records were rejected). Nothing is
+implemented twice, so the guarantees of the command apply here, too.
 
 Messages go to the logger `logmill`.
 """
@@ -108,10 +108,10 @@ def load(
     retry_for: timedelta | str | None = None,
     **more: Any,
 ) -> Load:
-    """Load files into a destination: of a job, by a model, or by what is inferred from them.
+    """Load files into a destination, with a job, a model, or an inferred job.
 
-    What was loaded before is left out, and what was loaded in part goes on: calling it again is how a load is
-    resumed. With a model, `into` and `table` are needed, and `more` are other parameters of Job.
+    Loaded files are skipped, and partly loaded ones continue: to resume a load, call it again. A model needs
+    `into` and `table`; `more` are other parameters of Job.
     """
     job, files = _chosen(files, job, model, into, table, key, more)
     table = None if isinstance(job, Job) else table
@@ -166,7 +166,7 @@ def backfill(
     take_over: bool = False,
     stop_above: int | str | None = None,
 ) -> Backfill:
-    """Load a job for the days from `from_date` on and before `to_date`, or for those that were found."""
+    """Load a job for the days from `from_date` to `to_date` (exclusive), or for the days in file names."""
     return _run(
         Backfill,
         "backfill",
@@ -205,7 +205,7 @@ def check(
     threads: int | None = None,
     **more: Any,
 ) -> Check:
-    """Parse and validate files, and write nothing but a line for each record to `verdicts`, if given."""
+    """Parse and validate files. Write nothing, except one line per record to `verdicts` if given."""
     job, files = _chosen(files, job, model, "sqlite:logmill.db", "checked", "position", more)
     return _run(
         Check,
@@ -232,7 +232,7 @@ def infer(
     table: str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Infer:
-    """Write a job file from what is found in files. It will name `into`, so leave a password out of that."""
+    """Write a job file inferred from files. It contains `into`, so do not put a password there."""
     out = None if out is None else os.fspath(out)
     return _run(Infer, "infer", None, into, table, files=listed(files), env=env, flags={"out": out})
 
@@ -246,7 +246,7 @@ def plan(
     split_size: int | str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Tell what a load would do. With `split_size`, files are cut into splits, which are written down."""
+    """Report what a load would do. With `split_size`, cut files into splits and record them."""
     flags: Flags = {"date": date, "split_size": split_size}
     return _run(Plan, "plan", job, into, files=_given(files), env=env, flags=flags)
 
@@ -258,7 +258,7 @@ def status(
     all_sources: bool = False,
     env: Mapping[str, str] | None = None,
 ) -> Status:
-    """Tell how far a job is. Nothing is written, and nothing waits."""
+    """Report the state of a job. Writes nothing and takes no locks."""
     return _run(Status, "status", job, into, env=env, flags={"all": all_sources})
 
 
@@ -276,7 +276,7 @@ def dead_letters(
     limit: int = 0,
     env: Mapping[str, str] | None = None,
 ) -> DeadLetters:
-    """List records that did not become rows, with every reason; all of them unless there is a limit."""
+    """List records that did not become rows, with every reason; all of them unless a limit is given."""
     return _run(
         DeadLetters,
         "dead-letters list",
@@ -311,7 +311,7 @@ def replay(
     on_progress: OnProgress | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Replay:
-    """Try open dead letters again, by the present rules, or with the records of a file that was mended."""
+    """Try open dead letters again by the current rules, or with the mended records of a file."""
     return _run(
         Replay,
         "dead-letters replay",
@@ -344,7 +344,7 @@ def verify(
     env: Mapping[str, str] | None = None,
     threads: int | None = None,
 ) -> Verify:
-    """Prove that what is in the destination is what was in the files, or raise Differs."""
+    """Compare the destination with the files, and raise Differs if there is a difference."""
     return _run(
         Verify,
         "verify",
@@ -375,7 +375,7 @@ def _chosen(
     key: str | Sequence[str],
     more: Mapping[str, Any],
 ) -> tuple[JobOrPath | None, Sequence[str]]:
-    """The job that is meant, and the files that stand in the place of its own."""
+    """Return the selected job, and the files that replace its own."""
     if model is None:
         if more or key != "position":
             raise TypeError(f"{', '.join(more) or 'key'} belongs to a model, or into a Job")
@@ -400,7 +400,7 @@ def _run(
     has_progress: bool = False,
     flags: Flags,
 ) -> R:
-    """Run a command for a job, which may be none, with flags by their names."""
+    """Run a command, optionally for a job, with flags by name."""
     arguments: list[str] = []
     for name, value in {"table": table, **flags}.items():
         arguments += _flag(name, value)
@@ -418,7 +418,7 @@ def _run(
 
 
 def _flag(name: str, value: Flag) -> list[str]:
-    """A flag as it is typed."""
+    """Return a flag in its command-line form."""
     flag = "--" + name.replace("_", "-")
     if value is None or value is False:
         return []

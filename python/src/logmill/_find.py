@@ -1,4 +1,4 @@
-"""Where the command is."""
+"""Find the command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sysconfig
 def find_logmill_bin() -> str:
     """Return the path of the `logmill` command that came with this package.
 
-    LOGMILL_BIN names another one. One on the PATH is taken only where the package came without.
+    LOGMILL_BIN names another one. The PATH is searched only if the package contains no command.
     """
     if named := os.environ.get("LOGMILL_BIN"):
         return named

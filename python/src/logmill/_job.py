@@ -1,4 +1,4 @@
-"""A job as Python describes it, and the file and variables by which the command is told of it."""
+"""A job described in Python, and the file and variables that pass it to the command."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ Model: TypeAlias = type[Any] | Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a job file would say. What is not given is as the manual has it.
+    """The contents of a job file. Omitted parameters have the defaults of the manual.
 
-    Its name is that of the table unless one is given: what was loaded is remembered under it.
+    The job is named after the table unless a name is given; logmill remembers loaded files under this name.
     """
 
     files: Files
     """Files, folders, patterns or URLs. `{date}` in them stands for the data date."""
     model: Model
-    """A model of Pydantic, a dataclass, a TypedDict, or a JSON Schema."""
+    """A Pydantic model, a dataclass, a TypedDict, or a JSON Schema."""
     into: str = field(repr=False)
-    """The destination. It is handed over by the environment, so that no password can be seen."""
+    """The destination. It is passed in the environment, so its password stays hidden."""
     table: str
     """The table."""
     key: str | Sequence[str] = "position"
-    """What a row is known by: `position`, `content`, `none`, or the names of fields."""
+    """What identifies a row: `position`, `content`, `none`, or the names of fields."""
     on_conflict: str | None = None
     """`update`, `keep` or `newest(field)`."""
     format: str = "ndjson"
-    """How a record is written."""
+    """The format of records."""
     name: str | None = None
     """The name of the job."""
     time: str | None = None
-    """The field that says when a record happened."""
+    """The field with the time of a record."""
     stop_above: int | str | None = None
-    """How many dead letters of a source are too many: a count, or a share as in `5%`."""
+    """The limit of dead letters per source: a count, or a share such as `5%`."""
     more: Mapping[str, Any] = field(default_factory=dict)
-    """Other keys, as they stand in a job file: `{"source": {"timezone": "Europe/Berlin"}}`."""
+    """Other keys, structured as in a job file: `{"source": {"timezone": "Europe/Berlin"}}`."""
 
     def rooted_files(self) -> list[str]:
-        """The files by names that mean the same in another folder. The one we are in is no pattern."""
+        """Return file names that mean the same in another folder. The current folder is not a pattern."""
         here = glob.escape(os.getcwd()).replace("{", "[{]")
         is_rooted = re.compile(r"/|\w+://").match
         return [file if is_rooted(file) else os.path.join(here, file) for file in listed(self.files)]
 
     def tables(self) -> dict[str, Any]:
-        """The job as the tables of a job file, but for its schema and its destination."""
-        # A dollar would ask for a variable of the environment.
+        """Return the job as the tables of a job file, without its schema and its destination."""
+        # A dollar sign would begin an environment variable.
         files = [file.replace("$", "$$") for file in self.rooted_files()]
         source = {"files": files, "format": self.format}
         target: dict[str, Any] = {"table": self.table, "key": _key(self.key)}
@@ -97,13 +97,13 @@ JobOrPath: TypeAlias = Job | Path
 
 @contextlib.contextmanager
 def job_file(job: JobOrPath | None, into: str | None) -> Iterator[tuple[str | None, dict[str, str]]]:
-    """Give the path of a job file, if there is a job, and the variables that belong to it."""
+    """Provide the path of a job file, if there is a job, and its environment variables."""
     into = into or (job.into if isinstance(job, Job) else None)
     variables = {} if into is None else {"LOGMILL_INTO": into}
     if not isinstance(job, Job):
         yield None if job is None else os.fspath(job), variables
         return
-    # Nobody else may read such a folder.
+    # Only the current user can read such a folder.
     with tempfile.TemporaryDirectory(prefix="logmill-") as folder:
         yield job.write(folder), variables
 
@@ -111,7 +111,7 @@ def job_file(job: JobOrPath | None, into: str | None) -> Iterator[tuple[str | No
 def listed(files: Files) -> list[str]:
     listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     if "-" in listed:
-        raise ValueError("stdin belongs to the process that calls; name a file in the place of '-'")
+        raise ValueError("stdin belongs to the calling process; name a file instead of '-'")
     return [os.fspath(file) for file in listed]
 
 
@@ -120,7 +120,7 @@ def _key(key: str | Sequence[str]) -> str | list[str]:
 
 
 def toml(tables: Mapping[str, Any]) -> str:
-    """Write tables as TOML. Every table is written in line, which is one way for all depths."""
+    """Write tables as TOML. Every table is written inline, which works at any depth."""
     return "".join(f"{_text(key)} = {_toml(value)}\n" for key, value in tables.items())
 
 
@@ -139,5 +139,5 @@ def _toml(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """Quote a text. The strings of JSON are those of TOML, but for one character."""
+    """Quote a text. JSON strings are valid in TOML, except for one character."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

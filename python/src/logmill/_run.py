@@ -1,7 +1,7 @@
-"""One command from its start to its end: arguments in, an object out, and nothing killed on the way.
+"""Run one command from start to end: arguments in, an object out, without ever killing it.
 
-The command runs in a session of its own, so that a Ctrl-C on the terminal reaches it once, through us: a
-second signal would end it at once.
+The command runs in a separate session, so Ctrl-C on the terminal reaches it only once, through this process:
+a second signal would end it at once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _running: set[subprocess.Popen[bytes]] = set()
 def interrupt(signum: signal.Signals = signal.SIGTERM) -> int:
     """Ask every command that this process has started to stop cleanly, and return how many there are.
 
-    What is in flight is committed first. For handlers of signals, and for schedulers that end a task.
+    They commit the batch in flight first. For signal handlers, and for schedulers that end a task.
     """
     running = list(_running)
     for process in running:
@@ -58,7 +58,7 @@ def run(
     on_progress: OnProgress | None = None,
     has_progress: bool = False,
 ) -> R:
-    """Run a command, and return what it tells, or raise as it ends."""
+    """Run a command, and return its report or raise its exception."""
     flags = ["--output=json", "--log-format=json"]
     environment = {name: value for name, value in os.environ.items() if name not in DECIDED}
     environment.update(variables or {})
@@ -90,7 +90,7 @@ def run(
         code, out, errors = _Watched(process, reader, on_progress).wait()
     finally:
         if process.poll() is None:
-            # Ctrl-C, before anybody was there to hear of it.
+            # Ctrl-C, before anything was listening.
             process.send_signal(signal.SIGINT)
         _running.discard(process)
     return _told(kind, command, code, out, errors)
@@ -101,7 +101,7 @@ DECIDED = ("LOGMILL_OUTPUT", "LOGMILL_LOG_FORMAT", "LOGMILL_PROGRESS")
 
 
 class _Watched:
-    """A command that runs, with what comes from it."""
+    """A running command and its output."""
 
     def __init__(
         self, process: subprocess.Popen[bytes], progress: int | None, on_progress: OnProgress | None
@@ -111,13 +111,13 @@ class _Watched:
         self.on_progress = on_progress
         self.out = b""
         self.errors: list[str] = []
-        # Whoever is not read stands still.
+        # A process blocks if nobody reads its output.
         self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._hear)]
         for reader in self.readers:
             reader.start()
 
     def wait(self) -> tuple[int, bytes, list[str]]:
-        """Wait until it has ended, whatever happens to us meanwhile: that is raised then."""
+        """Wait until it has ended, and then raise anything that happened meanwhile."""
         raised: BaseException | None = None
         while True:
             try:
@@ -127,7 +127,7 @@ class _Watched:
                     reader.join()
                 break
             except BaseException as error:
-                # Ctrl-C, or a fault of on_progress, which hears no more. It is asked to stop, and waited for.
+                # Ctrl-C, or an error of on_progress, which is not called again. Stop the command, and wait.
                 raised, self.on_progress = error, None
                 self.process.send_signal(signal.SIGINT)
         for pipe in (self.progress, self.process.stdout, self.process.stderr):
@@ -138,7 +138,7 @@ class _Watched:
         return code, self.out, self.errors
 
     def _follow(self) -> None:
-        """Hand progress on, in the thread that asked for it."""
+        """Pass progress on, in the thread of the caller."""
         if self.progress is None:
             return
         for line in self.progress:
@@ -149,14 +149,14 @@ class _Watched:
         self.out = _pipe(self.process.stdout).read()
 
     def _hear(self) -> None:
-        """Hand messages to the log of Python. An error is the text of an exception, too."""
+        """Pass messages to Python's log. An error is also the text of an exception."""
         for line in _pipe(self.process.stderr):
             text = line.decode(errors="replace").rstrip("\n")
             try:
                 message = json.loads(text)
                 level, words = message["level"], message["message"]
             except (ValueError, KeyError, TypeError):
-                # What is wrong with a command line is said before it is known how.
+                # Errors of the command line are printed before the log format is known.
                 level, words, message = "error", text, {}
             if level == "error":
                 self.errors.append(words)
@@ -171,7 +171,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def _told(kind: type[R], command: str, code: int, out: bytes, errors: list[str]) -> R:
-    """Read the object on stdout, and raise unless all is well."""
+    """Read the object on stdout, and raise on failure."""
     try:
         given = json.loads(out)
     except ValueError:
@@ -180,7 +180,7 @@ def _told(kind: type[R], command: str, code: int, out: bytes, errors: list[str])
     result: Report | None = None
     if isinstance(given, dict):
         error_kind = given.get("error_kind")
-        # One that failed before it began has nothing but its head to tell.
+        # If it failed before it began, there is only a head.
         is_bare = "error" in given and not set(given) - set(Bare.__dataclass_fields__)
         result = Bare.read(given) if is_bare else kind.read(given)
     if code in FINE and isinstance(result, kind):

@@ -18,11 +18,11 @@ T = TypeVar("T", bound="Read")
 
 @dataclass(frozen=True)
 class Read:
-    """An object that is read from JSON. A field of a newer program is passed over."""
+    """An object that is read from JSON. Fields of newer programs are ignored."""
 
     @classmethod
     def read(cls: type[T], given: Mapping[str, Any]) -> T:
-        """Make one of a JSON object."""
+        """Create one from a JSON object."""
         kinds = _kinds(cast(Any, cls))
         known = {name: _value(kind, given[key]) for key, (name, kind) in kinds.items() if key in given}
         return cls(**known)
@@ -31,7 +31,7 @@ class Read:
 @functools.cache
 def _kinds(cls: Any) -> dict[str, tuple[str, Any]]:
     hints = typing.get_type_hints(cls)
-    # A field whose key is a word of Python has a line behind its name.
+    # A field whose key is a Python keyword has an underscore after its name.
     return {field.name.rstrip("_"): (field.name, hints[field.name]) for field in fields(cls)}
 
 
@@ -49,28 +49,28 @@ def _value(kind: Any, given: Any) -> Any:
 
 
 class Counted:
-    """A report that counts what became of records."""
+    """A report with counts of records by result."""
 
     counts: Any
 
     @property
     def records(self) -> int:
-        """Records, however they ended."""
+        """Records, whatever their result."""
         return int(self.counts.records)
 
     @property
     def inserted(self) -> int:
-        """Rows that were new."""
+        """New rows."""
         return int(self.counts.inserted)
 
     @property
     def updated(self) -> int:
-        """Rows that changed a row."""
+        """Rows that replaced an existing row."""
         return int(self.counts.updated)
 
     @property
     def unchanged(self) -> int:
-        """Rows that were there already."""
+        """Rows that already existed."""
         return int(self.counts.unchanged)
 
     @property
@@ -80,22 +80,22 @@ class Counted:
 
 
 class Lettered(Counted):
-    """The same, where the records that were rejected can be looked at."""
+    """The same, with access to the rejected records."""
 
     def with_letters(self: L, ask: Callable[[], tuple[DeadLetter, ...]]) -> L:
-        """Remember how dead letters are asked for."""
+        """Remember how to read dead letters."""
         object.__setattr__(self, "_ask", functools.cache(ask))
         return self
 
     @property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """The open dead letters of the job, which are asked for when this is first read."""
+        """The open dead letters of the job, read on first access."""
         letters: tuple[DeadLetter, ...] = self.__dict__["_ask"]()
         return letters
 
 
 class Rejecting:
-    """A report that counts what would become of records."""
+    """A report with counts of records by expected result."""
 
     counts: Any
 
@@ -106,17 +106,17 @@ class Rejecting:
 
     @property
     def valid(self) -> int:
-        """Those that would become rows, or be refused by the destination."""
+        """Records that would become rows, or be refused by the destination."""
         return int(self.counts.valid)
 
     @property
     def rejected(self) -> int:
-        """Those that would become dead letters."""
+        """Records that would become dead letters."""
         return int(self.counts.rejected)
 
 
 class Shown:
-    """Progress, as a person reads it."""
+    """Progress in a readable form."""
 
     records: int
     rejected: int

@@ -2,7 +2,7 @@
 
     load = LogmillOperator(task_id="load", job="/etc/logmill/app.toml", conn_id="logs")
 
-Airflow decides when, the destination decides what counts: a task that is run again loads what is missing.
+Airflow decides when to run, the destination what is loaded: running a task again loads what is missing.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 class LogmillOperator(BaseOperator):
     """Loads a job for the data date of the run.
 
-    Exit codes are states of the task. What running again can mend (1, 6, a signal) fails it, to be retried
-    as its `retries` say; what only a person can mend (2, 4) fails it for good. Rejected records (3) are a
-    success, unless `fail_on_rejects`.
+    Exit codes determine the state of the task. Failures that a retry can fix (1, 6, a signal) are retried
+    according to `retries`; failures that need a person (2, 4) fail the task for good. Rejected records (3)
+    are a success, unless `fail_on_rejects` is set.
 
     :param job: a job file, or a `logmill.Job`
     :param date: the data date, which is the day of the run's logical date unless given (templated)
-    :param conn_id: a connection of Airflow, in the place of the job's destination
-    :param rebuild: whether the date is loaded anew, in the place of its rows
+    :param conn_id: an Airflow connection that replaces the job's destination
+    :param rebuild: whether to rebuild the date, which replaces its rows
     :param fail_on_rejects: whether a rejected record fails the task, for good
-    :param env: variables of the environment besides, such as PGSSLROOTCERT (templated)
+    :param env: further environment variables, such as PGSSLROOTCERT (templated)
     :param options: other arguments of `logmill.load`
     """
 
-    # A `Job` is no text, so its destination is in no rendered field.
+    # A `Job` is not a string, so no rendered field contains its destination.
     template_fields: Sequence[str] = ("job", "date", "env")
     template_ext: Sequence[str] = ()
     ui_color = "#e8e0d0"
@@ -64,7 +64,7 @@ class LogmillOperator(BaseOperator):
         self.options = dict(options or {})
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load, and hand on what became of the records."""
+        """Load, and pass on the counts of records."""
         into = None if self.conn_id is None else destination(BaseHook.get_connection(self.conn_id))
         try:
             loaded = logmill.load(
@@ -94,12 +94,12 @@ class LogmillOperator(BaseOperator):
         return told
 
     def on_kill(self) -> None:
-        """Stop cleanly: what is in flight is committed, and the next try goes on there."""
+        """Stop cleanly: the batch in flight is committed, and the next attempt resumes there."""
         logmill.interrupt()
 
 
 def destination(connection: Any) -> str:
-    """A connection of Airflow as a URL. Of one that is no PostgreSQL, the host is the URL."""
+    """Return an Airflow connection as a URL. If it is not PostgreSQL, its host is the URL."""
     if connection.conn_type not in ("postgres", "postgresql"):
         return str(connection.host)
     user, password = quote(connection.login or "", safe=""), quote(connection.password or "", safe="")
@@ -112,7 +112,7 @@ def destination(connection: Any) -> str:
 
 
 def _run_above(context: Context) -> dict[str, str]:
-    """What lineage knows the run above this one by."""
+    """Return the parent run for lineage."""
     task = context["ti"]
     return {
         "AIRFLOW_CTX_DAG_ID": task.dag_id,

@@ -2,8 +2,8 @@
 
     app_logs = logmill_asset(name="app_logs", job="/etc/logmill/app.toml", start_date="2023-01-01")
 
-Dagster decides when, the destination decides what counts: a partition that is materialised again loads what
-is missing, and a backfill of Dagster is one load a day.
+Dagster decides when to run, the destination what is loaded: materialising a partition again loads what is
+missing, and a Dagster backfill is one load per day.
 """
 
 # Dagster looks at annotations, so they are no texts here.
@@ -44,11 +44,11 @@ def logmill_asset(
     options: Mapping[str, Any] | None = None,
     **asset: Any,
 ) -> AssetsDefinition:
-    """Make an asset whose partitions are the days of a job.
+    """Create an asset whose partitions are the days of a job.
 
-    What running again can mend (1, 6, a signal) asks for a retry, of which there are `retries`; what only a
-    person can mend (2, 4) is a failure. Rejected records (3) are a warning of the check on the asset, or with
-    `fail_on_rejects` an error. `options` are other arguments of `logmill.load`, `asset` those of Dagster.
+    Failures that a retry can fix (1, 6, a signal) are retried up to `retries` times; failures that need a
+    person (2, 4) are final. Rejected records (3) are a warning of the check on the asset, or an error with
+    `fail_on_rejects`. `options` are other arguments of `logmill.load`, `asset` those of Dagster.
     """
     end = None if end_date is None else str(end_date)
     partitions = DailyPartitionsDefinition(start_date=str(start_date), end_date=end)
@@ -87,7 +87,7 @@ def logmill_asset(
 
 
 def _metadata(loaded: logmill.Load) -> dict[str, Any]:
-    """What Dagster draws beside a materialisation."""
+    """Return the metadata that Dagster shows for a materialisation."""
     told = {
         "dagster/partition_row_count": loaded.inserted + loaded.updated + loaded.unchanged,
         "destination": loaded.destination,

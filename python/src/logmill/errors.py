@@ -1,4 +1,4 @@
-"""Exit codes as exceptions, with the words that the reports have for them."""
+"""Exit codes as exceptions, with the outcomes of the reports."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class LogmillError(Exception):
     def __init__(self, message: str, *, exit_code: int, error_kind: str | None, result: Report | None):
         super().__init__(message)
         self.exit_code = exit_code
-        """What the shell would have been told."""
+        """The exit code."""
         self.error_kind = error_kind
-        """The word for the kind of error, where it was one."""
+        """The kind of the error, if there was one."""
         self.result = result
-        """What the command had to tell all the same."""
+        """The report of the command, if there was one."""
 
 
 class Failed(LogmillError):
-    """It failed. Nothing is lost; running again goes on."""
+    """It failed. Nothing is lost; run it again to resume."""
 
     exit_codes = (1,)
     outcome = "failed"
@@ -45,7 +45,7 @@ class GivenUp(LogmillError):
 
 
 class Differs(LogmillError):
-    """The destination is not what the files say."""
+    """The destination differs from the files."""
 
     exit_codes = (5,)
     outcome = "differs"
@@ -59,14 +59,14 @@ class Held(LogmillError):
 
 
 class Interrupted(LogmillError):
-    """A signal ended it, after a clean stop. Running again goes on."""
+    """A signal ended it, after a clean stop. Run it again to resume."""
 
     exit_codes = (130, 143)
     outcome = "interrupted"
 
 
 class UnsupportedModel(TypeError):
-    """A model asks for what logmill does not enforce. All such places are told at once."""
+    """A model has rules that logmill does not enforce. The message lists all of them."""
 
     def __init__(self, model: str, faults: list[str]):
         if len(faults) == 1:
@@ -75,13 +75,13 @@ class UnsupportedModel(TypeError):
             lines = "".join(f"\n  - {fault}" for fault in faults)
             super().__init__(f"{model}: {len(faults)} things cannot be enforced:{lines}")
         self.faults = faults
-        """What cannot be enforced, each with its place."""
+        """The rules that cannot be enforced, each with its place."""
 
 
 def of_exit_code(
     code: int, message: str, *, error_kind: str | None = None, result: Report | None = None
 ) -> LogmillError:
-    """Return the exception for an exit code. One of no known meaning, as of a crash, is a failure."""
+    """Return the exception for an exit code. An unknown one, such as that of a crash, is a failure."""
     kinds: list[type[LogmillError]] = [Refused, GivenUp, Differs, Held, Interrupted]
     kind = next((kind for kind in kinds if code in kind.exit_codes), Failed)
     return kind(message, exit_code=code, error_kind=error_kind, result=result)

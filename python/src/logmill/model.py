@@ -1,8 +1,8 @@
-"""A model as a JSON Schema that says all of it, or a refusal that names what cannot be enforced.
+"""Convert a model to a complete JSON Schema, or refuse it with a list of what cannot be enforced.
 
-Pydantic's own schemas leave out what JSON Schema has no word for: strictness, the digits of decimals, zones,
-white space. All of that is in the metadata that the model itself validates by, and is written down as
-`x-logmill`. What is left are functions of Python, which no other program can call: they are refused by name.
+Pydantic's own schemas omit rules that JSON Schema cannot express: strictness, the digits of decimals, zones,
+white space. These rules are in the metadata by which the model itself validates, and are added as
+`x-logmill`. Only Python functions remain, which no other program can call; they are refused by name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOUND = "x-logmill-found"
 def schema_of(model: type[Any] | Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return the JSON Schema of a model, and whether its mode is strict.
 
-    A JSON Schema is taken as it is. Raises UnsupportedModel for what cannot be enforced.
+    A JSON Schema is returned unchanged. Raises UnsupportedModel for rules that cannot be enforced.
     """
     if isinstance(model, Mapping):
         return dict(model), False
@@ -49,7 +49,7 @@ def schema_of(model: type[Any] | Mapping[str, Any]) -> tuple[dict[str, Any], boo
 
 
 def _merge(node: Any) -> None:
-    """Lay what a person has said over what was found."""
+    """Override what was found by what a person has written."""
     if isinstance(node, dict):
         if found := node.pop(FOUND, None):
             node["x-logmill"] = {**found, **node.get("x-logmill", {})}
@@ -61,9 +61,9 @@ def _merge(node: Any) -> None:
 
 
 def _named(function: Any) -> str:
-    """The name by which a person knows a function."""
+    """Return the name of a function for messages."""
     function = getattr(function, "func", function)
-    # A predicate of annotated_types is called from within a function of Pydantic.
+    # A function of Pydantic calls a predicate of annotated_types.
     for cell in getattr(function, "__closure__", None) or ():
         if isinstance(inner := getattr(cell.cell_contents, "func", None), FunctionType):
             return inner.__qualname__
@@ -71,7 +71,7 @@ def _named(function: Any) -> str:
 
 
 def _generator() -> Any:
-    """Make a generator for one schema. Its faults are on the class: Pydantic makes an instance of its own."""
+    """Create a generator for one schema. Its faults are on the class: Pydantic creates the instance."""
     from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault  # noqa: PLC0415
 
     class Generator(GenerateJsonSchema):
@@ -80,12 +80,12 @@ def _generator() -> Any:
 
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **kwargs)
-            # The classes that a place stands in, with their configuration, and whether each is strict.
+            # The classes around a place, with their configuration, and whether each is strict.
             self.classes: list[tuple[str, Mapping[str, Any]]] = []
             self.names: list[str] = []
             self.field_names: dict[int, str] = {}
 
-        # Where we are, and what holds there.
+        # The current place, and its settings.
 
         def fault(self, what: str) -> None:
             place = ".".join([self.classes[-1][0] if self.classes else "", *self.names[-1:]]).strip(".")
@@ -97,7 +97,7 @@ def _generator() -> Any:
             return self.classes[-1][1].get(name, default) if self.classes else default
 
         def said(self, json: JsonSchemaValue, schema: Any, **words: Any) -> JsonSchemaValue:
-            """Write down what JSON Schema has no word for."""
+            """Add rules that JSON Schema cannot express."""
             strict = schema.get("strict")
             strict = self.config("strict", False) if strict is None else strict
             if strict != type(self).is_strict:
@@ -106,7 +106,7 @@ def _generator() -> Any:
             return {**json, FOUND: words} if words else json
 
         def refuse(self, schema: Any, **keys: str) -> None:
-            """Refuse keys of a schema that would go unenforced."""
+            """Refuse keys of a schema that would not be enforced."""
             for key, what in keys.items():
                 if schema.get(key) not in (None, False):
                     self.fault(f"{what} is not enforced by logmill")
@@ -129,7 +129,7 @@ def _generator() -> Any:
             if schema.get("custom_init"):
                 self.fault("the method __init__ of its own cannot be called by logmill")
             init = schema.get("post_init")
-            # With private attributes Pydantic has one of its own.
+            # With private attributes, Pydantic adds its own.
             if init and getattr(getattr(cls, init, None), "__name__", "") != "init_private_attributes":
                 self.fault(f"the method {init} cannot be called by logmill")
             json = generate(schema)
@@ -191,7 +191,7 @@ def _generator() -> Any:
             is_of_values = isinstance(function, operator.attrgetter) or "_literal_schema" in _named(function)
             if not (is_of_schema or is_of_values):
                 self.fault(f"the validator {_named(function)} cannot be called by logmill")
-                # What stands below it is looked at all the same, so that all is told at once.
+                # Its inner schema is still checked, so that everything is reported at once.
                 if "schema" not in schema:
                     return {}
             return generate(schema)
@@ -249,7 +249,7 @@ def _generator() -> Any:
 
         def decimal_schema(self, schema: Any) -> JsonSchemaValue:
             json = super().decimal_schema(schema)
-            # The number that a decimal may be written as is no field of its own.
+            # The numeric form of a decimal is not a field of its own.
             json["anyOf"][0].pop(FOUND, None)
             digits, places = schema.get("max_digits"), schema.get("decimal_places")
             if schema.get("allow_inf_nan"):
@@ -316,6 +316,6 @@ def _generator() -> Any:
 
 
 def _kind(choice: CoreSchema | tuple[CoreSchema, str]) -> str:
-    """The word for one of several types."""
+    """Return the word for one of several types."""
     schema = choice[0] if isinstance(choice, tuple) else choice
     return str(schema["type"])

@@ -1,12 +1,12 @@
-"""A job on a cluster of Spark: splits are planned here, and each is loaded by a task somewhere.
+"""Load a job on a Spark cluster: the driver plans splits, and tasks load them.
 
     from logmill import spark as logmill_spark
     rows = logmill_spark.load(spark, "/shared/app.toml")
 
-Spark decides where and when. What counts is the checkpoint of each split in the destination, which moves in
-the transaction of its rows: a task that is retried, a twin, an executor or a driver that dies changes
-nothing. Wherever a task may run, logmill-loader is installed, and the job file (unless it is a `logmill.Job`)
-and its files have the same names.
+Spark decides where and when. Correctness depends on the checkpoint of each split in the destination, which
+moves in the transaction of its rows: a retried task, a speculative twin, or a dead executor or driver changes
+nothing. Every executor needs logmill-loader, and the same names for the job file (unless it is a
+`logmill.Job`) and its files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Tasks = Sequence[Sequence[PlannedSplit]]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitRow:
-    """What became of a split in the attempt that Spark took."""
+    """The result of a split in the attempt that Spark accepted."""
 
     id: str
     source: str
@@ -58,11 +58,11 @@ def load(
     env: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[SplitRow, ...]:
-    """Load all of a job that is not loaded yet, and return a row for each split.
+    """Load the rest of a job, and return a row for each split.
 
-    A task takes splits that lie behind each other, about `task_bytes` of them. What running again can mend
-    fails a task, which Spark tries again; set spark.task.maxFailures. Raises as `logmill.load` does, and
-    Failed while a split is open. `options` are other arguments of `logmill.load`.
+    A task takes consecutive splits, about `task_bytes` in total. Failures that a retry can fix fail the task,
+    and Spark tries it again; set spark.task.maxFailures. Raises the exceptions of `logmill.load`, and Failed
+    while a split is open. `options` are other arguments of `logmill.load`.
     """
     splits = logmill.plan(job, into=into, split_size=split_size, env=env).splits
     tasks = list(_grouped(splits, task_bytes))
@@ -71,20 +71,20 @@ def load(
     load_one = partial(logmill.load, job=_portable(job), into=into, env=dict(env or {}), **(options or {}))
     kinds = {"int": "long", "float": "double"}
     schema = ", ".join(f"{field.name} {kinds.get(str(field.type), 'string')}" for field in fields(SplitRow))
-    # A task for each group, whatever the cluster has for a default.
+    # One task per group, whatever the default of the cluster.
     frame = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(partial(_run, tasks, load_one), schema)
     rows = tuple(SplitRow(**row.asDict()) for row in frame.collect())
     for row in rows:
         if row.error is not None:
             raise of_exit_code(row.exit_code, f"split {row.id} of {row.source}: {row.error}")
-    # The engine may say what it likes.
+    # Whatever Spark reports, the destination decides.
     if left := logmill.plan(job, into=into, env=env).splits:
         raise of_exit_code(1, f"{len(left)} splits are open, as {left[0].id}; run it again to go on")
     return rows
 
 
 def _grouped(splits: Sequence[PlannedSplit], most: int) -> Iterator[list[PlannedSplit]]:
-    """Groups of splits that lie behind each other, each of about so many bytes."""
+    """Group consecutive splits, each group with about this many bytes."""
     group: list[PlannedSplit] = []
     for split in splits:
         if group and sum(other.bytes for other in group) + split.bytes > most:
@@ -96,7 +96,7 @@ def _grouped(splits: Sequence[PlannedSplit], most: int) -> Iterator[list[Planned
 
 
 def _portable(job: JobOrPath) -> JobOrPath:
-    """A job as it means the same elsewhere, without classes that are not there."""
+    """Return a job that means the same on other machines, without local classes."""
     if not isinstance(job, Job):
         return os.path.abspath(job)
     schema, is_strict = schema_of(job.model)
@@ -107,7 +107,7 @@ def _portable(job: JobOrPath) -> JobOrPath:
 def _run(
     tasks: Tasks, load_one: Callable[..., logmill.Load], batches: Iterable[pyarrow.RecordBatch]
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Load the splits of some tasks: what runs on an executor."""
+    """Load the splits of some tasks, on an executor."""
     import pyarrow  # noqa: PLC0415 (on a cluster it comes with Spark)
 
     kinds = {"int": pyarrow.int64(), "float": pyarrow.float64()}
@@ -125,7 +125,7 @@ def _row(split: PlannedSplit, load_one: Callable[..., logmill.Load]) -> SplitRow
     try:
         ended = loaded = load_one(split=split.id)
     except (logmill.Refused, logmill.GivenUp) as refused:
-        # Trying again would give the same.
+        # A retry would give the same result.
         ended, error = refused, str(refused)
     return SplitRow(
         id=split.id,
