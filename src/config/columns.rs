@@ -41,7 +41,7 @@ impl Column {
     }
 }
 
-/// Reads the constant columns, in the order in which they are written.
+/// Reads the constant columns, in the order of the file.
 pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<Column> {
     let Some(value) = scope.value("columns") else { return Vec::new() };
     let Some(values) = value.get_ref().as_table() else {

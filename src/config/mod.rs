@@ -86,7 +86,7 @@ pub struct Config {
     pub state: State,
     /// What happens to records that cannot become rows.
     pub dead_letters: DeadLetters,
-    /// How fast, and how patiently.
+    /// Performance and patience.
     pub pipeline: Pipeline,
     /// Which metrics are kept for each day.
     pub rollups: Rollups,

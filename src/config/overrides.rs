@@ -22,7 +22,7 @@ pub struct Overrides {
     pub table: Option<TableName>,
     /// The data date.
     pub date: Option<NaiveDate>,
-    /// Threads that parse.
+    /// The number of threads that parse.
     pub threads: Option<u64>,
     /// The size of a chunk in bytes.
     pub chunk_size: Option<u64>,
@@ -36,7 +36,7 @@ pub struct Overrides {
     pub retry_for: Option<Duration>,
     /// How long a connection may be silent.
     pub deadline: Option<Duration>,
-    /// How many dead letters of a source are too many.
+    /// The limit of dead letters per source.
     pub stop_above: Option<Bar>,
 }
 

@@ -51,7 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>, job: &Scope<'_>, record: &Scope<'_>,
     Rollups { time, metrics: metrics.into() }
 }
 
-/// The field that says when a record happened.
+/// The field with the time of records.
 fn time(reader: &mut Reader<'_>, record: &Scope<'_>, of: &OfJob<'_>) -> Option<Time> {
     let (name, place) = reader.text(record, "time")?;
     let schema = &of.record.schema;
@@ -165,7 +165,7 @@ fn table(reader: &mut Reader<'_>, scope: &Scope<'_>, of: &OfJob<'_>) -> Option<T
     Some(table)
 }
 
-/// A metric that needs no SQL.
+/// A predefined metric.
 fn ready(reader: &mut Reader<'_>, text: &str, place: &TextRange, of: &OfJob<'_>) -> Option<Ready> {
     let Some(ready) = Ready::read(text) else {
         let given = reader.quoted_part(text, place);

@@ -14,7 +14,7 @@ pub(super) type TextRange = Range<usize>;
 pub(super) struct Scope<'d> {
     pub(super) keys: &'static Table,
     pub(super) values: Option<&'d DeTable<'d>>,
-    /// Its header, or the file's end if it has none.
+    /// Its header, or the end of the file if it has none.
     pub(super) place: Option<TextRange>,
 }
 
@@ -46,7 +46,7 @@ impl<'d> Scope<'d> {
         self.values?.get_key_value(name).map(|(key, _)| key.span())
     }
 
-    /// The keys that are given, with their places.
+    /// The keys that are present, with their places.
     pub(super) fn given(&self) -> impl Iterator<Item = (&'static Key, TextRange)> + use<'d> {
         let keys = self.keys;
         self.values

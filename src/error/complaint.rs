@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use super::secret;
 
-/// How many findings are shown; a file with more is likely not a job file.
+/// The number of errors that are shown; a file with more is probably not a job file.
 const FINDINGS_MAX: usize = 10;
 
-/// Of a longer line, only this many characters around the caret are shown.
+/// The number of characters around the caret that are shown of a longer line.
 const LINE_CHARS_MAX: usize = 120;
 
 /// A job file that cannot be understood.
@@ -22,14 +22,14 @@ const LINE_CHARS_MAX: usize = 120;
 pub struct Complaint {
     path: PathBuf,
     findings: Vec<Finding>,
-    /// How many more there were.
+    /// The number of further errors.
     more: usize,
 }
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is, and what to do about it.
+    /// The message, with what to do about it.
     pub message: String,
     /// Its place; `None` if it is about something absent.
     pub excerpt: Option<Excerpt>,

@@ -24,7 +24,7 @@ const NAMES: [&str; 11] = [
     "private_key",
 ];
 
-/// Whether the value of a setting of this name is secret.
+/// Whether a setting with this name is secret.
 pub(crate) fn is_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     NAMES.iter().any(|secret| name.contains(secret))
@@ -120,7 +120,7 @@ fn in_urls(text: &str) -> impl Iterator<Item = Secret> {
     })
 }
 
-/// `password=PASSWORD`, as in a connection string, a URL's parameters or a line of TOML.
+/// `password=PASSWORD`, in a connection string, the parameters of a URL, or a line of TOML.
 fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
@@ -136,7 +136,7 @@ fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
                 // Not a value but a table or list of them, each with its own name.
                 Some('{' | '[') => continue,
                 Some(quote @ ('"' | '\'')) => {
-                    // Three quotes open a literal as well as one.
+                    // Three quotes also open a literal.
                     let body = value.trim_start_matches(quote);
                     let body_start = text.len() - body.len();
                     body_start + unescaped(body, |ch| ch == quote)
