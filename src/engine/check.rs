@@ -25,7 +25,7 @@ pub fn check(
 ) -> Result<Check> {
     config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
     let mut judge = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
-    // There is no destination to leave a core to.
+    // There is no destination that needs a core.
     let threads = config.pipeline.threads.unwrap_or_else(cores);
     let settings = Settings { threads, lanes: 1, ..settings(config, watch) };
     let (began, mut outcome) = (Instant::now(), Outcome::default());

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::report::{Deliver, Delivery, Exit, Head};
 use crate::sink::destination::Destination;
 
-/// Delivers the dead letters of the job that are due.
+/// Delivers the job's dead letters that are due.
 pub fn deliver(config: &Config, watch: &Watch) -> Result<Deliver> {
     let to = config.dead_letters.to.as_ref().ok_or_else(|| {
         Error::usage(format!(

@@ -20,7 +20,7 @@ const LOOK_BYTES: usize = 64 << 10;
 /// Only this many files are sampled throughout.
 const SAMPLES_MAX: usize = 16;
 
-/// How many formats are named at most.
+/// The maximum number of formats that are listed.
 const FORMATS_SHOWN: usize = 3;
 
 /// A format that explains at least this much is taken before less specific ones that may explain more.
@@ -123,7 +123,7 @@ fn refuse_mixed(files: &[Found], samples: &[Sample], spec: &Spec, stop: &Stop) -
     for (number, file) in files.iter().enumerate().skip(1) {
         let is_otherwise = match samples.get(number) {
             Some(sample) => begins_otherwise(sample, first, dialect),
-            // Beyond SAMPLES_MAX no samples are kept.
+            // No samples are kept beyond SAMPLES_MAX.
             None => begins_otherwise(&sample(file, false, stop)?.1, first, dialect),
         };
         if is_otherwise {

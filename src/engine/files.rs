@@ -86,7 +86,7 @@ fn has_loaded(config: &Config, watch: &Watch) -> Result<bool> {
     Ok(status.sources.iter().any(|source| source.data_date == config.date))
 }
 
-/// Warns of names and patterns that match no file: they may be misspelt.
+/// Warns of names and patterns without files, which may be misspelt.
 fn warn_of_idle(found: &Discovered, watch: &Watch) {
     for name in &found.unmatched {
         let name = name.display();

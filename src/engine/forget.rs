@@ -20,7 +20,7 @@ use crate::sink::{Destination, Key};
 /// Which sources are selected.
 #[derive(Clone, Debug, Default)]
 pub struct Meant {
-    /// Those of these files, which may be gone.
+    /// Those of these files, which may no longer exist.
     pub files: Vec<PathBuf>,
     /// Only those of this day.
     pub date: Option<NaiveDate>,
@@ -33,7 +33,7 @@ pub struct Meant {
 pub struct ForgetOptions {
     /// Nothing; only reports what would be done.
     pub is_rehearsal: bool,
-    /// Their rows are deleted too.
+    /// Delete their rows, too.
     pub deletes_rows: bool,
 }
 

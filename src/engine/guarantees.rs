@@ -8,7 +8,7 @@ use crate::sink::kinds::is_bucket;
 use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Key, OnConflict};
 
-/// Which kinds of sources a job has.
+/// The kinds of sources of a job.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kinds {
     pub(super) plain: bool,

@@ -39,7 +39,7 @@ pub struct Unwritten {
     files: Vec<Found>,
 }
 
-/// A job that was inferred.
+/// An inferred job.
 #[derive(Debug)]
 pub struct Inferred {
     /// The job file.
@@ -49,7 +49,7 @@ pub struct Inferred {
 }
 
 impl Unwritten {
-    /// The job of the files that `names` name.
+    /// The job for the files in `names`.
     pub fn of(names: &[PathBuf]) -> Result<Unwritten> {
         if names.is_empty() {
             return Err(Error::usage("name files, or a job with -j"));
@@ -161,7 +161,7 @@ fn paths(spec: &Spec) -> Vec<Vec<String>> {
     usual.chain(made).map(|name| vec![name]).collect()
 }
 
-/// How many fields are offered as keys.
+/// The number of fields that are offered as keys.
 const KEYS_MAX: usize = 3;
 
 fn proposed(fields: &[infer::Inferred]) -> Vec<Proposed> {

@@ -18,7 +18,7 @@ use crate::trust::{open_found, others_may_read};
 pub struct Job {
     /// Its configuration.
     pub config: Config,
-    /// Its file, or where its file would be.
+    /// Its file, or the place for it.
     pub path: PathBuf,
     /// Whether it was found or inferred rather than named.
     pub is_found: bool,
@@ -153,7 +153,7 @@ fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
 /// Gives the file its name, if that is free. (A rename would replace an existing file.)
 fn give_name(draft: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(draft, path) {
-        // Some file systems have no links.
+        // Some file systems have no hard links.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_err() => {
             fs::rename(draft, path)
         }

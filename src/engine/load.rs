@@ -1,4 +1,4 @@
-//! `load`: the files of a job into its destination.
+//! `load`: loads the files of a job into its destination.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ impl LoadOptions {
     }
 }
 
-/// Loads what is new in `files`, which are those of the job.
+/// Loads the new parts of `files`, which are those of the job.
 ///
 /// The report also covers a run that a signal ended early, in which single files failed, or that could not
 /// continue: what was committed until then is complete, and a second load resumes from there. `Err` means

@@ -34,7 +34,7 @@ struct Line {
     number: usize,
     /// The offset of its first byte.
     start: u64,
-    /// Without its end.
+    /// Without its line end.
     length: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The engine: a job in, a report out.
+//! The engine: it takes a job and returns a report.
 //!
 //! Everything the command does, without the command: it knows no flags, prints nothing, and queries no
 //! terminal. A caller passes a [`Config`], observes progress through a [`Watch`], and gets a value of

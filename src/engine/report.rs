@@ -102,7 +102,7 @@ fn samples(config: &Config, status: &Status, history: &mut dyn History) -> Resul
     Ok(samples)
 }
 
-/// Which kinds of sources were loaded.
+/// The kinds of sources that were loaded.
 fn kinds(status: &Status) -> Kinds {
     let archive = status.sources.iter().any(|source| !source.containers.is_empty());
     let stream = status.sources.iter().any(|source| source.name == "-");

@@ -1,4 +1,4 @@
-//! `rollup`: the metrics of dates, computed or compared.
+//! `rollup`: computes or compares the metrics of dates.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub fn rollup(config: &Config, dates: &Dates, watch: &Watch) -> Result<Rollup> {
     })
 }
 
-/// Opens the destination for a run of its own.
+/// Opens the destination for a separate run.
 fn opened(config: &Config, watch: &Watch) -> Result<(Box<dyn Destination>, Box<dyn Sink>)> {
     let (address, mut settings) = address_and_settings(config, watch);
     "rollup".clone_into(&mut settings.command);

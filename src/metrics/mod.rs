@@ -19,10 +19,10 @@ pub struct Metrics {
     figures: Mutex<Figures>,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
-    /// One word for it.
+    /// Its outcome, in one word.
     pub outcome: &'static str,
     /// Its exit code.
     pub exit_code: u8,

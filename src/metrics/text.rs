@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// A run in which everything happened.
+    /// A run with every kind of event.
     fn metrics() -> Metrics {
         let metrics = Metrics::new("a \"b\"\\\n", None);
         let counts = Counts {
@@ -320,7 +320,7 @@ mod tests {
             .iter()
             .for_each(|it| metrics.see(it));
         has(30, 70, 7, 1);
-        // The server loses a part of it, and another run may have loaded some of that meanwhile.
+        // The server loses a part of it, some of which another run may have loaded meanwhile.
         metrics.see(&Event::TakenBack {
             counts: of(4),
             reasons: Vec::new(),
