@@ -83,7 +83,7 @@ impl Try {
     }
 }
 
-/// The type for the values of the key `name`, in which `voids` mean null.
+/// The type for the values of the key `name`, if the texts in `voids` mean null.
 pub(super) fn choose(name: &str, values: &Values, voids: &[&str]) -> Choice {
     let total = values.total(voids);
     if total == 0 {

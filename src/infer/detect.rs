@@ -13,10 +13,10 @@ use regex::bytes::Regex;
 use super::table::{Table, names_columns, table, values};
 use crate::format::{AnyFormat, Chunk, Dialect, Memory, PRESETS, Preamble, Preset, Raw, Record, preset};
 
-/// Pieces of one file, each of whole lines.
+/// Samples of one file, each consisting of whole lines.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// From its start.
+    /// From the start.
     pub start: Vec<u8>,
     /// From its middle and its end, if it is large enough.
     pub others: Vec<Vec<u8>>,
@@ -39,7 +39,7 @@ pub struct Candidate {
     /// The lines of a job's `[source]` that specify it.
     pub lines: String,
     is_like: Look,
-    /// Whether a record can be found without those before it.
+    /// Whether a record can be found without the ones before it.
     can_begin_anywhere: bool,
 }
 
@@ -84,7 +84,7 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         can_begin_anywhere: true,
     };
     let mut candidates = vec![
-        // Docker's lines are JSON too.
+        // Docker's lines are JSON, too.
         named("docker", |line, _| memchr::memmem::find(line, b"\"stream\"").is_some()),
         named("cri", |_, _| true),
         named("compose", |line, _| COMPOSE.is_match(line)),
@@ -384,7 +384,7 @@ static LAST_QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#" "([^"]*)"\r?$"#
 static VHOST: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"^[A-Za-z0-9.*_-]+:[0-9]+ \S+ \S+ .* \[[^\]]+\] ".*" [0-9]{3} "#));
 
-/// The number of a service, or blanks up to the width of the longest name, before the bar.
+/// The number of a service, or padding, before the bar.
 static COMPOSE: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"^(\x1b\[[0-9;]*[A-Za-z])*[A-Za-z0-9._-]+([_-][0-9]+ +| {2,})(\x1b\[[0-9;]*m)*\|")
 });

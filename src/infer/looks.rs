@@ -1,4 +1,4 @@
-//! What a file looks like, from its first bytes.
+//! The appearance of a file, judging by its first bytes.
 //!
 //! This check comes before any inference, so that a file of another kind is refused with one line that says
 //! what it is, rather than loaded as a million rejects. It is a quick look, not a promise, and a job that
@@ -12,12 +12,12 @@ use regex::bytes::Regex;
 use crate::format::{JsonScratch, Raw, Record, parse_json};
 use crate::source::stranger_of_head;
 
-/// What a file looks like.
+/// The appearance of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
     /// One JSON object per line, at least mostly.
     Ndjson,
-    /// Nothing, or blank lines only.
+    /// Nothing, or only blank lines.
     Empty,
     /// Text of another kind.
     Text {
@@ -29,7 +29,7 @@ pub enum Looks {
     /// Two values in each line. Prose with a comma can look like this too, and only a header distinguishes
     /// them.
     Pairs {
-        /// What it would be: "CSV".
+        /// The kind: "CSV".
         what: &'static str,
     },
     /// Something that no format can read.
@@ -50,7 +50,7 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
         return Looks::Other { what, hint: None };
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // A last line that is cut off says nothing.
+    // A truncated last line says nothing.
     let end = match memchr::memrchr(b'\n', bytes) {
         Some(newline) if !is_all => newline,
         _ => bytes.len(),

@@ -1,4 +1,4 @@
-//! Inference: the format of files, and the schema that a person would have written for their records.
+//! Inference: the format of files, and the schema that a person would write for their records.
 //!
 //! [`Seen`] receives every value of every record, so what it proposes holds for everything that was read, and
 //! only other data can refute it. It proposes little: what JSON itself distinguishes (integers, doubles,
@@ -61,7 +61,7 @@ pub struct Spot {
 pub struct Inferred {
     /// The field.
     pub field: Field,
-    /// What it was inferred from, in a few words; may be empty.
+    /// The evidence, in a few words; may be empty.
     pub note: String,
     /// An alternative, if a person supplies what it takes.
     pub instead: Option<(Field, &'static str)>,
@@ -84,16 +84,16 @@ pub struct Odd {
     pub first: Vec<(Spot, String)>,
 }
 
-/// Values that no column can hold, so that their records will be dead letters.
+/// Values that no column can hold, so their records will be dead letters.
 #[derive(Clone, Debug)]
 pub struct Unstorable {
     /// The field.
     pub field: String,
     /// What they contain.
     pub what: &'static str,
-    /// What can be done about it; may be empty.
+    /// The remedy; may be empty.
     pub advice: &'static str,
-    /// How many there are.
+    /// Their number.
     pub count: u64,
     /// The first of them.
     pub first: Spot,
@@ -102,7 +102,7 @@ pub struct Unstorable {
 /// What a job could specify.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
-    /// The fields, in the order in which the files have their keys.
+    /// The fields, in the order of their keys in the files.
     pub fields: Vec<Inferred>,
     /// Members of objects that could be fields too.
     pub members: Vec<Inferred>,
@@ -137,7 +137,7 @@ pub struct Terms {
     pub has_jsonb: bool,
     /// Fields that are texts, whatever their observed values look like.
     pub texts: Vec<String>,
-    /// Fields that a record need not have.
+    /// Fields that a record may lack.
     pub optional: Vec<String>,
 }
 
@@ -311,7 +311,7 @@ impl Seen {
         }
     }
 
-    /// Offers the scalars among the members of a key's objects.
+    /// Offers the scalar members of a key's objects.
     fn members(
         &self,
         names: &mut Names,

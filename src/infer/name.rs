@@ -127,7 +127,7 @@ pub fn dated(path: &str) -> Option<(String, String)> {
     Some((format!("{}{placeholder}{}", &path[..from], &path[to..]), plain))
 }
 
-/// `text` as a name that needs no quotes; `empty` if nothing of it is left.
+/// `text` as a name that needs no quotes; `empty` if nothing remains.
 fn plain(text: &str, empty: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let mut is_apart = false;

@@ -13,10 +13,10 @@ const LINES_MAX: usize = 200;
 /// A longer word is not a name.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Values in lines.
+/// Delimited values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Table {
-    /// How many there are in each line.
+    /// The number of values per line.
     pub width: usize,
     /// Whether the first line names them.
     pub has_header: bool,
