@@ -18,7 +18,7 @@ fn is_fed(n: usize) -> bool {
 }
 
 #[test]
-fn where_nearly_everything_is_refused_exactly_that_is_a_dead_letter() {
+fn exactly_the_refused_rows_become_dead_letters_when_nearly_all_are_refused() {
     const COUNT: usize = 5000;
     let fed = (0..COUNT).filter(|&n| is_fed(n)).count();
     let trigger = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

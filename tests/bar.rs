@@ -12,9 +12,9 @@ use crate::harness::twin::Verdicts;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    a_source_above_the_bar_is_given_up_and_the_others_go_on
-    wherever_a_load_is_killed_the_same_is_decided
-    rows_that_the_destination_refuses_count_too
+    a_source_above_the_limit_is_abandoned_and_the_others_continue
+    a_killed_load_reaches_the_same_decision
+    rows_refused_by_the_destination_count_too
     the_limit_counts_all_splits_and_a_source_is_reported_once
     the_limit_never_cuts_a_record_of_any_shape
     the_flag_overrides_the_limit_in_the_job
@@ -40,7 +40,7 @@ fn load<'l>(load: &'l Load, bar: &str) -> Ended<'l> {
     load.call().arg("--stop-above").arg(bar).run()
 }
 
-fn a_source_above_the_bar_is_given_up_and_the_others_go_on(kind: Kind) {
+fn a_source_above_the_limit_is_abandoned_and_the_others_continue(kind: Kind) {
     let files = two_files(kind);
     let ended = load(&files, "10%");
     ended.exit(4).tells("a.ndjson").counts("14901 inserted, 5100 rejected");
@@ -80,7 +80,7 @@ fn a_source_above_the_bar_is_given_up_and_the_others_go_on(kind: Kind) {
     load(&files, "2500").exit(3);
 }
 
-fn wherever_a_load_is_killed_the_same_is_decided(kind: Kind) {
+fn a_killed_load_reaches_the_same_decision(kind: Kind) {
     needs_failpoints();
     let files = two_files(kind).pipeline("batch_rows = 3000\nchunk_size = 20000");
     for (point, passed) in [
@@ -151,7 +151,7 @@ fn the_limit_counts_all_splits_and_a_source_is_reported_once(kind: Kind) {
     lanes.exit(4).tells("1 file given up");
 }
 
-fn rows_that_the_destination_refuses_count_too(kind: Kind) {
+fn rows_refused_by_the_destination_count_too(kind: Kind) {
     let lines: String = (0..12_000).map(|number| format!("{{\"n\":{number}}}\n")).collect();
     let given = format!(
         "CREATE TABLE t (n bigint CHECK (n % 100 <> 7), {})",

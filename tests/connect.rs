@@ -190,7 +190,7 @@ fn hosts_are_tried_in_order_until_one_is_suitable() {
 }
 
 #[test]
-fn nobody_at_the_address_is_an_outage() {
+fn an_address_without_a_server_is_an_outage() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for url in [&format!("host=127.0.0.1 port={port}"), "host=/nowhere", "host=no.such.host.invalid"] {
         let cause = cause(Person::new().connect(&format!("{url} user=me")));
@@ -199,7 +199,7 @@ fn nobody_at_the_address_is_an_outage() {
 }
 
 #[test]
-fn somebody_who_accepts_and_says_nothing_is_left_after_the_timeout() {
+fn a_silent_server_is_abandoned_after_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let database = Server::shared().database();
     let hang = |at| Proxy::on_tcp(&database, vec![Rule { at, fault: Fault::HangBefore }; 2]);
@@ -245,7 +245,7 @@ fn server_with_passwords() -> Server {
 }
 
 #[test]
-fn a_password_comes_from_wherever_it_was_put_and_is_never_shown() {
+fn a_password_is_found_in_every_place_and_never_shown() {
     let server = server_with_passwords();
     let url = format!("host=127.0.0.1 port={} dbname=postgres user=carol", server.port());
 
@@ -490,7 +490,7 @@ mod tls {
     }
 
     #[test]
-    fn a_server_without_tls_is_taken_by_none_who_need_it() {
+    fn a_server_without_tls_is_refused_by_modes_that_require_it() {
         let server = Server::start(Options { tcp: true, ..Options::default() });
         check(
             &server,
@@ -504,7 +504,7 @@ mod tls {
 
     /// Here libpq continues, past the authorities that it was told to check.
     #[test]
-    fn an_authority_that_is_named_is_always_asked() {
+    fn a_named_authority_is_always_checked() {
         let (ours, other) = (Authority::new(), Authority::new());
         let trusting = |authority: &Authority| format!("sslrootcert={}", authority.file().display());
         let (right, wrong) = (trusting(&ours), trusting(&other));
@@ -535,7 +535,7 @@ mod tls {
     }
 
     #[test]
-    fn somebody_between_who_denies_tls_gets_nothing() {
+    fn a_middleman_that_denies_tls_gets_nothing() {
         let ours = Authority::new();
         let server = server(&ours.sign("localhost", "DNS:localhost,IP:127.0.0.1"));
         let database = server.database();

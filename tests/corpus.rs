@@ -29,7 +29,7 @@ pub(crate) fn lines(name: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_conformance_suite_is_judged_as_it_asks() {
+fn the_conformance_suite_gets_the_verdicts_it_asks_for() {
     let cases = lines("jsontestsuite/manifest.ndjson");
     let format = Json::new(&[vec!["a"]], Extras::Gathered);
     for case in cases {
@@ -129,7 +129,7 @@ fn log_entry() -> String {
 const ANYTHING: &str = "fields.a = { type = \"json\", required = false }";
 
 #[test]
-fn lines_are_framed_as_they_should_be() {
+fn lines_are_framed_correctly() {
     counts(
         &log_entry(),
         &[
@@ -153,7 +153,7 @@ fn lines_are_framed_as_they_should_be() {
 }
 
 #[test]
-fn what_is_no_json_is_a_reject_and_nothing_else_is() {
+fn exactly_invalid_json_is_rejected() {
     counts(
         ANYTHING,
         &[

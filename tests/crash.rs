@@ -25,11 +25,11 @@ use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    a_load_killed_at_any_step_is_whole_and_goes_on
+    a_load_killed_at_any_step_is_whole_and_resumes
     a_file_that_is_mapped_is_whole_wherever_a_load_is_killed
     each_row_is_applied_once_wherever_a_load_is_killed
-    a_load_of_which_rows_are_refused_can_be_killed_anywhere
-    a_line_that_grew_is_read_again_once_wherever_a_load_is_killed
+    a_load_with_refused_rows_can_be_killed_anywhere
+    a_grown_line_is_read_again_once_wherever_a_load_is_killed
     a_grown_line_is_read_again_once_into_a_target_with_triggers
     records_of_several_lines_are_whole_wherever_a_load_is_killed
     values_with_line_ends_are_whole_wherever_a_load_is_killed
@@ -46,9 +46,9 @@ on_each_destination! {
     the_newest_row_of_a_key_wins_wherever_a_load_is_killed
     the_same_line_twice_is_one_row_wherever_a_load_is_killed
     each_row_is_inserted_once_without_a_key_too
-    an_archive_is_gone_on_with_from_any_part_of_it
+    a_load_resumes_anywhere_inside_an_archive
     a_load_resumes_anywhere_inside_a_large_archive
-    a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed
+    a_source_is_abandoned_at_the_same_place_wherever_a_load_is_killed
     a_load_killed_again_and_again_while_it_recovers_comes_to_its_end
     a_load_killed_at_any_moment_is_whole_and_goes_on
 }
@@ -169,13 +169,13 @@ fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare:
     assert_eq!(missed, expected, "the load came by other points than it should");
 }
 
-fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
+fn a_load_killed_at_any_step_is_whole_and_resumes(kind: Kind) {
     kill_everywhere(&three_files(kind), Passings::Each, &[&MERGING, &REFUSING], |_| {});
 }
 
 /// With `--stop-above`. The decision depends on the data alone: a killed run and its successor abandon the
 /// same source at the same record, with the same dead letters, as an undisturbed run.
-fn a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed(kind: Kind) {
+fn a_source_is_abandoned_at_the_same_place_wherever_a_load_is_killed(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind).pipeline("batch_rows = 4000\nchunk_size = 20000");
     let call = || load.call().arg("--stop-above").arg("10%");
@@ -225,7 +225,7 @@ fn each_row_is_applied_once_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&three_files(kind).audited(), Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
-fn a_load_of_which_rows_are_refused_can_be_killed_anywhere(kind: Kind) {
+fn a_load_with_refused_rows_can_be_killed_anywhere(kind: Kind) {
     let load = three_files(kind)
         .given(
             "CREATE TABLE t (id bigint CHECK (id % 9 <> 4), level text, message text, ratio double precision,
@@ -443,7 +443,7 @@ fn grow(load: &Load) {
     grown_files(load);
 }
 
-fn a_line_that_grew_is_read_again_once_wherever_a_load_is_killed(kind: Kind) {
+fn a_grown_line_is_read_again_once_wherever_a_load_is_killed(kind: Kind) {
     let misses: [&[&str]; 3] = [&MAKING_TABLES, &MAKING_THE_TARGET, &REFUSING];
     kill_everywhere(&growing_files(kind), Passings::One, &misses, grow);
 }
@@ -497,7 +497,7 @@ fn kill_after_parts(load: &Load) {
     }
 }
 
-fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
+fn a_load_resumes_anywhere_inside_an_archive(kind: Kind) {
     needs_failpoints();
     for name in ["a.ndjson.gz", "a.ndjson.zst"] {
         kill_after_parts(
@@ -518,7 +518,7 @@ fn a_load_resumes_anywhere_inside_a_large_archive(kind: Kind) {
 }
 
 #[test]
-fn a_run_that_takes_back_its_own_can_be_killed_at_any_step_of_it() {
+fn a_run_reclaiming_its_sources_can_be_killed_at_any_step() {
     needs_failpoints();
     let load = three_files(Kind::Postgres).audited();
     for lost in ["after-fence", "mid-copy", "after-dead-letters", "before-commit", "after-commit"] {
@@ -539,7 +539,7 @@ fn a_run_that_takes_back_its_own_can_be_killed_at_any_step_of_it() {
 const NOT_ON_THE_LINE: [&str; 3] = ["before-open", "before-chunk", "between-batches"];
 
 #[test]
-fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
+fn a_run_that_loses_its_connection_at_any_step_continues_by_itself() {
     needs_failpoints();
     let makes_the_target = three_files(Kind::Postgres).audited();
     lose_everywhere(&makes_the_target, &Verdicts::default(), &[&MERGING, &REFUSING]);

@@ -24,13 +24,13 @@ on_each_destination! {
     a_folder_is_the_same_wherever_a_delivery_is_killed
     a_pipe_in_place_of_the_lock_is_reported_without_waiting
     a_stream_has_every_letter_once_and_in_order
-    a_stream_that_goes_away_in_the_middle_gets_the_rest_later
-    a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id
+    a_stream_lost_midway_gets_the_rest_later
+    a_sent_but_unmarked_letter_is_sent_again_with_its_id
     a_letter_refused_again_is_sent_again
     letters_of_a_grown_line_differ_by_their_bytes
     a_mended_letter_refused_again_is_sent_with_its_mended_bytes
     delivered_files_are_not_loaded_as_logs
-    a_folder_of_another_user_is_brought_nothing
+    nothing_is_delivered_to_another_users_folder
     a_load_delivers_however_it_ends
 }
 
@@ -243,7 +243,7 @@ fn entries_of(redis: &Redis, database: u32) -> Vec<(String, Value)> {
     redis.entries("dead")
 }
 
-fn a_stream_that_goes_away_in_the_middle_gets_the_rest_later(kind: Kind) {
+fn a_stream_lost_midway_gets_the_rest_later(kind: Kind) {
     needs_failpoints();
     // Three pages of letters.
     let redis = Redis::start();
@@ -267,7 +267,7 @@ fn a_stream_that_goes_away_in_the_middle_gets_the_rest_later(kind: Kind) {
     assert!(ids == expected, "{} entries", ids.len());
 }
 
-fn a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id(kind: Kind) {
+fn a_sent_but_unmarked_letter_is_sent_again_with_its_id(kind: Kind) {
     needs_failpoints();
     let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "dead")).file("a.ndjson", "no\n{\"n\":1}\nno\n");
@@ -395,7 +395,7 @@ fn delivered_files_are_not_loaded_as_logs(kind: Kind) {
     assert_eq!(load.versions(), before);
 }
 
-fn a_folder_of_another_user_is_brought_nothing(kind: Kind) {
+fn nothing_is_delivered_to_another_users_folder(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", "no\n");
     let table = kind.word("public.t", "t");
     for name in ["dead-letters", "dead-letters/job", &format!("dead-letters/job/{table}")] {
@@ -431,7 +431,7 @@ fn a_load_delivers_however_it_ends(kind: Kind) {
 }
 
 #[test]
-fn a_stream_that_does_not_answer_delays_nobody_for_long() {
+fn an_unresponsive_stream_delays_a_load_only_briefly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("redis://{}/dead", listener.local_addr().unwrap());
     let load = delivering(Kind::Postgres, &to).file("a.ndjson", "no\n");
@@ -443,7 +443,7 @@ fn a_stream_that_does_not_answer_delays_nobody_for_long() {
 }
 
 #[test]
-fn a_password_of_a_stream_lets_in_and_is_never_said() {
+fn a_streams_password_works_and_is_never_shown() {
     let redis = Redis::with_password("geheim");
     let load = |login: &str, stream: &str| {
         delivering(Kind::Postgres, &redis.url(login, stream)).file("a.ndjson", "no\n")

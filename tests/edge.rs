@@ -135,7 +135,7 @@ fn optional(kind: &str) -> String {
 }
 
 #[test]
-fn checks_that_compare_with_constants_are_known_before_a_row_is_sent() {
+fn checks_against_constants_are_evaluated_before_sending() {
     let texts = || {
         ["", "INFO", "it's", "Info", "äöüäö", "äöüäöü", "no", "a", "ab", "ä", "äö"].map(Value::from).to_vec()
     };
@@ -359,7 +359,7 @@ fn rows_that_a_trigger_mends_are_not_refused() {
 }
 
 #[test]
-fn what_no_column_of_its_type_can_hold_is_refused_before_it_is_sent() {
+fn values_that_no_column_can_hold_are_refused_before_sending() {
     let story = Story {
         before: "CREATE TYPE level AS ENUM ('INFO', 'WARN'); CREATE DOMAIN present AS text NOT NULL;",
         table: "CREATE TABLE {table} (

@@ -165,7 +165,7 @@ fn a_referenced_row_keeps_everything(kind: Kind) {
 
 /// A replay owns no source. Of a replay and a forget of the same source, the second waits for the first.
 #[test]
-fn a_replay_under_way_leaves_no_row_of_a_source_that_is_forgotten() {
+fn a_concurrent_replay_leaves_no_row_of_a_forgotten_source() {
     needs_failpoints();
     let load = Load::empty()
         .schema("n int")

@@ -125,7 +125,7 @@ fn altered(inputs: &[Vec<u8>], chance: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 #[test]
-fn every_reader_of_json_reads_the_same() {
+fn all_json_readers_agree() {
     smoke(bodies::json::run, bodies::json::SEEDS);
 }
 

@@ -536,7 +536,7 @@ const REFUSALS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn who_lost_to_a_row_that_is_then_refused_is_tried_after_all() {
+fn the_loser_to_a_refused_row_is_tried_after_all() {
     for (what, given) in REFUSALS {
         for on_conflict in ["update", "keep", "newest(n)"] {
             // For key 1 the winning row is refused; for key 2 none is.
@@ -561,7 +561,7 @@ fn who_lost_to_a_row_that_is_then_refused_is_tried_after_all() {
 }
 
 #[test]
-fn rows_that_somebody_else_writes_meanwhile_are_met_too() {
+fn concurrent_rows_of_other_writers_are_merged_too() {
     for (on_conflict, expected) in [("update", "1 9 ours"), ("keep", "1 5 theirs"), ("newest(n)", "1 9 ours")]
     {
         for way in ["", "kind bytea,"] {

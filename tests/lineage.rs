@@ -270,7 +270,7 @@ fn a_failing_receiver_delays_no_row_and_is_reported_once() {
 /// A TLS server, which reports what it received once it has been verified.
 #[cfg(feature = "tls")]
 #[test]
-fn over_tls_the_server_has_to_be_one_that_the_system_trusts() {
+fn over_tls_the_system_must_trust_the_server() {
     use std::process::Stdio;
 
     use crate::harness::authority::Authority;

@@ -46,7 +46,7 @@ impl Change {
 }
 
 #[test]
-fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
+fn a_file_changed_during_its_load_stops_before_the_commit() {
     needs_failpoints();
     // A small file is read, and a large one mapped. The cuts fall within a page, so that the rest of the
     // page reads as NUL; on a page border, whatever the size of pages; and at zero.
@@ -78,7 +78,7 @@ fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
 }
 
 #[test]
-fn a_file_that_is_written_to_under_its_batch_is_refused_alone() {
+fn a_file_changed_under_its_batch_is_refused_alone() {
     needs_failpoints();
     let contents = [0, 1, 2].map(|seed| good_log(seed, 60));
     let end = |number: usize| contents[number].len() as u64;
@@ -113,7 +113,7 @@ fn a_file_that_is_written_to_under_its_batch_is_refused_alone() {
 }
 
 #[test]
-fn a_panic_ends_a_run_cleanly_and_the_next_goes_on() {
+fn a_panic_ends_a_run_cleanly_and_the_next_resumes() {
     needs_failpoints();
     // In a worker, in the planner, on the connection, in the writer.
     for point in ["before-chunk", "after-open", "mid-copy", "between-batches"] {
@@ -127,7 +127,7 @@ fn a_panic_ends_a_run_cleanly_and_the_next_goes_on() {
 }
 
 #[test]
-fn a_password_is_never_said() {
+fn a_password_is_never_shown() {
     let load = Load::of("{\"n\":1}\n").schema("n int").pipeline("retry_for = \"0s\"");
     let url = load.database().url().replace("postgres@", "postgres:open-sesame@");
     load.call().into(&url).run().exit(0).never_says("sesame");
@@ -155,7 +155,7 @@ fn a_failing_trigger_never_reveals_a_row() {
 }
 
 #[test]
-fn what_a_line_holds_is_never_said() {
+fn the_content_of_a_line_is_never_shown() {
     let canary = r#"{"id":1,"level":"canary","message":"canary"}"#;
     let load = Load::of([canary, "\n{\"canary\":\n", canary.replace('1', "2").as_str(), "\n"].concat())
         .schema("id int, level text, message text")

@@ -420,7 +420,7 @@ fn ask(address: &str, request: &str) -> String {
 }
 
 #[test]
-fn figures_can_be_asked_for_and_who_is_slow_keeps_nobody_out() {
+fn metrics_are_served_and_a_slow_client_blocks_nobody() {
     let place = place();
     let (mut child, address) = listening(&place);
     assert!(address.starts_with("127.0.0.1:"), "{address}");

@@ -36,7 +36,7 @@ const HOLDING: [&str; 11] = [
 ];
 
 #[test]
-fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_and_says_so() {
+fn a_run_that_wakes_after_a_take_over_changes_nothing_and_says_so() {
     wake_after_take_over(&two_files(), &HOLDING);
 }
 
@@ -69,7 +69,7 @@ fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
 
 /// A successor terminates the backend of its predecessor. Where it cannot, the epoch alone must suffice.
 #[test]
-fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_owner() {
+fn a_run_that_kept_its_connection_is_stopped_by_the_epoch() {
     needs_failpoints();
     let load = two_files();
     for point in ["before-begin", "before-fence", "between-batches"] {
@@ -100,7 +100,7 @@ fn a_run_that_wakes_before_its_claim_finds_the_work_done() {
 }
 
 #[test]
-fn a_run_that_connects_again_faster_than_it_is_taken_over_loses_all_the_same() {
+fn a_run_that_reconnects_during_a_take_over_still_loses() {
     needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).stop_at("after-reclaim", 0).start().wait_stopped();
@@ -203,7 +203,7 @@ fn a_take_over_replaces_every_owner_of_a_job() {
 }
 
 #[test]
-fn of_ten_runs_of_one_job_one_loads_and_nine_leave() {
+fn one_of_ten_concurrent_runs_loads_and_nine_leave() {
     needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
@@ -218,7 +218,7 @@ fn of_ten_runs_of_one_job_one_loads_and_nine_leave() {
 }
 
 #[test]
-fn ten_runs_of_one_job_that_begin_at_once_load_it_once() {
+fn ten_simultaneous_runs_load_a_job_once() {
     let load = two_files();
     for _ in 0..3 {
         load.reset();
@@ -317,14 +317,14 @@ fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right()
 /// of transactions.
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_in_a_file() {
+fn a_run_that_wakes_after_a_take_over_changes_nothing_in_a_file() {
     let points = ["after-claim", "before-chunk", "before-begin", "after-commit", "between-batches"];
     wake_after_take_over(&two_files().to(Kind::Sqlite), &points);
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
+fn a_run_stopped_within_a_file_transaction_is_waited_for() {
     needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     for point in ["after-fence", "mid-copy", "before-commit"] {
@@ -344,7 +344,7 @@ fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
+fn one_of_two_runs_into_a_file_loads_and_the_other_waits() {
     needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     let owner = load.call().stop_at("between-batches", 1).start().wait_stopped();

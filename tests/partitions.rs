@@ -120,7 +120,7 @@ fn partitions_of_every_kind_take_rows() {
 }
 
 #[test]
-fn partitions_that_make_a_key_no_key_are_refused() {
+fn unsuitable_partitioning_is_refused() {
     let table = "CREATE TABLE t (k bigint, n bigint, at timestamptz, more text DEFAULT 'x', source_id integer, source_offset bigint,";
     for (key, given, finding) in [
         (

@@ -112,7 +112,7 @@ fn is_sprung(load: &Load) -> bool {
 }
 
 #[test]
-fn what_others_put_on_the_path_does_not_run_as_us() {
+fn objects_planted_on_the_path_never_run_as_us() {
     let traps = traps();
     for (key, more, columns) in [
         ("position", "", "source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset)"),
@@ -173,7 +173,7 @@ fn what_others_put_on_the_path_does_not_run_as_us() {
 }
 
 #[test]
-fn a_trap_springs_where_names_are_looked_up_as_anybody_would() {
+fn the_traps_spring_for_unqualified_names() {
     let load = Load::of(lines([1]));
     load.sql(&traps());
     let mut client = load.client();
@@ -222,7 +222,7 @@ fn the_users_triggers_find_what_their_author_meant() {
 }
 
 #[test]
-fn a_path_is_never_pasted() {
+fn a_search_path_is_never_pasted_into_sql() {
     let load = Load::of(lines([1])).schema("n int");
     let role = format!("{}_loader", load.database().name());
     let evil = format!("a; ALTER ROLE {role} SUPERUSER; --");
@@ -259,7 +259,7 @@ fn a_table_is_found_first_on_the_roles_path() {
 }
 
 #[test]
-fn words_of_the_language_are_tables_like_any_other() {
+fn reserved_words_work_as_table_names() {
     for name in ["select", "Select", "\"a;b\"", "public.\"order\""] {
         let load = Load::of(lines([1])).schema("n int");
         let job = load.job().replace("table = \"t\"", &format!("table = '{name}'"));

@@ -68,7 +68,7 @@ fn a_schema_that_pydantic_emits_gives_the_verdicts_of_its_model() {
 /// after a `!`, the faults and their places. They need no corpus, and all of them agree. `cases/judge.py`
 /// generates the verdicts.
 #[test]
-fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
+fn values_of_every_type_and_rule_get_pydantics_verdicts() {
     for line in include_str!("cases/pydantic.ndjson").lines() {
         let group: Value = serde_json::from_str(line).expect("JSON");
         let (field, strict) = (group["field"].as_str().expect("text"), group["strict"] == true);

@@ -30,7 +30,7 @@ fn the_package_is_typed_and_clean() {
 
 /// A clean environment contains only the wheel; the tests and their dependencies are added from outside.
 #[test]
-fn what_is_installed_does_what_the_command_does() {
+fn the_installed_package_does_what_the_command_does() {
     needs_failpoints();
     let folder = tempfile::tempdir().unwrap();
     let environment = folder.path().join("environment");

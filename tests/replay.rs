@@ -25,11 +25,11 @@ mod model;
 on_each_destination! {
     letters_valid_under_the_current_rules_become_rows
     killed_anywhere_a_replay_loses_and_doubles_nothing
-    killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing
-    a_replay_of_several_pages_goes_on_where_it_was_killed
-    of_two_replays_one_waits_or_leaves
+    a_replay_of_mended_letters_killed_anywhere_loses_and_doubles_nothing
+    a_killed_replay_of_several_pages_resumes
+    one_of_two_replays_waits_or_leaves
     the_later_letter_of_a_key_wins_and_an_existing_row_stays
-    what_the_destination_refuses_again_stays_open_with_one_attempt_more
+    a_letter_refused_again_stays_open_with_one_more_attempt
     a_record_too_long_to_keep_is_read_from_its_source
     a_letter_is_read_with_the_directives_before_its_record
     any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold
@@ -205,7 +205,7 @@ fn killed_anywhere_a_replay_loses_and_doubles_nothing(kind: Kind) {
     }
 }
 
-fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Kind) {
+fn a_replay_of_mended_letters_killed_anywhere_loses_and_doubles_nothing(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind);
     let file = load.path("mended");
@@ -244,7 +244,7 @@ fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Ki
 }
 
 /// More letters than one page holds. Each key has one letter on the first page and one on the last.
-fn a_replay_of_several_pages_goes_on_where_it_was_killed(kind: Kind) {
+fn a_killed_replay_of_several_pages_resumes(kind: Kind) {
     needs_failpoints();
     const KEYS: usize = 1_100;
     let lines = |word: &str| -> String {
@@ -285,7 +285,7 @@ fn a_replay_of_several_pages_goes_on_where_it_was_killed(kind: Kind) {
 
 /// The server dies during a replay and returns only after the replay has tried to reach it for a while.
 #[test]
-fn a_replay_outlives_a_server_that_is_away_for_long() {
+fn a_replay_survives_a_long_outage_of_the_server() {
     needs_failpoints();
     let server = Server::start(Options::default());
     let load = two_files(Kind::Postgres).on(&server);
@@ -326,7 +326,7 @@ fn a_replay_outlives_a_server_that_is_away_for_long() {
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
 }
 
-fn of_two_replays_one_waits_or_leaves(kind: Kind) {
+fn one_of_two_replays_waits_or_leaves(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind);
     load.run().exit(3);
@@ -370,7 +370,7 @@ fn the_later_letter_of_a_key_wins_and_an_existing_row_stays(kind: Kind) {
     assert_eq!(rows(), [(1, "second".to_owned()), (2, "third".to_owned())].into());
 }
 
-fn what_the_destination_refuses_again_stays_open_with_one_attempt_more(kind: Kind) {
+fn a_letter_refused_again_stays_open_with_one_more_attempt(kind: Kind) {
     let load = two_files(kind).given(
         "CREATE TABLE w (word text PRIMARY KEY); INSERT INTO w VALUES ('long'), ('longer'), ('grand');
          CREATE TABLE t (n bigint NOT NULL, word text REFERENCES w (word), source_id integer NOT NULL,

@@ -14,7 +14,7 @@ use crate::stories::on_each_destination;
 
 on_each_destination! {
     a_page_shows_what_status_shows
-    a_page_takes_the_place_of_an_older_one_and_of_nothing_else
+    a_page_replaces_only_an_older_page
     a_job_that_has_loaded_nothing_has_a_page
     metrics_are_drawn_as_they_are_stored
 }
@@ -141,7 +141,7 @@ fn a_page_shows_what_status_shows(kind: Kind) {
     assert_eq!(job.status(), status);
 }
 
-fn a_page_takes_the_place_of_an_older_one_and_of_nothing_else(kind: Kind) {
+fn a_page_replaces_only_an_older_page(kind: Kind) {
     let job = Job::new(kind);
     job.log("2024-03-01", &fine(0..3));
     let mode = |name: &str| std::fs::metadata(job.place.path(name)).unwrap().permissions().mode() & 0o777;
@@ -255,7 +255,7 @@ fn keep(name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn a_page_is_drawn_in_a_browser_asks_for_nothing_and_does_nothing() {
+fn a_page_renders_in_a_browser_without_requests_or_scripts() {
     let mut browser = Browser::start();
     let job = eventful();
     let page = job.page();

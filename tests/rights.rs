@@ -100,7 +100,7 @@ fn is_left_out(statement: &str, left_out: &str) -> bool {
 }
 
 #[test]
-fn what_the_manual_grants_suffices() {
+fn the_grants_of_the_manual_suffice() {
     let loader = Loader::without("");
     assert_eq!(loader.plan(), (0, vec![]));
     loader.run("load").ended(0, &["inserted                2"]);
@@ -182,7 +182,7 @@ fn a_role_that_may_make_nothing_is_told_all_that_it_lacks() {
 }
 
 #[test]
-fn each_grant_is_needed_and_a_plan_says_so() {
+fn each_grant_is_needed_and_a_plan_reports_it() {
     for (left_out, missing) in [
         ("CREATE SCHEMA logmill", "may not create the schema logmill"),
         ("GRANT TEMPORARY", "GRANT TEMPORARY ON DATABASE"),
@@ -209,7 +209,7 @@ fn each_grant_is_needed_and_a_plan_says_so() {
 }
 
 #[test]
-fn a_line_that_grew_needs_the_right_to_delete() {
+fn a_grown_line_needs_the_right_to_delete() {
     let loader = Loader::without("GRANT DELETE");
     let (code, findings) = loader.plan();
     assert!(code == 0 && findings.iter().any(|finding| finding.contains("GRANT DELETE ON")), "{findings:?}");
@@ -221,7 +221,7 @@ fn a_line_that_grew_needs_the_right_to_delete() {
 
 /// Anyone can take our one advisory lock. It is only taken to create tables.
 #[test]
-fn a_lock_of_a_stranger_stops_no_load() {
+fn a_strangers_lock_stops_no_load() {
     let loader = Loader::without("");
     let mut stranger = loader.database.client();
     let take = "SELECT pg_advisory_lock(6021020241109)";
@@ -239,7 +239,7 @@ fn a_lock_of_a_stranger_stops_no_load() {
 /// A backend with the owner's pid is alive, but started at another time: a role that may see the start time
 /// knows that the owner is gone.
 #[test]
-fn that_an_owner_of_another_role_has_died_is_seen_with_the_right_to_see_it() {
+fn a_dead_owner_of_another_role_is_noticed_with_the_right_to_see_it() {
     for (left_out, code) in [("", 0), ("GRANT pg_read_all_stats", 6)] {
         let loader = Loader::without(left_out);
         loader.run("load").ended(0, &[]);

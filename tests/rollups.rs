@@ -22,7 +22,7 @@ on_each_destination! {
     every_load_computes_the_dates_it_touched
     a_row_that_moves_to_another_date_changes_both
     a_metric_that_fails_keeps_its_values_and_its_mark
-    wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked
+    after_a_kill_a_stale_metric_is_marked
     every_way_of_changing_rows_marks_their_dates
     metrics_are_compared_and_nothing_is_written
 }
@@ -306,7 +306,7 @@ const POINTS: [(&str, usize); 16] = [
     ("mid-finish", 0),
 ];
 
-fn wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked(kind: Kind) {
+fn after_a_kill_a_stale_metric_is_marked(kind: Kind) {
     needs_failpoints();
     for (point, passed) in POINTS {
         let job = Job { target: "key = [\"n\"]".to_owned(), ..Job::new(kind) };
@@ -499,7 +499,7 @@ fn a_wait_for_a_locked_mark_names_it() {
 }
 
 #[test]
-fn a_load_that_comes_while_its_date_is_computed_marks_it_again() {
+fn a_load_during_a_computation_marks_its_date_again() {
     needs_failpoints();
     // It has read the rows of its date, and has locked the mark; or it has removed the mark, not yet visibly.
     for point in ["mid-rollup", "before-rollup-commit"] {

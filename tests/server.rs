@@ -62,7 +62,7 @@ fn goes_on(load: &Load, run: Running<'_>) {
 }
 
 #[test]
-fn a_server_that_loses_its_power_at_any_step_is_waited_for() {
+fn a_power_loss_of_the_server_at_any_step_is_waited_out() {
     let load = two_files().on(&Server::start(Options::default()));
     load.at_each(&POINTS, |_, run| {
         load.database().server().stop_immediate();
@@ -90,7 +90,7 @@ fn a_server_that_loses_its_power_at_any_moment_is_waited_for() {
 }
 
 #[test]
-fn a_backend_that_is_killed_takes_the_server_down_and_the_run_goes_on() {
+fn a_killed_backend_takes_the_server_down_and_the_run_continues() {
     let load = two_files().on(&Server::start(Options::default()));
     load.at_each(&["mid-copy", "before-commit", "between-batches"], |_, run| {
         load.database().server().kill_backend(backend(&load));
@@ -100,7 +100,7 @@ fn a_backend_that_is_killed_takes_the_server_down_and_the_run_goes_on() {
 }
 
 #[test]
-fn a_session_that_is_ended_at_any_step_is_begun_anew() {
+fn a_session_ended_at_any_step_is_replaced() {
     let load = two_files();
     load.at_each(&POINTS, |_, run| {
         load.sql(&format!("SELECT pg_terminate_backend({})", backend(&load)));
@@ -110,7 +110,7 @@ fn a_session_that_is_ended_at_any_step_is_begun_anew() {
 
 /// The server ends sessions that idle in a transaction, but not within a COPY.
 #[test]
-fn a_server_that_ends_idle_sessions_is_outlived() {
+fn a_run_survives_a_server_that_ends_idle_sessions() {
     let load = two_files();
     let name = load.database().name();
     load.sql(&format!("ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '100ms'"));
@@ -146,7 +146,7 @@ fn a_signal_at_any_step_ends_a_run_once_what_is_in_flight_is_committed() {
 }
 
 #[test]
-fn a_second_signal_ends_a_run_at_once_though_the_server_stands_still() {
+fn a_second_signal_ends_a_run_at_once_even_if_the_server_hangs() {
     let load = long_file().pipeline("deadline = \"10m\"");
     load.at_each(&["after-fence", "mid-copy", "before-commit"], |_, mut run| {
         let frozen = load.database().server().freeze_backend(backend(&load));
@@ -172,7 +172,7 @@ fn hold_target(load: &Load) -> postgres::Client {
 }
 
 #[test]
-fn a_statement_that_somebody_cancels_is_sent_again() {
+fn a_cancelled_statement_is_sent_again() {
     needs_failpoints();
     let load = two_files();
     let run = load.call().stop_at("before-begin", 1).start().wait_stopped();
@@ -191,7 +191,7 @@ fn a_statement_that_somebody_cancels_is_sent_again() {
 }
 
 #[test]
-fn a_lock_that_is_held_for_long_is_waited_for() {
+fn a_long_held_lock_is_waited_for() {
     needs_failpoints();
     let load = two_files().pipeline("lock_timeout = \"50ms\"");
     let mut run = load.call().stop_at("before-begin", 1).start().wait_stopped();
@@ -220,7 +220,7 @@ fn a_server_that_is_lost_on_the_way_is_told_of_with_how_far_the_load_was() {
 }
 
 #[test]
-fn an_outage_longer_than_the_patience_ends_the_run_and_loses_nothing() {
+fn an_outage_beyond_retry_for_ends_the_run_and_loses_nothing() {
     needs_failpoints();
     let server = Server::start(Options::default());
     let load = two_files().on(&server).pipeline("retry_for = \"300ms\"");
@@ -256,7 +256,7 @@ fn a_server_without_a_free_connection_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_takes_no_writes_for_a_while_is_waited_for() {
+fn a_temporarily_read_only_server_is_waited_for() {
     needs_failpoints();
     let load = two_files();
     let name = load.database().name().to_owned();
@@ -294,7 +294,7 @@ fn a_statement_that_takes_too_long_is_sent_in_smaller_pieces() {
 }
 
 #[test]
-fn a_row_that_alone_takes_too_long_stops_the_run_and_is_no_reject() {
+fn a_single_row_that_takes_too_long_stops_the_run_and_is_no_reject() {
     let load = Load::of(good_log(0, 8))
         .schema("id int")
         .given(&meddling("IF NEW.id = 5 THEN PERFORM pg_sleep(30); END IF;"))
@@ -327,7 +327,7 @@ fn for_each_code(load: Load, codes: &[&str], story: impl Fn(&str, &Ended<'_>)) {
 }
 
 #[test]
-fn what_a_server_says_in_an_outage_is_never_a_reject() {
+fn an_outage_error_never_rejects_a_row() {
     let codes = [
         "53100", "53200", "53300", "53400", "57P01", "57P02", "57P03", "57014", "58000", "58030", "25006",
         "40001", "40P01", "55P03", "08006", "25P03",
@@ -481,7 +481,7 @@ fn batches(load: &Load) -> i64 {
 }
 
 #[test]
-fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
+fn a_commit_still_running_after_a_reconnect_is_waited_for() {
     needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
@@ -508,7 +508,7 @@ fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
 }
 
 #[test]
-fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
+fn a_commit_still_running_after_its_client_died_is_waited_for() {
     needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
@@ -560,7 +560,7 @@ fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
 
 /// The points at which a backend is frozen while the next statement arrives in its socket.
 #[test]
-fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
+fn a_backend_that_wakes_after_a_take_over_changes_nothing() {
     needs_failpoints();
     let load = two_files().pipeline("lock_timeout = \"100ms\"");
     for (point, holds_locks) in [

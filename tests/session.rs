@@ -43,7 +43,7 @@ fn noted(load: &Load) -> String {
 }
 
 #[test]
-fn a_role_with_other_defaults_loads_the_same() {
+fn a_role_with_hostile_defaults_loads_the_same() {
     let whole = log(51, 90);
     let load = Load::of(&whole[..whole.len() * 2 / 3])
         .schema(SCHEMA)
@@ -63,7 +63,7 @@ fn a_role_with_other_defaults_loads_the_same() {
 }
 
 #[test]
-fn a_role_with_other_defaults_casts_the_same() {
+fn a_role_with_hostile_defaults_casts_the_same() {
     let row = r#"{"id":1,"ratio":0.1234567890123456,"at":"2023-10-27T12:34:56.789+02:00","#;
     let load = Load::of(format!("{row}\"span\":\"[2023-03-04 05:06:07,)\",\"days\":\"[04/03/02,)\"}}\n"))
         .schema("id int, ratio float, at timestamp")
@@ -80,7 +80,7 @@ fn a_role_with_other_defaults_casts_the_same() {
 }
 
 #[test]
-fn a_pooler_that_hands_backends_from_one_to_the_other_is_refused() {
+fn a_pooler_in_transaction_mode_is_refused() {
     let load = Load::of(log(52, 20)).schema(SCHEMA);
     let pooler = Pooler::before(load.database());
     let refused = load.call().into(pooler.url()).run();

@@ -74,7 +74,7 @@ fn go_on<'l>(run: Running<'l>, meanwhile: impl FnOnce()) -> Running<'l> {
 }
 
 #[test]
-fn what_a_server_has_lost_is_loaded_again_in_the_same_run() {
+fn commits_lost_by_a_server_are_loaded_again_in_the_same_run() {
     let load = two_files().on(&Server::start(Options::default())).audited();
     for story in &STORIES {
         eprintln!("{}", story.name);
@@ -93,7 +93,7 @@ fn what_a_server_has_lost_is_loaded_again_in_the_same_run() {
 }
 
 #[test]
-fn what_is_lost_behind_the_last_look_is_told_and_loaded_by_the_next_run() {
+fn a_loss_after_the_last_look_is_reported_and_loaded_by_the_next_run() {
     let load = two_files().on(&Server::start(Options::default())).audited();
     let server = load.database().server();
     let call = load.call().stop_at("before-begin", 3).stop_at("before-finish", 0);

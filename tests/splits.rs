@@ -15,7 +15,7 @@ mod lanes;
 mod planned;
 
 on_each_destination! {
-    two_splits_in_one_run_are_the_whole_source
+    two_splits_in_one_run_make_the_whole_source
     the_second_split_may_be_loaded_first
     two_splits_are_whole_wherever_a_load_is_killed
     a_source_that_grows_gets_a_split_from_its_old_end
@@ -97,7 +97,7 @@ fn loads(kind: Kind) -> [Load; 4] {
     ]
 }
 
-fn two_splits_in_one_run_are_the_whole_source(kind: Kind) {
+fn two_splits_in_one_run_make_the_whole_source(kind: Kind) {
     for load in loads(kind) {
         load.run().exit(3);
         let whole = left(&load);

@@ -286,7 +286,7 @@ fn a_database_renamed_during_a_load_is_a_reported_failure() {
 
 /// A run that has waited in vain for a lock does not wait as long again to record its end.
 #[test]
-fn a_database_that_somebody_keeps_locked_is_waited_for_once() {
+fn a_locked_database_is_waited_for_once() {
     let load = Load::of(lines([1, 2, 3])).schema("n int").to(Kind::Sqlite).pipeline("retry_for = \"6s\"");
     let run = load.call().stop_at("before-begin", 0).start().wait_stopped();
     let path = load.made().url();

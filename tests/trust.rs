@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_link_of_another_user_is_passed_over_and_counted() {
+fn a_link_of_another_user_is_skipped_and_counted() {
     for source in ["files = [\"logs\"]", "files = [\"logs/*.log\"]", "files = [\"*/*.log\"]"] {
         let logs = Logs::new().source(source);
         logs.write("logs/a.log", log(1..=10)).write("secret/shadow", log(900..=999));
@@ -85,7 +85,7 @@ fn a_file_that_becomes_a_link_of_another_user_before_it_is_opened_is_refused() {
 }
 
 #[test]
-fn a_database_that_we_make_is_for_its_owner() {
+fn a_new_database_is_readable_by_its_owner_only() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     place.run("load app.ndjson").ended(0, &[]);
@@ -120,7 +120,7 @@ fn a_database_is_not_created_through_a_dangling_link() {
 }
 
 #[test]
-fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
+fn verdicts_are_private_and_never_written_through_a_link() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     place.write("precious", "text");
@@ -147,7 +147,7 @@ fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
 }
 
 #[test]
-fn a_job_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
+fn a_found_job_is_used_only_if_no_other_user_could_have_put_it_there() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     place.run("infer app.ndjson").ended(0, &[]);
@@ -179,7 +179,7 @@ fn a_job_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
 }
 
 #[test]
-fn a_database_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
+fn a_found_database_is_used_only_if_no_other_user_could_have_put_it_there() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     place.write("elsewhere.db", "");
@@ -208,7 +208,7 @@ fn a_database_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there(
 }
 
 #[test]
-fn a_database_that_is_replaced_while_it_is_opened_is_not_written_to() {
+fn a_database_replaced_while_it_is_opened_is_not_written_to() {
     needs_failpoints();
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
@@ -319,7 +319,7 @@ fn what_came_from_a_variable_is_not_shown() {
 }
 
 #[test]
-fn a_job_with_a_password_that_others_may_read_is_warned_of() {
+fn a_readable_job_with_a_password_causes_a_warning() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     let job = |url: &str| {

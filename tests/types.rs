@@ -427,12 +427,12 @@ fn compare(pairs: &[Pair], before: &str, more: Option<(&str, &str)>) {
 }
 
 #[test]
-fn what_is_copied_in_binary_is_what_the_server_reads_from_text() {
+fn binary_copy_equals_the_servers_reading_of_text() {
     compare(&pairs(&mut Rng::with_seed(1)), TYPES, None);
 }
 
 #[test]
-fn what_goes_by_the_stage_is_what_the_server_reads_from_text() {
+fn staged_values_equal_the_servers_reading_of_text() {
     let more = ("more = { type = \"text\", required = false }", "more bytea");
     compare(&pairs(&mut Rng::with_seed(2)), TYPES, Some(more));
 }
@@ -540,7 +540,7 @@ fn a_column_of_another_type_is_refused_with_the_expected_type() {
 }
 
 #[test]
-fn of_members_with_one_key_every_destination_holds_the_last() {
+fn every_destination_keeps_the_last_of_members_with_one_key() {
     let log = r#"{"n":1,"j":{"a":1,"a":2,"b":[{"c":1,"c":2}]},"x":{"a":1,"a":2},"x":{"a":3,"a":4}}"#;
     for kind in [Kind::Postgres, Kind::Sqlite] {
         let load = Load::of(log).to(kind).schema("n int").field("j = \"json\"").record("extra = \"keep\"");

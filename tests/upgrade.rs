@@ -187,7 +187,7 @@ fn load_all(left: &Left) {
 }
 
 #[test]
-fn what_was_loaded_stays_and_what_was_half_done_goes_on() {
+fn loaded_sources_stay_and_half_loaded_ones_resume() {
     each(|left| {
         let (sources, letters) = (left.sources(), left.letters());
         let before: Vec<_> = ["app", "days", "plain"].map(|table| (table, left.places(table))).into();
@@ -206,7 +206,7 @@ fn what_was_loaded_stays_and_what_was_half_done_goes_on() {
 }
 
 #[test]
-fn at_the_end_it_holds_what_a_new_database_would_hold() {
+fn in_the_end_an_old_database_holds_what_a_new_one_would() {
     each(|left| {
         let kind = match left.destination {
             Destination::Postgres(_) => Kind::Postgres,
@@ -352,7 +352,7 @@ fn old_state_can_be_read_before_any_load() {
 
 /// This program cannot know the tables of a newer one.
 #[test]
-fn tables_of_a_newer_program_are_refused_and_stay_as_they_are() {
+fn tables_of_a_newer_program_are_refused_and_unchanged() {
     for kind in Kind::all() {
         let left = Left::of(versions().last().unwrap(), kind);
         left.load("app.toml");

@@ -22,9 +22,9 @@ on_each_destination! {
     a_fresh_load_verifies_cleanly
     whatever_is_done_to_a_table_is_found_where_it_was_done
     counters_are_not_trusted
-    a_table_of_yesterday_is_found_out
+    an_older_state_of_the_table_is_found
     a_row_of_an_unknown_source_is_an_extra_row
-    what_cannot_be_compared_is_told_and_is_no_difference
+    sources_that_cannot_be_compared_are_reported_and_are_no_difference
     the_part_loaded_under_old_rules_is_not_compared
     only_named_files_are_reported_as_missing
     the_reason_why_a_file_cannot_be_read_is_reported
@@ -216,7 +216,7 @@ fn counters_are_not_trusted(kind: Kind) {
     assert_eq!(ended.result("/sources/0/table/rows"), json!(89));
 }
 
-fn a_table_of_yesterday_is_found_out(kind: Kind) {
+fn an_older_state_of_the_table_is_found(kind: Kind) {
     let (one, other) = (made(0, 50), made(50, 20));
     let load = Load::of(&one.text).to(kind).schema("n int, s text");
     load.call().run().exit(3);
@@ -272,7 +272,7 @@ fn a_row_of_an_unknown_source_is_an_extra_row(kind: Kind) {
     }
 }
 
-fn what_cannot_be_compared_is_told_and_is_no_difference(kind: Kind) {
+fn sources_that_cannot_be_compared_are_reported_and_are_no_difference(kind: Kind) {
     let load = Load::empty()
         .file("a.ndjson", "{\"n\":1}\n")
         .file("b.ndjson", "{\"n\":2}\n")

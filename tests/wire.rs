@@ -66,7 +66,7 @@ fn a_commit_whose_fate_is_unknown_is_neither_lost_nor_done_twice() {
 }
 
 #[test]
-fn a_line_that_falls_silent_around_a_commit_is_given_up() {
+fn a_line_that_falls_silent_around_a_commit_is_abandoned() {
     let load = two_files().pipeline("deadline = \"1s\"");
     let cases = [0, 2].into_iter().flat_map(|number| {
         [Fault::HangBefore, Fault::HangAfter].map(|fault| (At::Query(END_OF_BATCH, number), fault))
@@ -77,7 +77,7 @@ fn a_line_that_falls_silent_around_a_commit_is_given_up() {
 /// One answer takes longer than the deadline: the run treats such a line as slow or abandons it, and the
 /// result is right.
 #[test]
-fn a_line_that_drips_loads_the_same() {
+fn a_dripping_line_loads_the_same() {
     let load = Load::of([&log(43, 12)[..], b"\nbad"].concat())
         .schema(SCHEMA)
         .batches_of(6)
@@ -112,7 +112,7 @@ fn a_slow_moving_line_is_not_abandoned() {
 }
 
 #[test]
-fn a_claim_whose_answer_never_comes_is_ours_all_the_same() {
+fn a_claim_without_an_answer_is_still_ours() {
     let load = two_files().pipeline("deadline = \"1s\"");
     let faults = [Fault::CutAfter, Fault::CutAnswer, Fault::HangAfter];
     sweep(&load, faults.map(|fault| (At::Query("set next_source_id", 0), fault)).into());
@@ -170,7 +170,7 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
 }
 
 #[test]
-fn a_server_that_falls_silent_for_good_at_the_end_of_a_run_is_waited_for_and_then_left() {
+fn a_server_silent_at_the_end_of_a_run_is_waited_for_and_then_left() {
     let load = two_files().pipeline("deadline = \"300ms\"").pipeline("connect_timeout = \"300ms\"");
     let honest = run_through(&load, vec![]).traffic().remove(0);
     // Messages after the last batch; the very last one is the goodbye.
@@ -195,7 +195,7 @@ fn a_server_that_falls_silent_for_good_at_the_end_of_a_run_is_waited_for_and_the
 }
 
 #[test]
-fn an_empty_file_whose_end_is_committed_unheard_is_not_anothers() {
+fn an_empty_file_committed_without_an_answer_is_still_ours() {
     let load = Load::empty().file("a.ndjson", "").file("b.ndjson", "").schema(SCHEMA);
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutAnswer] {
         load.reset();

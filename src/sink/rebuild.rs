@@ -97,9 +97,7 @@ pub fn advice(settings: &Settings) -> Option<String> {
             ));
         }
     };
-    Some(format!(
-        "if it was corrected, `logmill load -j JOB{day} --rebuild FILE` replaces its rows"
-    ))
+    Some(format!("if it was corrected, `logmill load -j JOB{day} --rebuild FILE` replaces its rows"))
 }
 
 /// The error when another job writes a table whose rows name only their day.

@@ -98,7 +98,7 @@ fn files_are_read_in_the_order_of_the_numbers_in_their_names() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_and_costs_no_other() {
+fn an_unreadable_file_is_named_and_does_not_affect_the_others() {
     let place = Place::new();
     place.write("job.toml", JOB);
     place.write("log.1", "{\"n\":1}\n");
@@ -121,7 +121,7 @@ fn a_file_that_cannot_be_read_is_named_and_costs_no_other() {
 }
 
 #[test]
-fn lines_that_end_with_cr_alone_are_explained() {
+fn lines_ending_with_cr_alone_are_explained() {
     let place = Place::new();
     place.write("job.toml", JOB);
     place.write("log.1", "{\"n\":1}\r{\"n\":2}\r");

@@ -333,7 +333,7 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_said_and_what_was_loaded_stays() {
+fn an_unwritable_result_is_reported_and_the_loaded_rows_stay() {
     let place = place();
     let run = |stdout: Stdio| {
         let mut command = place.command("load -j job.toml --output json");

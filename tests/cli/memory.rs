@@ -412,7 +412,7 @@ fn all_dead_letters_are_listed_however_many() {
 }
 
 #[test]
-fn what_the_server_tells_of_a_row_is_shown_with_its_letter_and_nowhere_else() {
+fn a_servers_words_about_a_row_are_shown_only_with_its_letter() {
     let database = Server::shared().database();
     // Two refusals: one by a constraint, and one in a trigger's own words.
     database

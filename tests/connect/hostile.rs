@@ -30,7 +30,7 @@ fn met_with(first: Vec<u8>, says: Vec<u8>) -> String {
 }
 
 #[test]
-fn whoever_is_met_before_the_login_is_not_listened_to_for_long() {
+fn endless_messages_before_the_login_are_cut_short() {
     let (long, known) = (vec![b'x'; 60_000], message(b'R', &[0; 4]));
     for (what, first, says) in [
         ("a message of 2 GB", vec![], announced(b'E', i32::MAX as usize)),
@@ -46,7 +46,7 @@ fn whoever_is_met_before_the_login_is_not_listened_to_for_long() {
 }
 
 #[test]
-fn a_password_is_told_to_nobody_on_a_line_that_others_can_read() {
+fn a_password_is_never_sent_in_clear_over_a_readable_line() {
     for (kind, name) in [(3_u32, "in clear text"), (5, "by MD5")] {
         let (heard, told) = std::sync::mpsc::channel();
         let impostor = Impostor::new(move |client| {
@@ -87,7 +87,7 @@ fn a_password_repeated_by_the_server_is_masked() {
 }
 
 #[test]
-fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
+fn unsolicited_messages_are_dropped_and_then_end_the_connection() {
     for unasked in [
         complaint(b'N', "00000", "anything"),
         message(b'A', b"\0\0\0\x01channel\0payload\0"),
@@ -126,7 +126,7 @@ fn a_warning_per_row_is_not_taken_for_a_flood() {
 }
 
 #[test]
-fn rows_without_end_are_given_up() {
+fn an_endless_answer_is_abandoned() {
     let flood = row(&[&[b'x'; 60_000]]).repeat(10);
     let impostor = Impostor::new(move |client| {
         let_in(client)?;
@@ -145,7 +145,7 @@ fn rows_without_end_are_given_up() {
 }
 
 #[test]
-fn answers_that_no_server_gives_are_errors_and_no_panics() {
+fn impossible_answers_are_errors_and_not_panics() {
     let ready = message(b'Z', b"I");
     let then_ready = |answer: Vec<u8>| [answer, ready.clone()].concat();
     for (what, answer) in [
@@ -227,7 +227,7 @@ fn answering_amiss(known: usize) -> Impostor {
 }
 
 #[test]
-fn rows_of_another_shape_are_an_error_and_no_panic() {
+fn rows_of_another_shape_are_an_error_and_not_a_panic() {
     for known in [0, 1, 2] {
         let impostor = answering_amiss(known);
         let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
@@ -244,7 +244,7 @@ fn rows_of_another_shape_are_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_connection_that_others_could_read_is_told_of_by_every_command_and_in_every_tone() {
+fn every_command_warns_of_a_readable_connection_at_every_verbosity() {
     let impostor = Impostor::answering(complaint(b'E', "57P03", "later"));
     let url = impostor.url("0.0.0.0");
     let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");

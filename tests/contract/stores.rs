@@ -498,7 +498,7 @@ fn keeps_the_clauses(url: &str) {
 }
 
 #[test]
-fn redis_keeps_a_ledger_where_answers_are_lost() {
+fn redis_keeps_the_ledger_despite_lost_answers() {
     let redis = Redis::start();
     keeps_the_clauses(&format!("redis://127.0.0.1:{}", losing_answers(redis.port())));
 }

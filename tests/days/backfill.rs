@@ -4,7 +4,7 @@ use super::*;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    days_that_are_done_are_left_out_and_a_late_file_is_loaded
+    done_days_are_skipped_and_a_late_file_is_loaded
     a_backfill_that_was_killed_goes_on
     a_day_that_fails_does_not_end_it
     source_ids_do_not_depend_on_parallelism
@@ -23,7 +23,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-fn days_that_are_done_are_left_out_and_a_late_file_is_loaded(kind: Kind) {
+fn done_days_are_skipped_and_a_late_file_is_loaded(kind: Kind) {
     let days = Days::new(kind).files("files = [\"logs/{date}*.log\"]");
     // The turn of a year, and the day on which clocks go forward.
     for (day, numbers) in [("2023-12-30", 1..=3), ("2023-12-31", 4..=5), ("2024-01-02", 6..=6)] {
@@ -181,7 +181,7 @@ fn a_day_is_forgotten_with_its_last_file(kind: Kind) {
 
 /// Two concurrent days write the same thousands of keys, one in ascending and the other in descending order.
 #[test]
-fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
+fn days_with_shared_keys_never_deadlock() {
     for key in ["\"content\"", "[\"n\"]\non_conflict = \"newest(seen)\""] {
         let days = Days::new(Kind::Postgres)
             .of_fields("n = \"int\"\nseen = { type = \"int\", required = false }\nkind = { type = \"text\", required = false }")

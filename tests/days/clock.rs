@@ -7,7 +7,7 @@ use crate::harness::postgres::Options;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    the_same_loads_leave_the_same_at_any_time_and_in_any_zone
+    the_same_loads_leave_the_same_state_at_any_time_and_in_any_zone
 }
 
 /// When a run begins, and the years in which it can record a time.
@@ -192,7 +192,7 @@ fn all_that_is_left(
     }
 }
 
-fn the_same_loads_leave_the_same_at_any_time_and_in_any_zone(kind: Kind) {
+fn the_same_loads_leave_the_same_state_at_any_time_and_in_any_zone(kind: Kind) {
     let place = Place::new();
     for (day, lines) in STAMPS {
         place.write(format!("stamps/{day}.log"), lines);

@@ -206,7 +206,7 @@ fn letters_in(bucket: &Bucket<'_>) -> Vec<usize> {
 }
 
 #[test]
-fn a_wrong_secret_is_told_and_never_said() {
+fn a_wrong_secret_is_reported_but_not_shown() {
     let bucket = Cloud::seaweed().bucket();
     let mut variables = bucket.cloud.variables();
     for (name, value) in &mut variables {

@@ -274,7 +274,7 @@ print(len(done))";
 
     /// The other tests take this for granted.
     #[test]
-    fn one_of_many_makes_an_object_but_where_conditions_are_ignored() {
+    fn one_of_many_creates_an_object_unless_conditions_are_ignored() {
         assert_eq!(made(Cloud::seaweed(), 8), 1);
         assert_eq!(made(Cloud::moto(), 8), 1);
         assert_eq!(made(&Cloud::rclone(), 8), 8);

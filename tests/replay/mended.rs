@@ -3,7 +3,7 @@
 use super::*;
 
 on_each_destination! {
-    what_was_mended_is_kept_and_becomes_the_row
+    mended_bytes_are_kept_and_become_the_row
     raw_records_can_be_mended_with_a_file_of_ids
     an_export_overwrites_nothing_and_leaves_nothing_when_it_fails
     an_export_can_go_to_stdout
@@ -36,7 +36,7 @@ pub(super) fn fixed(load: &Load) -> Vec<String> {
     rows.iter().map(|row| format!("{} -> {}", text(&row[0]), text(&row[1]))).collect()
 }
 
-fn what_was_mended_is_kept_and_becomes_the_row(kind: Kind) {
+fn mended_bytes_are_kept_and_become_the_row(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     let file = exported(&load, &[], |text| {

@@ -355,7 +355,7 @@ fn a_long_outage_of_a_bucket_ends_the_run_and_loses_nothing() {
 }
 
 #[test]
-fn an_object_that_is_written_anew_in_the_midst_is_refused_alone() {
+fn an_object_overwritten_during_its_load_is_refused_alone() {
     let (port, once) = (Cloud::moto().port(), AtomicBool::new(false));
     let grown = log(1..=60_100);
     let (shelf, _web) = large(move |asked| {
@@ -488,7 +488,7 @@ fn memory_is_bounded_however_large_a_bucket_is() {
 }
 
 #[test]
-fn what_is_not_there_or_not_ours_is_said() {
+fn missing_objects_and_buckets_are_reported() {
     let shelf = Shelf::new("a.log");
     shelf.load().failed("a.log", "no such object");
     let shelf = Shelf::new("none/*.log");

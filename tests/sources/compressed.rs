@@ -30,7 +30,7 @@ fn pieces(content: &[u8], bytes: usize, pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<
 }
 
 #[test]
-fn every_kind_of_archive_holds_the_same() {
+fn every_kind_of_archive_gives_the_same_rows() {
     let content = log(1..=2000);
     let packed = |piece: &[u8]| gzip(piece, 6);
     let forms = [
@@ -153,7 +153,7 @@ fn a_signal_stops_an_archive_cleanly() {
 }
 
 #[test]
-fn an_archive_that_is_cut_anywhere_gives_what_stands_before_and_then_the_rest() {
+fn a_truncated_archive_gives_its_beginning_and_later_the_rest() {
     let content = log(1..=300);
     for archive in [gzip(&content, 6), pieces(&content, 3000, |piece| gzip(piece, 6)), zstd(&content)] {
         for permille in [1, 300, 990, 999] {

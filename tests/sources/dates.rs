@@ -104,7 +104,7 @@ fn yearless(place: &Place, of_source: &str) {
 }
 
 #[test]
-fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
+fn incomplete_stamps_are_completed_from_the_job_or_the_data_date() {
     let place = Place::new();
     yearless(&place, "");
     place.run("load -j job.toml").ended(

@@ -38,7 +38,7 @@ fn write_around_hole(logs: &Logs, name: &str, before: &[u8], hole: u64, after: &
 }
 
 #[test]
-fn a_line_longer_than_4_gib_is_one_reject_and_what_follows_is_loaded() {
+fn a_line_over_4_gib_is_one_reject_and_the_rest_is_loaded() {
     let logs = Logs::new();
     let hole = 4 << 30;
     let after = [b"\n", &log(2..=3)[..]].concat();

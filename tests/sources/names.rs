@@ -7,7 +7,7 @@ use super::*;
 use crate::harness::run::needs_failpoints;
 
 #[test]
-fn a_directory_is_all_that_is_in_it_but_for_what_is_left_out() {
+fn a_directory_stands_for_its_files_except_excluded_ones() {
     let source = "files = [\"logs\"]\ninclude = [\"*.log*\"]\nexclude = [\"*.tmp\", \"debug*\"]";
     let logs = Logs::new().source(source);
     let names = [

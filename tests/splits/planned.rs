@@ -13,15 +13,15 @@ use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    splits_loaded_one_by_one_are_the_whole_source
+    splits_loaded_one_by_one_make_the_whole_source
     a_killed_plan_leaves_all_splits_or_none
     a_killed_split_is_resumed
     a_split_held_by_another_run_is_waited_for
-    a_split_at_its_end_is_so_whatever_comes_behind_it
+    a_finished_split_stays_finished
     the_growth_of_a_file_is_planned_as_it_is_loaded
     a_size_below_a_chunk_is_refused
     a_file_that_cannot_be_cut_is_explained
-    a_split_that_nobody_made_is_refused
+    an_unknown_split_is_refused
 }
 
 /// Cuts the files of a load and returns the open splits.
@@ -44,7 +44,7 @@ fn size(load: &Load) -> String {
     format!("{}B", load.files()[0].versions[0].len() / 4)
 }
 
-fn splits_loaded_one_by_one_are_the_whole_source(kind: Kind) {
+fn splits_loaded_one_by_one_make_the_whole_source(kind: Kind) {
     for load in loads(kind) {
         load.run().exit(3);
         let whole = left(&load);
@@ -142,7 +142,7 @@ fn a_split_held_by_another_run_is_waited_for(kind: Kind) {
     assert_eq!(left(&load), whole);
 }
 
-fn a_split_at_its_end_is_so_whatever_comes_behind_it(kind: Kind) {
+fn a_finished_split_stays_finished(kind: Kind) {
     let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
     let grown = [young.clone(), log(2, 30)].concat();
@@ -236,7 +236,7 @@ fn a_file_that_cannot_be_cut_is_explained(kind: Kind) {
     }
 }
 
-fn a_split_that_nobody_made_is_refused(kind: Kind) {
+fn an_unknown_split_is_refused(kind: Kind) {
     let [load, ..] = loads(kind);
     load_split(&load, "7-0").exit(2).tells("has no split 7-0 here");
     let splits = plan(&load, &size(&load));
@@ -251,7 +251,7 @@ fn a_split_that_nobody_made_is_refused(kind: Kind) {
 /// Each of two runs finishes its split while the other does the same. The later one must notice that it
 /// completes the source.
 #[test]
-fn of_the_last_two_splits_one_completes_the_source() {
+fn one_of_the_last_two_splits_completes_the_source() {
     let load = Load::of(log(1, 90)).schema(SCHEMA).pipeline("chunk_size = \"1KiB\"");
     let splits = ids(&plan(&load, &format!("{}B", load.files()[0].versions[0].len() / 2)));
     assert_eq!(splits.len(), 2);

@@ -5,7 +5,7 @@ use super::*;
 on_each_destination! {
     rows_of_mended_letters_are_counted
     a_replayed_row_equals_what_its_bytes_give
-    what_was_mended_over_a_row_of_its_key_is_no_difference
+    a_mended_row_over_another_of_its_key_is_no_difference
     letters_replayed_under_other_rules_are_reported
     a_letter_holds_the_bytes_of_its_record
     a_letter_of_an_unknown_source_is_an_extra_letter
@@ -103,7 +103,7 @@ fn a_replayed_row_equals_what_its_bytes_give(kind: Kind) {
     assert_eq!(differences(&verify(&load, 5)), ["changed_letter 2 8 -"]);
 }
 
-fn what_was_mended_over_a_row_of_its_key_is_no_difference(kind: Kind) {
+fn a_mended_row_over_another_of_its_key_is_no_difference(kind: Kind) {
     let load = Load::of(
         "{\"k\":1,\"s\":\"a\"}\n{\"k\":1,\"s\":5}\n{\"k\":2,\"s\":\"b\"}\n{\"k\":2,\"s\":6}\n{\"k\":3,\"s\":7}\n",
     )

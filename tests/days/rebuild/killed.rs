@@ -92,7 +92,7 @@ fn a_signal_leaves_the_old_day(kind: Kind) {
 }
 
 #[test]
-fn a_rebuild_whose_connection_is_lost_begins_anew() {
+fn a_rebuild_that_loses_its_connection_starts_over() {
     needs_failpoints();
     // At any step, including where the answer to its COMMIT is lost: then the rebuild is committed and not
     // done twice.
