@@ -107,7 +107,7 @@ fn a_plan_takes_nothing_from_a_stream() {
     for words in [
         "2 files would be read\n  fifo: a stream, which only a load can look at\n  -: a stream",
         "utf16: it is UTF-16, and logs are read as UTF-8",
-        "stopped, a stream  has to be sent again from its beginning",
+        "stopped, a stream  must be sent again from its beginning",
     ] {
         assert!(said.stdout.contains(words), "{}", said.stdout);
     }
