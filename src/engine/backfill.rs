@@ -380,6 +380,7 @@ fn note(day: &mut BackfillDate, load: Load) {
     day.counts = load.counts;
     day.open_dead_letters = load.open_dead_letters.unwrap_or(day.open_dead_letters);
     // What a load goes on with under new rules was begun under the old ones.
-    day.other_rules &= !load.rebuilt.is_some_and(|_| day.state == DateState::Done.word());
+    let is_anew = load.rebuilt.is_some() && day.state == DateState::Done.word();
+    day.other_rules &= !is_anew;
     day.reason = load.failure.or(load.error);
 }
