@@ -358,7 +358,7 @@ fn who_wakes_after_a_rebuild_changes_no_letter_and_no_row() {
         ("dead-letters discard", &["--all"], "after-open"),
     ] {
         let story = loaded().fields(LONG);
-        let slow = story.start_command(command, args, &format!("{point}=return(stop)")).wait_stopped();
+        let slow = story.start_command(command, args, &format!("{point}=1*return(stop)")).wait_stopped();
         story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
         slow.wake();
         slow.end().exit(6);
@@ -378,7 +378,7 @@ fn who_was_taken_over_and_wakes_behind_a_rebuild_leaves_no_row() {
     for point in ["after-open", "before-object", "after-rows"] {
         let story = loaded().fields(LONG);
         let slow =
-            story.start_command("dead-letters replay", &[], &format!("{point}=return(stop)")).wait_stopped();
+            story.start_command("dead-letters replay", &[], &format!("{point}=1*return(stop)")).wait_stopped();
         story.command("dead-letters replay", &[]).exit(3);
         story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
         let of_then = story.objects();
