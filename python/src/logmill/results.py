@@ -349,7 +349,7 @@ class Load(Lettered, Report):
     rebuilt: Rebuilt | None = None
     """The other effects of a rebuild; null if this was not one, or if nothing was changed."""
     altered_values: int
-    """Values that were stored without a NUL of the record."""
+    """Values that were stored without a NUL that the record has."""
     unsure_stamps: int
     """Timestamps without a zone that occurred twice or not at all in `timezone`."""
     bytes: int
@@ -403,7 +403,7 @@ class BackfillDate(Read):
     counts: Counts
     """The results of that run's records."""
     open_dead_letters: int
-    """Dead letters of its sources that are open."""
+    """Open dead letters of its sources."""
     other_rules: bool
     """Whether any of it was loaded under other rules than the job has now."""
     seconds: float
@@ -573,7 +573,7 @@ class Pace(Read):
     file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     sample_bytes: int
-    """The number of bytes of it that were parsed, decompressed."""
+    """and so many bytes of it, decompressed."""
     parsed_per_second: int
     """Bytes per second that a core parses and checks."""
     stored_per_second: int | None = None
