@@ -9,6 +9,7 @@ use speedate::{DateTime, DateTimeConfig, MicrosecondsPrecisionOverflowBehavior, 
 
 pub const SEEDS: &[&[u8]] = &[
     b"2023-10-27T12:34:56.789Z",
+    b"44.%#z",
     b"2023-10-27 12:34:56,123456789+05:30",
     b"0001-01-01t00:00:00-23:59",
     b"9999-12-31_23:59:59.9999999",
