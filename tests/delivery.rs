@@ -565,7 +565,7 @@ fn delivering_without_a_target_is_explained() {
     let ended = load.run();
     ended.exit(3);
     assert_eq!((ended.result("/undelivered"), ended.result("/delivery")), (Value::Null, Value::Null));
-    load.command("dead-letters deliver").run().exit(2).says("give [dead_letters] a 'to'");
+    load.command("dead-letters deliver").run().exit(2).says("add a 'to' to [dead_letters]");
     assert_eq!(load.command("status").run().exit(0).result("/undelivered"), Value::Null);
     // A destination without loads has nothing to deliver.
     let new = delivering(Kind::Postgres, "out");

@@ -377,8 +377,9 @@ fn who_was_taken_over_and_wakes_behind_a_rebuild_leaves_no_row() {
     needs_failpoints();
     for point in ["after-open", "before-object", "after-rows"] {
         let story = loaded().fields(LONG);
-        let slow =
-            story.start_command("dead-letters replay", &[], &format!("{point}=1*return(stop)")).wait_stopped();
+        let slow = story
+            .start_command("dead-letters replay", &[], &format!("{point}=1*return(stop)"))
+            .wait_stopped();
         story.command("dead-letters replay", &[]).exit(3);
         story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
         let of_then = story.objects();

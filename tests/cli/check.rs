@@ -92,9 +92,9 @@ fn verdicts_are_one_object_per_record_in_file_order() {
     assert_eq!(place.read("app.ndjson"), LINES);
     place.run("check -j app.toml --verdicts no/where").ended(1, &["cannot write verdicts to no/where"]);
     let verdicts = "check -j app.toml --verdicts -";
-    place.run(&format!("{verdicts} --output json")).ended(2, &["--output json both want stdout"]);
+    place.run(&format!("{verdicts} --output json")).ended(2, &["--output json both use stdout"]);
     Said::of(place.command(verdicts).env("LOGMILL_OUTPUT", "json"), b"")
-        .ended(2, &["LOGMILL_OUTPUT=json both want stdout"]);
+        .ended(2, &["LOGMILL_OUTPUT=json both use stdout"]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn names_without_files_are_reported_and_an_error_only_if_none_has_one() {
     let (code, object) = place.json("load -j job.toml --allow-empty");
     assert_eq!((code, &object["outcome"]), (0, &"finished".into()));
     place.write("log.1", "{\"n\":1}\n");
-    place.run("load -j job.toml log.* none.*").ended(0, &["none.*: no file is there under this name"]);
+    place.run("load -j job.toml log.* none.*").ended(0, &["none.*: no file matches this name"]);
     place.run("load -j job.toml log.1 gone --allow-empty").ended(1, &["gone: cannot open it"]);
 }
 
@@ -140,7 +140,7 @@ fn lines_ending_with_cr_alone_are_explained() {
         2,
         &[
             "log.1 looks like text whose lines end in a carriage return alone",
-            "`tr '\\r' '\\n'` makes lines of it",
+            "`tr '\\r' '\\n'` turns it into lines",
         ],
     );
 }

@@ -163,7 +163,7 @@ fn an_export_can_go_to_stdout(kind: Kind) {
     assert_eq!(ended.stdout(), fs::read_to_string(&file).unwrap());
     export(&["--raw"]).exit(2).says("--raw writes the ids to a file beside the records");
     let both = load.command("dead-letters export").arg("-o").arg("-").run();
-    both.exit(2).says("-o - and --output json both want stdout");
+    both.exit(2).says("-o - and --output json both use stdout");
     assert!(!load.path("-").exists());
 }
 
