@@ -226,7 +226,7 @@ fn a_missing_table_keeps_everything(kind: Kind) {
         let refused = call.arg("--delete-rows").run();
         refused
             .exit(2)
-            .says("table t is not there")
+            .says("there is no table t")
             .says("if its rows were removed on purpose, forget without --delete-rows");
     }
     load.sql("ALTER TABLE renamed RENAME TO t");

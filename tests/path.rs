@@ -60,7 +60,7 @@ fn traps() -> String {
     );
     let _ = write!(
         sql,
-        "DO $do$ DECLARE f record; made int := 0; aggregates int := 0; sets int := 0; variadic int := 0;
+        "DO $do$ DECLARE f record; made int := 0; aggregates int := 0; sets int := 0; arrays int := 0;
          BEGIN
              -- In the place of an aggregate too stands a function, which a call of it would find first.
              FOR f IN SELECT proname, prokind, proretset, provariadic <> 0 AS is_variadic,
@@ -74,12 +74,12 @@ fn traps() -> String {
                      made := made + 1;
                      aggregates := aggregates + (f.prokind = 'a')::int;
                      sets := sets + f.proretset::int;
-                     variadic := variadic + f.is_variadic::int;
+                     arrays := arrays + f.is_variadic::int;
                  -- A language of procedures takes no argument of any type.
                  EXCEPTION WHEN duplicate_function OR invalid_function_definition OR feature_not_supported THEN NULL; END;
              END LOOP;
-             ASSERT made > 50 AND aggregates > 5 AND sets > 3 AND variadic > 0,
-                    format('too few functions: %s, %s aggregates, %s sets, %s variadic', made, aggregates, sets, variadic);
+             ASSERT made > 50 AND aggregates > 5 AND sets > 3 AND arrays > 0,
+                    format('too few functions: %s, %s aggregates, %s sets, %s variadic', made, aggregates, sets, arrays);
              FOR f IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace
                       AND c.relkind IN ('r', 'v') AND c.relname::text IN ({words}) LOOP
                  EXECUTE format('CREATE VIEW trap.%I AS SELECT trap.spring()', f.relname);

@@ -276,7 +276,7 @@ fn a_metric_that_fails_keeps_its_values_and_its_mark(kind: Kind) {
     job.is_computed();
     // A query that returns several values is reported as such.
     for (sql, why) in [
-        ("select at, n from t where at >= {date}", "gives the columns at, n"),
+        ("select at, n from t where at >= {date}", "returns the columns at, n"),
         ("select n from t where at >= {date} and at < {next_date}", "several values"),
     ] {
         let wrong = format!("{METRICS}[[rollup]]\nmetric = \"x\"\nsql = \"{sql}\"\n");

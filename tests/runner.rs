@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
+use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -45,7 +46,9 @@ const WITH_VALUE: [&str; 6] = ["--skip", "--test-threads", "--color", "--format"
 
 /// Runs the tests that the command line selects.
 pub(crate) fn main() -> ExitCode {
-    let (arguments, filters) = arguments();
+    let (mut arguments, filters) = arguments();
+    // Most tests wait for servers and for programs that they have killed, so one more than there are cores.
+    arguments.test_threads.get_or_insert_with(|| thread::available_parallelism().map_or(1, usize::from) + 1);
     let mut trials: Vec<Trial> = inventory::iter::<Test>
         .into_iter()
         .map(|test| (test.path(), test.run))

@@ -25,7 +25,7 @@ pub(super) fn refuse(error: clap::Error) -> Exit {
     if flag("--output", "LOGMILL_OUTPUT").as_deref() == Some("json") {
         let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         let (head, error) = (Head::new(&command(), None, Exit::Usage), Some(what.trim_end().to_owned()));
-        // Stdout itself may have failed, and the exit code says the same.
+        // It may be stdout that failed, and the exit code says the same.
         let _ = print(&Bare { head, error, error_kind: Some("usage") }.json());
     }
     Exit::Usage

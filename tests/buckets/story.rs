@@ -162,7 +162,10 @@ impl Story {
             self.pipeline,
             self.state
         );
-        fs::write(&job, text).unwrap();
+        // Replaced by a rename, because another run may be reading it.
+        let new = self.path("job.toml.new");
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, &job).unwrap();
         job
     }
 

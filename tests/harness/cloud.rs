@@ -277,7 +277,8 @@ print(len(done))";
     fn one_of_many_creates_an_object_unless_conditions_are_ignored() {
         assert_eq!(made(Cloud::seaweed(), 8), 1);
         assert_eq!(made(Cloud::moto(), 8), 1);
-        assert_eq!(made(&Cloud::rclone(), 8), 8);
+        // Writers that meet may also fail; more than one success shows that the condition is ignored.
+        assert!(made(&Cloud::rclone(), 8) > 1);
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn a_connection_limit_reduces_the_lanes() {
     ));
     let url = load.database().url().replace("postgres@", &format!("{role}@"));
     let ended = load.call().into(&url).arg("--lanes").arg("4").run();
-    ended.exit(3).says("has room for 2 of 4 lanes");
+    ended.exit(3).says("has room for only 2 of 4 lanes");
     assert_eq!(ended.result("/lanes"), 2);
     assert_eq!(left(&load), whole);
 }

@@ -34,7 +34,7 @@ fn without_position_columns_a_table_loads_and_commands_needing_them_fail(kind: K
     load.run().exit(0).counts("3 inserted");
     load.run().exit(0);
     assert_eq!(select(&load, "SELECT n FROM t ORDER BY n"), ["7", "7", "8"]);
-    let untold = "the rows of t do not say which source they are of";
+    let untold = "the rows of t do not record their source";
     load.command("verify").run().exit(2).says(untold);
     load.command("forget").arg("--id").arg("1").arg("--delete-rows").arg("--yes").run().exit(2).says(untold);
     load.call().arg("--rebuild").run().exit(2).says("column source_id is missing from t");

@@ -62,6 +62,20 @@ pub(super) fn pass(step: Step, point: &'static str) -> Result<(), Trouble> {
     }
 }
 
+/// The longest text of an error that is kept: a server can send megabytes, and all of it would be shown.
+const SAID_BYTES_MAX: usize = 16 << 10;
+
+/// The longest context. The functions that called each other come before the line of the COPY.
+const CONTEXT_BYTES_MAX: usize = 256 << 10;
+
+/// The text, or its start if it is longer than `bytes_max`.
+fn shortened(text: &str, bytes_max: usize) -> String {
+    match text.len() <= bytes_max {
+        true => text.to_owned(),
+        false => format!("{}…", &text[..text.floor_char_boundary(bytes_max)]),
+    }
+}
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Trouble {
         Trouble::Ours(error)
@@ -79,14 +93,14 @@ impl Trouble {
             Some(db) => Trouble::Server(Box::new(Refusal {
                 step,
                 code: well_formed(db.code()),
-                message: db.message().to_owned(),
-                detail: db.detail().map(str::to_owned),
-                hint: db.hint().map(str::to_owned),
+                message: shortened(db.message(), SAID_BYTES_MAX),
+                detail: db.detail().map(|detail| shortened(detail, SAID_BYTES_MAX)),
+                hint: db.hint().map(|hint| shortened(hint, SAID_BYTES_MAX)),
                 schema: db.schema().map(str::to_owned),
                 constraint: db.constraint().map(str::to_owned),
                 column: db.column().map(str::to_owned),
                 row: None,
-                context: db.where_().map(str::to_owned),
+                context: db.where_().map(|context| shortened(context, CONTEXT_BYTES_MAX)),
                 doing: None,
             })),
             None if let Some(why) = hostility(error) => Trouble::Ours(
@@ -404,6 +418,12 @@ mod tests {
     fn refusal(context: &str) -> Refusal {
         let bare = Refusal::bare(Step::Copy, SqlState::CHECK_VIOLATION, String::new());
         Refusal { context: Some(context.to_owned()), ..bare }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(shortened("abc", 3), "abc");
+        assert_eq!(shortened("aäb", 2), "a…");
     }
 
     #[test]
