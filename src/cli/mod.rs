@@ -173,7 +173,7 @@ fn failed(
     let known = error.downcast_ref::<Error>().or(advised);
     let exit = known.map_or(Exit::Failed, Exit::of_error);
     if output == Output::Json {
-        // Stdout itself may have failed.
+        // It may be stdout that failed.
         let error_kind = known.map(|error| error.kind().code());
         let job = job.and_then(engine::job_name);
         let head = Head::new(command, job.as_deref(), exit);

@@ -59,12 +59,24 @@ pub(super) fn open(
     settings: &Settings,
     verifying: Verifying,
 ) -> Result<Box<dyn Verify>> {
-    let session = Session::visit(server, TIMEOUTS)?;
+    let session = visit(server)?;
     let for_thread = settings.clone();
     let looked = session.run(Step::Look, move |link| look(link, &for_thread));
     let looked = looked.map_err(Trouble::into_error)?;
     let kept = PostgresKept { server: Arc::clone(server), session, rows: None, looked: Arc::new(looked) };
     Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
+}
+
+/// Opens one of the two sessions. A role that may have only one is told why that does not suffice.
+fn visit(server: &Arc<Server>) -> Result<Session> {
+    Session::visit(server, TIMEOUTS).map_err(|error| match error.kind() {
+        ErrorKind::Server { doing, sqlstate, message } if sqlstate.as_deref() == Some("53300") => {
+            let (doing, sqlstate) = (doing.clone(), sqlstate.clone());
+            let message = format!("{message}; verify needs two connections at a time");
+            ErrorKind::Server { doing, sqlstate, message }.into()
+        }
+        _ => error,
+    })
 }
 
 /// The ids of all remembered sources.
@@ -232,13 +244,7 @@ impl Kept for PostgresKept {
             "SET TRANSACTION SNAPSHOT '{}'; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off",
             self.looked.snapshot
         );
-        let session = Session::visit(&self.server, TIMEOUTS).map_err(|error| match error.kind() {
-            ErrorKind::Unreachable { what, waited } => {
-                let what = format!("verify needs two connections at a time, and the second failed: {what}");
-                ErrorKind::Unreachable { what, waited: *waited }.into()
-            }
-            _ => error,
-        })?;
+        let session = visit(&self.server)?;
         let pull = session.pull(Step::Look, move |link, give| {
             begin(link)?;
             at(Step::Look, link.client.batch_execute(&snapshot))?;
