@@ -235,6 +235,59 @@ def test_what_cannot_be_enforced_is_refused_by_name_all_at_once() -> None:
     assert "15 things cannot be enforced" in str(refused.value)
 
 
+class Odd(BaseModel):
+    """Rules that have no word in the schema, and look like others that have one."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+    cost: decimal.Decimal = decimal.Decimal(0)
+    counts: dict[int, int] = {}
+    either: dict[int | str, int] = {}
+    ended: Annotated[str, Field(pattern=re.compile("^a$"))] = "a"
+
+
+class OfPython(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    ended: Annotated[str, Field(pattern="^a$")]
+    begun: Annotated[str, Field(pattern="^a")]
+
+
+@dataclass
+class Uninitialised:
+    n: int
+    made: int = Field(default=3, init=False)
+
+
+def test_rules_without_a_word_in_the_schema_are_refused_and_not_dropped() -> None:
+    for model, places in [
+        (Odd, ["Odd.cost", "Odd.counts", "Odd.either", "Odd.ended"]),
+        (OfPython, ["OfPython.ended"]),
+        (Uninitialised, ["Uninitialised: the field made"]),
+    ]:
+        with pytest.raises(logmill.UnsupportedModel) as refused:
+            schema_of(model)
+        faults = refused.value.faults
+        assert len(faults) == len(places), faults
+        assert all(fault.startswith(place) for fault, place in zip(faults, places, strict=True)), faults
+
+    class Keyed(BaseModel):
+        plain: dict[str, int]
+        of_words: dict[Literal["a", "b"], int]
+
+    # A rule that the schema has is the command's to enforce or refuse.
+    assert "propertyNames" in schema_of(Keyed)[0]["properties"]["of_words"]
+
+
+def test_lengths_of_all_texts_of_a_class_are_carried_over() -> None:
+    class Short(BaseModel):
+        model_config = ConfigDict(str_max_length=3, str_min_length=1)
+        a: str
+        b: Annotated[str, Field(max_length=5)]
+
+    properties = schema_of(Short)[0]["properties"]
+    assert (properties["a"]["minLength"], properties["a"]["maxLength"]) == (1, 3)
+    assert (properties["b"]["minLength"], properties["b"]["maxLength"]) == (1, 5)
+
+
 def test_methods_that_run_after_are_refused_and_private_attributes_are_not() -> None:
     class Private(BaseModel):
         n: int

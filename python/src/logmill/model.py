@@ -177,6 +177,8 @@ def _generator() -> Any:
             return self.field(schema, super().model_field_schema)
 
         def dataclass_field_schema(self, schema: Any) -> JsonSchemaValue:
+            if not schema.get("init", True):
+                self.fault(f"the field {schema['name']} has init=False: Pydantic takes it from no record")
             return self.field(schema, super().dataclass_field_schema)
 
         def typed_dict_field_schema(self, schema: Any) -> JsonSchemaValue:
@@ -252,7 +254,8 @@ def _generator() -> Any:
             # The numeric form of a decimal is not a field of its own.
             json["anyOf"][0].pop(FOUND, None)
             digits, places = schema.get("max_digits"), schema.get("decimal_places")
-            if schema.get("allow_inf_nan"):
+            takes_infinity = schema.get("allow_inf_nan")
+            if self.config("allow_inf_nan") if takes_infinity is None else takes_infinity:
                 self.fault("a decimal that may be infinite is not enforced by logmill")
             return self.said(json, schema, max_digits=digits, decimal_places=places)
 
@@ -267,7 +270,18 @@ def _generator() -> Any:
                 self.fault(
                     "flags of a compiled pattern are not enforced by logmill; write them into it: (?i)"
                 )
+            pattern = schema.get("pattern")
+            is_of_python = hasattr(pattern, "pattern") or self.config("regex_engine") == "python-re"
+            if is_of_python and "$" in str(getattr(pattern, "pattern", pattern)):
+                self.fault(
+                    "in a pattern that Python compiles, $ also matches before a line end, which is not "
+                    "enforced by logmill; use a pattern that is not compiled"
+                )
             json = super().str_schema(schema)
+            # Pydantic 2.13 and older leave the settings of a class out.
+            for word, key in (("minLength", "str_min_length"), ("maxLength", "str_max_length")):
+                if self.config(key):
+                    json.setdefault(word, self.config(key))
             strip = schema.get("strip_whitespace", self.config("str_strip_whitespace"))
             lower = schema.get("to_lower", self.config("str_to_lower"))
             return self.said(json, schema, trim=strip or None, lower=lower or None)
@@ -299,6 +313,14 @@ def _generator() -> Any:
         def uuid_schema(self, schema: Any) -> JsonSchemaValue:
             return self.said(super().uuid_schema(schema), schema)
 
+        def dict_schema(self, schema: Any) -> JsonSchemaValue:
+            json = super().dict_schema(schema)
+            # The schema says something about the keys only if they are texts; all others stand for any text.
+            keys = _innermost(schema.get("keys_schema", {"type": "any"}))
+            if keys not in ("any", "str") and not {"propertyNames", "patternProperties"} & set(json):
+                self.fault(f"keys of the type {keys} in a dictionary are not enforced by logmill")
+            return json
+
         def enum_schema(self, schema: Any) -> JsonSchemaValue:
             if missing := schema.get("missing"):
                 self.fault(f"the method {_named(missing)} cannot be called by logmill")
@@ -313,6 +335,13 @@ def _generator() -> Any:
             return super().union_schema(schema)
 
     return Generator
+
+
+def _innermost(schema: Any) -> str:
+    """Return the word for a type, whatever functions are around it."""
+    while "schema" in schema:
+        schema = schema["schema"]
+    return str(schema["type"])
 
 
 def _kind(choice: CoreSchema | tuple[CoreSchema, str]) -> str:
