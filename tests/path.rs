@@ -173,6 +173,74 @@ fn objects_planted_on_the_path_never_run_as_us() {
     }
 }
 
+/// What is a better match than a built-in for the types of one column: functions for a text where the server's take
+/// anything, and operators for types that have none of their own.
+const BETTER_MATCHES: &str = "
+    CREATE DOMAIN public.label AS text; GRANT USAGE ON TYPE public.label TO PUBLIC;
+    DO $do$ DECLARE f text; o text; k text; BEGIN
+        FOREACH f IN ARRAY ARRAY['count', 'sum', 'min', 'max', 'array_agg', 'unnest', 'to_jsonb'] LOOP
+            FOREACH k IN ARRAY ARRAY['pg_catalog.text', 'pg_catalog.varchar', 'pg_catalog.name', 'pg_catalog.int2[]', 'public.label'] LOOP
+                BEGIN
+                    EXECUTE pg_catalog.format('CREATE FUNCTION trap.%I(%s) RETURNS pg_catalog.int8 LANGUAGE plpgsql
+                                               AS $$ BEGIN PERFORM trap.spring(); RETURN 1; END $$', f, k);
+                EXCEPTION WHEN duplicate_function THEN NULL; END;
+            END LOOP;
+        END LOOP;
+        CREATE FUNCTION trap.spring(public.label, public.label) RETURNS pg_catalog.bool LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM trap.spring(); RETURN true; END $$;
+        FOREACH o IN ARRAY ARRAY['=', '<>', '<', '>='] LOOP
+            EXECUTE pg_catalog.format('CREATE OPERATOR trap.%s (LEFTARG = public.label, RIGHTARG = public.label, FUNCTION = trap.spring)', o);
+        END LOOP;
+    END $do$;";
+
+#[test]
+fn objects_planted_on_the_path_compute_no_metric() {
+    let load = Load::of(
+        "{\"at\":\"2024-01-02T03:04:05Z\",\"n\":1,\"word\":\"a\",\"label\":\"x\"}\n\
+         {\"at\":\"2024-01-02T03:04:06Z\",\"n\":2,\"word\":\"b\",\"label\":\"x\"}\n",
+    )
+    .schema("at timestamp, n int, word text, label text");
+    load.sql(&format!(
+        "{}{BETTER_MATCHES}
+         CREATE TABLE t (at timestamptz, n bigint, word varchar(9), label public.label, source_id integer, source_offset bigint,
+                         PRIMARY KEY (source_id, source_offset));
+         CREATE TABLE daily_metrics (date date, metric_id varchar(40), value numeric, UNIQUE (date, metric_id));
+         CREATE TABLE by_label (date date, metric_id public.label, label public.label, value numeric)",
+        traps()
+    ));
+    let url = loader(&load, "trap, pg_catalog, public");
+    load.sql(&format!(
+        "ALTER TABLE t OWNER TO {0}_loader; ALTER TABLE daily_metrics OWNER TO {0}_loader; ALTER TABLE by_label OWNER TO {0}_loader",
+        load.database().name()
+    ));
+    let metric = |name: &str, of: &str| format!("[[rollup]]\nmetric = \"{name}\"\n{of}\n");
+    let metrics = [
+        metric("rows", "of = \"rows\""),
+        metric("words", "of = \"count(word)\""),
+        metric("labels", "of = \"distinct(label)\""),
+        metric("sum", "of = \"sum(n)\""),
+        metric("by_label", "of = \"rows\"\nby = [\"label\"]\ntable = \"by_label\""),
+        metric("sql", "sql = \"select pg_catalog.count(*) from t where at >= {date} and at < {next_date}\""),
+    ]
+    .concat();
+    let job = load.job().replace("[record]\n", "[record]\ntime = \"at\"\n") + "\n" + &metrics;
+    load.call_with(&job).into(&url).run().exit(0).never_says("sprung");
+    let values = "SELECT metric_id::text || '=' || value FROM daily_metrics UNION ALL SELECT metric_id::text || '=' || value FROM by_label ORDER BY 1";
+    let expected = ["by_label=2", "labels=1", "rows=2", "sql=2", "sum=3", "words=2"];
+    assert_eq!(select(&load, values), expected);
+    // Once more over what is there, and compared with it.
+    load.sql("UPDATE daily_metrics SET value = value + 1; UPDATE by_label SET value = 7");
+    for (command, code) in [("rollup --check", 5), ("rollup", 0), ("rollup --check", 0)] {
+        let mut process = logmill();
+        process.args(command.split(' ')).arg("-j").arg(load.path("job.toml")).args(["--into", &url]);
+        let output = process.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{command}: {said}");
+    }
+    assert_eq!(select(&load, values), expected);
+    assert!(!is_sprung(&load));
+}
+
 #[test]
 fn the_traps_spring_for_unqualified_names() {
     let load = Load::of(lines([1]));

@@ -27,8 +27,16 @@ use crate::sink::claim::Scope;
 use crate::sink::findings::missing;
 use crate::sink::key::quote;
 use crate::sink::rollup::{
-    CheckedRollups, Dates, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place, Rollups,
+    CheckedRollups, Dates, Dialect, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place, Rollups,
     SEVERAL_ROWS, Shape, number,
+};
+
+/// The server's own operators and functions, whatever is on the path of the job's queries.
+const DIALECT: Dialect = Dialect {
+    equal: "OPERATOR(pg_catalog.=)",
+    at_least: "OPERATOR(pg_catalog.>=)",
+    less: "OPERATOR(pg_catalog.<)",
+    functions: "pg_catalog.",
 };
 
 /// What to compute, and from what.
@@ -95,7 +103,6 @@ pub(super) fn compute(
         return Ok(None);
     }
     pass(Step::RollUp, "before-rollup")?;
-    at(Step::RollUp, client.batch_execute(&format!("SET LOCAL search_path = {}", job.path)))?;
     for (number, metric) in job.rollups.metrics.iter().enumerate() {
         match store(client, job, (number, metric), date, shapes) {
             Ok(()) => link.pulse.beat(),
@@ -115,12 +122,7 @@ pub(super) fn compute(
     );
     at(Step::RollUp, unmark)?;
     pass(Step::RollUp, "before-rollup-commit")?;
-    at(
-        Step::RollUp,
-        client.batch_execute(&format!(
-            "SET LOCAL search_path = {OUR_PATH}; SET CONSTRAINTS ALL IMMEDIATE; COMMIT"
-        )),
-    )?;
+    at(Step::RollUp, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::RollUp, "after-rollup")?;
     Ok(None)
 }
@@ -153,22 +155,41 @@ fn store(
         Entry::Vacant(unknown) => unknown.insert(shape(client, job, metric, &place, date)?),
     };
     let (table, is_same, columns) = (&shape.table, shape.is_same(), shape.by_list(""));
+    let equal = DIALECT.equal;
+    let is_of_metric = format!("t.date {equal} $1 AND t.metric_id {equal} $2");
     let sql = format!(
         "WITH computed AS MATERIALIZED ({}), gone AS (
-             DELETE FROM {table} t WHERE t.date = $1 AND t.metric_id = $2
-                 AND NOT EXISTS (SELECT FROM computed c WHERE {is_same})
+             DELETE FROM {table} t WHERE {is_of_metric} AND NOT EXISTS (SELECT FROM computed c WHERE {is_same})
          ), changed AS (
              UPDATE {table} t SET value = c.value FROM computed c
-             WHERE t.date = $1 AND t.metric_id = $2 AND {is_same} AND t.value IS DISTINCT FROM c.value
+             WHERE {is_of_metric} AND {is_same} AND (t.value {equal} c.value) IS NOT TRUE
          )
          INSERT INTO {table} (date, metric_id, {columns}value)
          SELECT $1, $2, {}c.value FROM computed c
-         WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.date = $1 AND t.metric_id = $2 AND {is_same})",
+         WHERE NOT EXISTS (SELECT FROM {table} t WHERE {is_of_metric} AND {is_same})",
         place.computed(metric, shape, date),
         shape.by_list("c."),
     );
-    at(Step::RollUp, client.execute(&sql, &[&date, &metric.name]))?;
-    Ok(())
+    on_path(client, job, |client| {
+        at(Step::RollUp, client.execute(&sql, &[&date, &metric.name]))?;
+        // Triggers of the table of values may be deferred.
+        at(Step::RollUp, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))
+    })
+}
+
+/// Runs a statement with the job's query, or one that writes the table of values, on the path of the target. Only
+/// there do the names of the query, and those of the table's triggers, mean what their author meant; and there
+/// anyone may have created what would be a better match for a name of ours. After an error the path stays as it is:
+/// the caller rolls back.
+fn on_path<T>(
+    client: &mut Client,
+    job: Job<'_>,
+    work: impl FnOnce(&mut Client) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    at(Step::RollUp, client.batch_execute(&format!("SET LOCAL search_path = {}", job.path)))?;
+    let done = work(client)?;
+    at(Step::RollUp, client.batch_execute(&format!("SET LOCAL search_path = {OUR_PATH}")))?;
+    Ok(done)
 }
 
 fn whose(scope: &Scope) -> (String, String) {
@@ -190,6 +211,7 @@ struct PlaceOf<'a> {
 impl PlaceOf<'_> {
     fn place(&self) -> Place<'_> {
         Place {
+            dialect: DIALECT,
             target: &self.target,
             time: self.time,
             moment,
@@ -215,7 +237,7 @@ fn shape(
 ) -> Result<Shape, Trouble> {
     // Wrapped in a query, so that it can be nothing but a query.
     let asked = format!("SELECT * FROM ({}\n) q", place.place().asked(metric, date));
-    let statement = at(Step::RollUp, client.prepare(&asked))?;
+    let statement = on_path(client, job, |client| at(Step::RollUp, client.prepare(&asked)))?;
     let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
     let value = Shape::value_of(metric, &columns).map_err(|why| unfit(vec![why]))?;
     let name = table_of(metric, job.target);
@@ -279,7 +301,6 @@ pub(super) fn check(server: &Arc<Server>, settings: &Settings, dates: &Dates) ->
         let scope = Scope { job: settings.job.clone(), target: target.remembered(), data_date: None };
         let marks = Marks::new(&target, &settings.rollups);
         let known = known_dates(client, &settings, &target, &marks, &dates)?;
-        at(Step::RollUp, client.batch_execute(&format!("SET LOCAL search_path = {path}")))?;
         let job =
             Job { rollups: &settings.rollups, target: &target, scope: &scope, path: &path, create: false };
         let (mut checked, mut shapes) = (CheckedRollups::default(), Shapes::new());
@@ -337,7 +358,7 @@ fn differences(
     };
     let is_there = found_table(client, metric, job.target)?.is_some();
     let sql = place.place().differences(metric, shape, date, is_there);
-    let rows = at(Step::RollUp, client.query(&sql, &[]))?;
+    let rows = on_path(client, job, |client| at(Step::RollUp, client.query(&sql, &[])))?;
     let differences = rows.iter().map(|row| {
         let columns = shape.by.iter().enumerate();
         let by: serde_json::Map<_, _> =

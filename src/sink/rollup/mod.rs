@@ -23,7 +23,7 @@ use serde_json::Value;
 pub use ready::{FORMS, Ready};
 pub(in crate::sink) use register::{Changes, Known, KnownMetric, Whose};
 pub use sql::Sql;
-pub(in crate::sink) use statement::{Place, Shape, start};
+pub(in crate::sink) use statement::{Dialect, Place, Shape, start};
 pub(in crate::sink) use stored::stored_sql;
 pub use stored::{StoredGroup, StoredMetric};
 

@@ -67,16 +67,18 @@ impl Ready {
         matches!(self, Ready::Sum(_) | Ready::Min(_) | Ready::Max(_))
     }
 
-    /// The expression selected for it from the rows of a day; `None` if it is not made from rows.
-    pub(in crate::sink) fn selected(&self) -> Option<String> {
+    /// The expression selected for it from the rows of a day; `None` if it is not made from rows. `schema` precedes
+    /// the names of functions.
+    pub(in crate::sink) fn selected(&self, schema: &str) -> Option<String> {
+        let of = |function: &str, column: &str| format!("{schema}{function}{})", quote(column));
         Some(match self {
-            Ready::Rows => "count(*)".to_owned(),
+            Ready::Rows => format!("{schema}count(*)"),
             Ready::Rejects => return None,
-            Ready::Count(column) => format!("count({})", quote(column)),
-            Ready::Distinct(column) => format!("count(DISTINCT {})", quote(column)),
-            Ready::Sum(column) => format!("sum({})", quote(column)),
-            Ready::Min(column) => format!("min({})", quote(column)),
-            Ready::Max(column) => format!("max({})", quote(column)),
+            Ready::Count(column) => of("count(", column),
+            Ready::Distinct(column) => of("count(DISTINCT ", column),
+            Ready::Sum(column) => of("sum(", column),
+            Ready::Min(column) => of("min(", column),
+            Ready::Max(column) => of("max(", column),
         })
     }
 }

@@ -6,9 +6,21 @@ use super::{Metric, Of, Ready};
 use crate::schema::{Time, TimeKind};
 use crate::sink::key::quote;
 
+/// How a destination writes operators and functions of its own. The user's query may need a search path on which
+/// anyone can have created others, so a destination with such a path names the schema of each.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sink) struct Dialect {
+    pub(in crate::sink) equal: &'static str,
+    pub(in crate::sink) at_least: &'static str,
+    pub(in crate::sink) less: &'static str,
+    /// Precedes the name of a function.
+    pub(in crate::sink) functions: &'static str,
+}
+
 /// A destination's names for the parts of a metric.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sink) struct Place<'a> {
+    pub(in crate::sink) dialect: Dialect,
     /// The target, as a statement names it.
     pub(in crate::sink) target: &'a str,
     pub(in crate::sink) time: &'a Time,
@@ -37,7 +49,8 @@ impl Place<'_> {
     /// Whether a row of the target belongs to the day.
     fn is_of(&self, date: NaiveDate) -> String {
         let ((start, end), time) = (self.ends(date), quote(&self.time.name));
-        format!("{time} >= {start} AND {time} < {end}")
+        let Dialect { at_least, less, .. } = self.dialect;
+        format!("{time} {at_least} {start} AND {time} {less} {end}")
     }
 
     /// Whether any row does. A day without rows has no metrics, because a load from scratch would not know of
@@ -56,10 +69,11 @@ impl Place<'_> {
             }
             Of::Ready(ready) => ready,
         };
-        let Some(selected) = ready.selected() else {
+        let functions = self.dialect.functions;
+        let Some(selected) = ready.selected(functions) else {
             let (Place { letters, sources, whose: (job, target), .. }, date) = (self, (self.date)(date));
             return format!(
-                "SELECT count(*) AS value FROM {letters} d JOIN {sources} s ON s.id = d.source_id
+                "SELECT {functions}count(*) AS value FROM {letters} d JOIN {sources} s ON s.id = d.source_id
                  WHERE s.job = {job} AND s.target = {target} AND s.data_date = {date}
                      AND d.state NOT IN ('replayed', 'superseded')"
             );
@@ -105,10 +119,11 @@ impl Place<'_> {
         date: NaiveDate,
         is_there: bool,
     ) -> String {
+        let equal = self.dialect.equal;
         let kind = |kind: &Option<String>| kind.clone().unwrap_or_else(|| "text".to_owned());
         let stored = match is_there {
             true => format!(
-                "SELECT * FROM {} WHERE date = {} AND metric_id = '{}'",
+                "SELECT * FROM {} WHERE date {equal} {} AND metric_id {equal} '{}'",
                 shape.table,
                 (self.date)(date),
                 metric.name.replace('\'', "''")
@@ -129,7 +144,7 @@ impl Place<'_> {
         format!(
             "WITH computed AS MATERIALIZED ({}), stored AS MATERIALIZED ({stored})
              SELECT {}CAST(t.value AS text), CAST(c.value AS text) FROM computed c LEFT JOIN stored t ON {is_same}
-             WHERE t.value IS DISTINCT FROM c.value
+             WHERE (t.value {equal} c.value) IS NOT TRUE
              UNION ALL
              SELECT {}CAST(t.value AS text), NULL FROM stored t
              WHERE NOT EXISTS (SELECT 1 FROM computed c WHERE {is_same})",

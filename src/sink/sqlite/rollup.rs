@@ -16,9 +16,12 @@ use crate::sink::claim::Scope;
 use crate::sink::findings::missing;
 use crate::sink::key::quote;
 use crate::sink::rollup::{
-    CheckedRollups, Dates, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place, SEVERAL_ROWS, Shape,
-    number,
+    CheckedRollups, Dates, Dialect, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place,
+    SEVERAL_ROWS, Shape, number,
 };
+
+/// A file has no search path.
+const DIALECT: Dialect = Dialect { equal: "=", at_least: ">=", less: "<", functions: "" };
 
 /// What to compute, and from what.
 #[derive(Clone, Copy)]
@@ -153,7 +156,7 @@ fn place<'a>(job: Job<'a>, target: &'a str, whose: &'a (String, String)) -> Resu
     let time = job.marks.time.as_ref();
     let time = time.ok_or_else(|| Error::broken("a job with rollups says when its records happened"))?;
     let (letters, sources) = ("logmill_dead_letters", "logmill_sources");
-    Ok(Place { target, time, moment, date: day, letters, sources, whose })
+    Ok(Place { dialect: DIALECT, target, time, moment, date: day, letters, sources, whose })
 }
 
 /// The shape of a metric's values.
