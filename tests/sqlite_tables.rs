@@ -85,6 +85,23 @@ fn texts_are_compared_by_their_bytes_and_keys_by_their_collation() {
 }
 
 #[test]
+fn a_unique_index_of_another_collation_is_no_key() {
+    let log = "{\"k\":\"a\",\"w\":\"x\"}\n{\"k\":\"A\",\"w\":\"X\"}\n";
+    for table in [
+        "CREATE TABLE t (k TEXT NOT NULL, w TEXT); CREATE UNIQUE INDEX i ON t (k COLLATE NOCASE)",
+        "CREATE TABLE t (k TEXT COLLATE RTRIM NOT NULL, w TEXT); CREATE UNIQUE INDEX i ON t (k COLLATE BINARY)",
+        "CREATE TABLE t (k TEXT NOT NULL, w TEXT, PRIMARY KEY (k COLLATE NOCASE))",
+    ] {
+        let load = load(log).schema("k text, w text").key(r#"["k"]"#).given(table);
+        load.run().exit(2).says("calls other texts equal").rows([""; 0]);
+    }
+    let load = load(log).schema("k text, w text").key(r#"["k"]"#).given(
+        "CREATE TABLE t (k TEXT COLLATE NOCASE, w TEXT); CREATE UNIQUE INDEX i ON t (k COLLATE nocase)",
+    );
+    load.run().exit(0).rows(["a X"]);
+}
+
+#[test]
 fn every_mismatch_in_sqlite_is_reported_in_one_message() {
     let load = load("{}")
         .schema("a int, b text, c float, d decimal, e bool, g text, missing date")

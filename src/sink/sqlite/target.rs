@@ -359,9 +359,14 @@ pub(super) fn fill(target: &Target, columns: &mut [Column], constants: &[Constan
     findings
 }
 
-/// The message if the key has no unique index.
+/// The message if the key has no unique index that finds its rows.
 fn missing_index(connection: &Connection, target: &Target, key: &Key) -> rusqlite::Result<Option<String>> {
-    let mut wanted: Vec<String> = key.columns().iter().map(|name| name.to_ascii_lowercase()).collect();
+    let mut wanted: Vec<(String, String)> = Vec::new();
+    for name in key.columns() {
+        let collation = connection.column_metadata(Some("main"), target.name.as_str(), name)?.1;
+        let collation = collation.map(|name| name.to_string_lossy().to_ascii_lowercase());
+        wanted.push((name.to_ascii_lowercase(), collation.unwrap_or_default()));
+    }
     if wanted.is_empty() {
         return Ok(None);
     }
@@ -373,22 +378,32 @@ fn missing_index(connection: &Connection, target: &Target, key: &Key) -> rusqlit
         .map(|column| column.name.to_ascii_lowercase())
         .collect();
     primary.sort();
-    if primary == wanted {
-        return Ok(None);
-    }
+    let are_wanted = |columns: &[String]| columns.iter().eq(wanted.iter().map(|(name, _)| name));
+    let mut is_found = are_wanted(&primary);
     let mut indexes =
         connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial")?;
     let names: Vec<String> =
         indexes.query_map([&target.name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for index in names {
-        let mut columns =
-            connection.prepare("SELECT coalesce(lower(name), '') FROM pragma_index_xinfo(?1) WHERE key")?;
-        let mut columns: Vec<String> =
-            columns.query_map([&index], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let mut columns = connection.prepare(
+            "SELECT coalesce(lower(name), ''), coalesce(lower(coll), '') FROM pragma_index_xinfo(?1) WHERE key",
+        )?;
+        let columns = columns.query_map([&index], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut columns: Vec<(String, String)> = columns.collect::<rusqlite::Result<_>>()?;
         columns.sort();
+        let (names, _): (Vec<String>, Vec<String>) = columns.iter().cloned().unzip();
         if columns == wanted {
-            return Ok(None);
+            is_found = true;
+        } else if are_wanted(&names) {
+            // A row that it refuses could not be found by its key.
+            return Ok(Some(format!(
+                "{}: the unique index {index} calls other texts equal than its columns do; give both the same COLLATE",
+                target.name
+            )));
         }
+    }
+    if is_found {
+        return Ok(None);
     }
     let columns: Vec<String> = key.columns().into_iter().map(quote).collect();
     Ok(Some(format!(
