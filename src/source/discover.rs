@@ -17,7 +17,7 @@ use super::found::{Found, Order, Pattern, Selection, is_in_bucket, is_wild};
 use super::letters::are_letters;
 use super::listing::list;
 use super::reach::Reach;
-use super::stranger::{Stranger, stranger};
+use super::stranger::{Stranger, not_a_file, stranger};
 use crate::error::{Error, Result};
 use crate::printable::remembered;
 use crate::trust::is_ours;
@@ -151,7 +151,11 @@ fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
     for path in paths {
         match is_glob && path.as_os_str().is_empty() || path.is_dir() {
             true => walk(&path, selection, &mut met),
-            false => met.files.push(path),
+            // Another user could make a load wait for ever; who means a pipe names it.
+            false => match not_a_file(&path).filter(|_| path != met.named) {
+                Some(what) => met.strangers.push(Stranger { path, what }),
+                None => met.files.push(path),
+            },
         }
     }
     Ok(met)
@@ -421,6 +425,32 @@ mod tests {
         assert_eq!(discover("logs/theirs.log"), pair("logs/theirs.log", ""));
         assert_eq!(discover("logs/dir/*"), pair("logs/dir/b.log", ""));
         assert_eq!(discover("logs/dir"), pair("logs/dir/b.log", ""));
+    }
+
+    #[test]
+    fn a_pipe_is_passed_over_unless_it_is_named() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let folder = folder.path();
+        std::fs::write(folder.join("a.log"), "x").expect("written");
+        nix::unistd::mkfifo(&folder.join("p.log"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+        let socket = std::os::unix::net::UnixListener::bind(folder.join("s.log")).expect("made");
+        let discover = |text: &str| {
+            let pattern = Pattern { text: text.into(), base: folder.to_owned() };
+            discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable")
+        };
+        for text in ["*.log", "."] {
+            assert_eq!(discover(text).files.len(), 1, "{text}");
+        }
+        let mut whats: Vec<_> = discover("?.log").strangers.iter().map(|stranger| stranger.what).collect();
+        whats.sort_unstable();
+        assert_eq!(whats, ["a pipe", "a socket"]);
+        assert!(discover("p.log").files[0].is_stream());
+        // Whatever it was when it was found, only a named one is waited for.
+        let mut met = discover("a.log").files.remove(0);
+        (met.path, met.named) = (folder.join("p.log"), folder.to_owned());
+        let refused = crate::source::Source::open_found(&met, &crate::stop::Stop::default());
+        assert!(refused.expect_err("a pipe").to_string().contains("neither a file nor a stream"));
+        drop(socket);
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl Found {
         Found { named: PathBuf::new(), object: None, name: url, path }
     }
 
+    /// Whether a person named it, and not a folder or a pattern that leads to it.
+    pub(super) fn is_named(&self) -> bool {
+        self.path == self.named
+    }
+
     /// Whether there is anything of its name.
     pub fn is_there(&self) -> bool {
         self.object.is_some() || !is_in_bucket(&self.path) && self.path.symlink_metadata().is_ok()

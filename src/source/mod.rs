@@ -134,6 +134,12 @@ impl Settings {
     }
 }
 
+/// Whether a file of size 0 gives bytes when it is read, and has not just grown. It would count as empty.
+fn yields_more_than_its_size(file: &File) -> bool {
+    let gives = file.read_at(&mut [0], 0).is_ok_and(|read| read > 0);
+    gives && file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+}
+
 /// A file, an object or a stream, opened.
 #[derive(Debug)]
 pub struct Source {
@@ -218,13 +224,20 @@ impl Source {
         let file = open::open(found).map_err(|cause| Error::file("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
         let kind = metadata.file_type();
-        if kind.is_fifo() || kind.is_char_device() {
+        if (kind.is_fifo() || kind.is_char_device()) && found.is_named() {
             return Source::of_stream(path, Patient::new(file, stop), stop);
         }
         if !kind.is_file() {
             return Err(Error::source(
                 path,
                 "neither a file nor a stream; give files, directories or patterns",
+            ));
+        }
+        if metadata.len() == 0 && yields_more_than_its_size(&file) {
+            return Err(Error::source(
+                path,
+                "its size is 0, but there is something in it, as in files of /proc; load it as a stream: \
+                 cat FILE | logmill load -",
             ));
         }
         let is_remote = is_remote(&file);

@@ -140,4 +140,12 @@ mod tests {
             Found { path: logs.join("file"), name: String::new(), named: logs.join("file"), object: None };
         open(&named).expect("named");
     }
+
+    #[test]
+    fn a_file_that_hides_its_size_is_not_taken_for_an_empty_one() {
+        let refused = crate::source::Source::open(Path::new("/proc/version")).expect_err("no size");
+        assert!(refused.to_string().contains("logmill load -"), "{refused}");
+        let empty = tempfile::NamedTempFile::new().expect("a file");
+        assert_eq!(crate::source::Source::open(empty.path()).expect("empty").size(), Some(0));
+    }
 }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 /// How much of a file is examined.
@@ -45,6 +46,17 @@ pub(super) fn stranger(path: &Path) -> Option<&'static str> {
         }
     }
     of_head(&head(path)?)
+}
+
+/// The type of what is no file, if it is there.
+pub(super) fn not_a_file(path: &Path) -> Option<&'static str> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    let kinds = [
+        (kind.is_fifo(), "a pipe"),
+        (kind.is_socket(), "a socket"),
+        (kind.is_char_device() || kind.is_block_device(), "a device"),
+    ];
+    kinds.into_iter().find(|(is_it, _)| *is_it).map(|(_, what)| what)
 }
 
 /// The type of a file whose first bytes show that it is not a log.
