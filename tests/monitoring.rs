@@ -387,6 +387,15 @@ fn progress_is_machine_readable_and_a_slow_reader_delays_nothing() {
     place.run("load -j job.toml --progress-fd 77").ended(2, &["--progress-fd 77", "must be open"]);
 }
 
+#[test]
+fn a_watchers_file_at_the_limit_of_its_size_does_not_end_the_load() {
+    let place = place();
+    let script = "truncate -s 64M events && ulimit -f 65536 && $logmill load -j job.toml --lineage events";
+    let said = shell(&place, script);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert_eq!(said.stderr.matches("File too large").count(), 1, "{said:?}");
+}
+
 /// A load that pauses for long after its first batch, and the address at which it listens.
 fn listening(place: &Place) -> (Child, String) {
     needs_failpoints();

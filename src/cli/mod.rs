@@ -36,9 +36,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::FromArgMatches as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::engine;
@@ -194,6 +196,9 @@ fn rebuilds(command: &Command) -> bool {
 /// The first signal requests a clean stop, the second ends the process.
 fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    // A file at the limit of its size (`ulimit -f`) is an error of its writer like a full disk. By itself the signal
+    // would end the process without a word, even if it is only the file of a watcher.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     let stop = stop.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
