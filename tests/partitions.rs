@@ -150,6 +150,26 @@ fn unsuitable_partitioning_is_refused() {
     }
 }
 
+/// Whether a row of such a table was changed depended on which other rows were in the batch.
+#[test]
+fn rows_of_a_table_that_inherits_are_never_taken_for_the_targets() {
+    let table = "CREATE TABLE t (n bigint PRIMARY KEY, level text, record_hash uuid UNIQUE, source_id integer, source_offset bigint,
+                                 UNIQUE (source_id, source_offset));
+                 CREATE TABLE heir (PRIMARY KEY (n)) INHERITS (t); INSERT INTO heir VALUES (1, 'of the heir')";
+    let log = "{\"n\":1,\"level\":\"a\"}\n{\"n\":2,\"level\":\"b\"}\n{\"n\":2,\"level\":\"c\"}\n";
+    for key in [r#"["n"]"#, "content"] {
+        let load = Load::of(log).schema("n int, level text").key(key).given(table);
+        load.run().exit(2).says("heir inherits from t");
+        assert_eq!(load.ask::<String>("SELECT level FROM heir"), "of the heir", "{key}");
+    }
+    let load = Load::of("{\"n\":1,\"level\":\"a\"}\n").schema("n int, level text").given(table);
+    load.run().exit(0);
+    assert_eq!(
+        load.ask::<String>("SELECT string_agg(level, ' ' ORDER BY level) FROM t WHERE n = 1"),
+        "a of the heir"
+    );
+}
+
 #[test]
 fn a_trigger_on_a_nested_partition_is_seen_too() {
     let load = Load::of(lines([1, 2, 3])).schema("n int").given(

@@ -391,6 +391,16 @@ pub(super) fn find_key_index(
             target.name
         )));
     }
+    // The position of a record is in no other table, whatever inherits from which.
+    if *key != Key::Position
+        && let Some(heir) = find_heir(client, target)?
+    {
+        return Ok(Err(format!(
+            "{heir} inherits from {}, and no index of {0} covers its rows, which have keys, too; load into a table from \
+             which none inherits, or write key = \"position\"",
+            target.name
+        )));
+    }
     wanted.sort();
     let rows = client.ask(
         "SELECT c.relname::text, i.indexrelid,
@@ -435,6 +445,18 @@ pub(super) fn find_key_index(
         target.name,
         target.quoted()
     )))
+}
+
+/// A table that inherits from the target without being a partition of it: its rows are seen in the target. The chunks
+/// of TimescaleDB are partitions by another name, each with an index of its own.
+fn find_heir(client: &mut impl GenericClient, target: &Target) -> Result<Option<String>, Trouble> {
+    let heir = client.ask_opt(
+        "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = $1 AND NOT c.relispartition
+           AND c.relnamespace::regnamespace::text <> '_timescaledb_internal' ORDER BY c.relname LIMIT 1",
+        &[&target.oid],
+    );
+    Ok(at(Step::Prepare, heir)?.map(|row| row.get(0)))
 }
 
 fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex, Trouble> {
