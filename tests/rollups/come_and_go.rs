@@ -7,6 +7,7 @@ on_each_destination! {
     two_jobs_on_one_table_agree_on_days
     metrics_of_a_removed_job_are_deleted_by_the_suggested_statement
     a_metric_added_later_or_again_covers_every_date
+    a_table_of_values_that_lacks_a_column_is_named
 }
 
 fn a_metric_added_later_is_computed_for_all_dates(kind: Kind) {
@@ -34,6 +35,17 @@ fn a_metric_added_later_is_computed_for_all_dates(kind: Kind) {
     job.log("2.log", &[("2024-03-02T09:00:00Z", "WARN", 7)]);
     job.loads(0);
     assert_eq!(job.marked(), Vec::<String>::new());
+}
+
+fn a_table_of_values_that_lacks_a_column_is_named(kind: Kind) {
+    let job = Job::new(kind);
+    job.log("1.log", &FIRST);
+    job.loads(3);
+    job.destination.execute("ALTER TABLE by_level RENAME COLUMN level TO was");
+    job.log("2.log", &[("2024-03-02T09:00:00Z", "WARN", 7)]);
+    let said = job.run("load").ended(1, &["by_level", "has no column \"level\"; add it"]);
+    assert!(!said.stderr.contains("SELECT"), "{said:?}");
+    assert_eq!(job.run("rollup --check").code, 1);
 }
 
 fn two_jobs_on_one_table_agree_on_days(kind: Kind) {

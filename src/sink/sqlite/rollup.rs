@@ -16,7 +16,7 @@ use crate::sink::claim::Scope;
 use crate::sink::findings::missing;
 use crate::sink::key::quote;
 use crate::sink::rollup::{
-    CheckedRollups, Dates, Dialect, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place,
+    COLUMNS, CheckedRollups, Dates, Dialect, FAILURES_MAX, FailedMetric, Metric, MetricDifference, Place,
     SEVERAL_ROWS, Shape, number,
 };
 
@@ -173,8 +173,18 @@ fn shape(
     }
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let value = Shape::value_of(metric, &columns).map_err(unfit)?;
+    let name = quote(&table_of(metric).name);
+    if let Some(table) = Target::find(connection, &table_of(metric).name)? {
+        let mut needed = COLUMNS.into_iter().chain(metric.by.iter().map(String::as_str));
+        if let Some(missing) = needed.find(|name| table.column(name).is_none()) {
+            let missing = quote(missing);
+            return Err(unfit(format!(
+                "the table {name} has no column {missing}; add it, or name another table"
+            )));
+        }
+    }
     let by = metric.by.iter().map(|name| (name.clone(), None)).collect();
-    Ok(Shape { table: quote(&table_of(metric).name), by, value, value_type: None })
+    Ok(Shape { table: name, by, value, value_type: None })
 }
 
 /// Compares stored with freshly computed values, in one snapshot of the file. Writes nothing.
