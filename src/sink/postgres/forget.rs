@@ -120,7 +120,7 @@ fn forget_all(
     pass(Step::Forget, "after-rows-deleted")?;
     // Older tables do not have it.
     let deleted = if version >= 5 { dates::forget(client, job, sources) } else { Ok(()) };
-    let deleted = deleted.and_then(|()| delete(client, job, sources));
+    let deleted = deleted.and_then(|()| delete_sources(client, job, sources));
     let deleted = match at(Step::Forget, deleted) {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(unfit(vec![
@@ -140,8 +140,12 @@ fn forget_all(
     Ok(Forgotten { sources: deleted, rows, dead_letters })
 }
 
-/// Deletes the records of sources, and returns how many.
-fn delete(client: &mut Client, job: &str, sources: &[i32]) -> Result<u64, postgres::Error> {
+/// Deletes what is recorded of sources of a job, and returns how many there were.
+pub(super) fn delete_sources(
+    client: &mut Client,
+    job: &str,
+    sources: &[i32],
+) -> Result<u64, postgres::Error> {
     let deleted = client.query_one(
         "WITH source AS (DELETE FROM logmill.sources WHERE job = $1 AND id = ANY($2) RETURNING id),
               checkpoint AS (DELETE FROM logmill.checkpoints WHERE source_id IN (SELECT id FROM source)),

@@ -12,6 +12,7 @@ use postgres::Client;
 
 use super::compare::{refuse_row_security, unfit};
 use super::constants::Constants;
+use super::forget::delete_sources;
 use super::ledger::{Run, prepare_fence};
 use super::link::{Link, OUR_PATH};
 use super::names::literal;
@@ -169,7 +170,7 @@ fn begin(
     pass(Step::Rebuild, "after-superseded")?;
     let (rows_removed, days) = remove_rows(client, constants, anew)?;
     pass(Step::Rebuild, "after-rows-deleted")?;
-    let sources_removed = remove_sources(client, anew)?;
+    let sources_removed = remove_sources(client, &settings.job, anew)?;
     set_back(client, constants, anew)?;
     super::dates::begin(client, &constants.scope)?;
     let timeout = settings.timeouts.statement.as_millis();
@@ -313,7 +314,7 @@ fn refuse_cascades(client: &mut Client, constants: &Constants) -> Result<(), Tro
 }
 
 /// Removes the sources that no longer have a file.
-fn remove_sources(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
+fn remove_sources(client: &mut Client, job: &str, anew: &[Anew]) -> Result<u64, Trouble> {
     let gone: Vec<&Anew> = anew.iter().filter(|it| it.file.is_none()).collect();
     if gone.is_empty() {
         return Ok(0);
@@ -328,13 +329,7 @@ fn remove_sources(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
         &[&ids, &names],
     );
     at(Step::Rebuild, noted)?;
-    let deleted = client.execute(
-        "WITH checkpoint AS (DELETE FROM logmill.checkpoints WHERE source_id = ANY($1)),
-              container AS (DELETE FROM logmill.containers WHERE source_id = ANY($1))
-         DELETE FROM logmill.sources WHERE id = ANY($1)",
-        &[&ids],
-    );
-    may_delete(at(Step::Rebuild, deleted))
+    may_delete(at(Step::Rebuild, delete_sources(client, job, &ids)))
 }
 
 fn may_delete<T>(deleted: Result<T, Trouble>) -> Result<T, Trouble> {

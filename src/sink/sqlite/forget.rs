@@ -131,10 +131,7 @@ fn forget_all(
             ),
             params![source, format!("of {name}, which was forgotten")],
         )?;
-        for table in ["logmill_containers", "logmill_checkpoints"] {
-            connection.execute(&format!("DELETE FROM {table} WHERE source_id = ?1"), [source])?;
-        }
-        connection.execute("DELETE FROM logmill_sources WHERE id = ?1", [source])?;
+        delete_source(connection, source)?;
         forgotten.sources += 1;
         forgotten.dead_letters += superseded as u64;
     }
@@ -150,6 +147,15 @@ fn forget_all(
     }
     pass("before-forget-commit")?;
     Ok(forgotten)
+}
+
+/// Deletes what is recorded of a source.
+pub(super) fn delete_source(connection: &Connection, source: i32) -> Result<(), Trouble> {
+    for table in ["logmill_containers", "logmill_checkpoints"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE source_id = ?1"), [source])?;
+    }
+    connection.execute("DELETE FROM logmill_sources WHERE id = ?1", [source])?;
+    Ok(())
 }
 
 /// The dates whose metrics change when sources are forgotten, and what marks them; `None` if the target has

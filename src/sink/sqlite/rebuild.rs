@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::forget::{delete_all, of_sources};
+use super::forget::{delete_all, delete_source, of_sources};
 use super::statements::Statements;
 use super::{Scope, Sqlite, Trouble, dates, pass, persist, unfit};
 use crate::error::Result;
@@ -231,11 +231,7 @@ fn remove(connection: &Connection, gone: &Anew) -> Result<(), Trouble> {
         ),
         params![gone.id, format!("of {}, which has no file any more", gone.name)],
     )?;
-    for table in ["logmill_containers", "logmill_checkpoints"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE source_id = ?1"), [gone.id])?;
-    }
-    connection.execute("DELETE FROM logmill_sources WHERE id = ?1", [gone.id])?;
-    Ok(())
+    delete_source(connection, gone.id)
 }
 
 /// Resets a source to its start, as its file is now, as one split.
