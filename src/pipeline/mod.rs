@@ -30,6 +30,8 @@ mod stats;
 mod survey;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;
 mod turn;
 mod workers;
 mod writer;

@@ -1,9 +1,8 @@
 //! A ledger in a store of keys and values, which knows compare-and-set and no transactions.
 //!
-//! Each split has a key of its own, and a run moves its checkpoint by replacing exactly the value
-//! that it knows. So the fence needs no lock: whoever takes a split changes its value, and the
-//! last owner's next move is refused. An answer that is lost is settled by trying again and, once
-//! refused, reading what is there: values name their run, so its own value is its own doing.
+//! Each split has a key of its own, and a run moves its checkpoint by replacing exactly the value that it
+//! knows. So the fence needs no lock: whoever takes a split changes its value, and the last owner's next move
+//! is refused. If an answer is lost, the run tries again and, once refused, reads which run the value names.
 //!
 //! | key | value |
 //! |---|---|
@@ -16,12 +15,10 @@
 //! | `day/{date}` | how a day of the job stands, as far as its sources do not say it |
 //! | `letters/{source}/{object}` | what became of dead letters that were tried again or discarded |
 //!
-//! A claim looks up what its files may be, and never reads all that was ever loaded. What leads to
-//! a source is entered before it is made; sources are made in the order of their ids, each under a
-//! key at which nothing may stand; and a run asks for the next id first, and then for what leads
-//! to those before. Of two runs with the same new file one so makes the source, and the other is
-//! refused, reads again, and finds it. A name is no more than a hint, except for a file whose
-//! first line may go on.
+//! A claim looks up what its files may be, never all that was ever loaded. A source is made after the keys
+//! that lead to it, by order of ids, at a key where nothing may be: of two runs with the same new file one
+//! makes it; the other is refused, reads again, and finds it. Names are hints, except for files whose first
+//! line may still grow.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -198,7 +195,7 @@ impl MapLedger {
                 Err(Trouble::Ours(error)) => return Err(error),
             }
         }
-        let what = "other runs of this job claim its sources over and over; run again".to_owned();
+        let what = "other runs of this job keep claiming its sources; run the same command again when they have ended".to_owned();
         Err(ErrorKind::Unreachable { what, waited: None }.into())
     }
 
