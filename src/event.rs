@@ -349,7 +349,7 @@ impl fmt::Display for Event {
                 write!(f, "{source} is held by {holder}; waiting for it")
             }
             Event::JobFound { file } => {
-                write!(f, "{} is there, so it is used as it stands", file.display())
+                write!(f, "{} exists, and is used as it is", file.display())
             }
             Event::Claimed { sources, bytes, .. } => {
                 write!(f, "{} to read, {}", figure::some(*sources, "source"), figure::bytes(*bytes))

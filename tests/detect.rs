@@ -512,7 +512,7 @@ fn a_mixed_file_is_reported_with_its_share_or_refused() {
     let told: Vec<_> =
         report.candidates.iter().map(|tried| (tried.format.as_str(), tried.explained)).collect();
     assert_eq!(told[..2], [("tsv", 70), ("ndjson", 30)]);
-    assert!(report.warnings[0].starts_with("30 of 99 lines are no such records"), "{:?}", report.warnings);
+    assert!(report.warnings[0].starts_with("30 of 99 lines are not such records"), "{:?}", report.warnings);
     std::fs::write(&path, table(39) + &"{\"a\":1}\n".repeat(30) + &"a word\n".repeat(30)).unwrap();
     let said = infer(&path, 1).unwrap_err().to_string();
     assert!(

@@ -252,7 +252,7 @@ fn events_are_posted_with_the_key_and_no_redirect_is_followed() {
 fn a_failing_receiver_delays_no_row_and_is_reported_once() {
     let place = place();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = load(&place, &format!("http://{closed}")).ended(0, &["the run goes on"]);
+    let said = load(&place, &format!("http://{closed}")).ended(0, &["the run continues"]);
     assert_eq!(said.stderr.matches("could not be delivered").count(), 1, "{}", said.stderr);
     assert_eq!(place.query("SELECT count(*) FROM app"), ["2"]);
     // Accepts connections and never answers.

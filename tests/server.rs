@@ -152,7 +152,7 @@ fn a_second_signal_ends_a_run_at_once_even_if_the_server_hangs() {
         let frozen = load.database().server().freeze_backend(backend(&load));
         run.wake();
         run.signal("TERM");
-        run.wait_says("once more to stop at once");
+        run.wait_says("a second signal stops at once");
         run.signal("TERM");
         run.wait().exit(143);
         drop(frozen);

@@ -99,7 +99,7 @@ fn a_loss_after_the_last_look_is_reported_and_loaded_by_the_next_run() {
     let call = load.call().stop_at("before-begin", 3).stop_at("before-finish", 0);
     let run = go_on(call.start().wait_stopped(), || server.back_up());
     let run = go_on(run.wait_stopped(), || server.put_back());
-    run.wait().exit(1).says("run again to load what is missing").never_says("another run");
+    run.wait().exit(1).says("To load what is missing, run the same command again").never_says("another run");
     check(&load);
     load.run().exit(3);
     check_complete(&load);
@@ -177,7 +177,7 @@ mod in_a_file {
         let call = load.call().stop_at("before-begin", 3).stop_at("before-finish", 0);
         let run = go_on(call.start().wait_stopped(), || back_up(&load));
         let run = go_on(run.wait_stopped(), || put_back(&load));
-        run.wait().exit(1).says("run again to load what is missing");
+        run.wait().exit(1).says("To load what is missing, run the same command again");
         load.run().exit(3);
         check_complete(&load);
     }

@@ -154,7 +154,7 @@ fn a_found_job_is_used_only_if_no_other_user_could_have_put_it_there() {
     let job = place.path("app.logmill.toml");
     let refused = |why: &str| {
         for command in ["load app.ndjson", "check app.ndjson"] {
-            place.run(command).ended(2, &["app.logmill.toml was not named, but is there, and", why]);
+            place.run(command).ended(2, &["app.logmill.toml was not named, but exists, and", why]);
         }
         assert!(!place.path("logmill.db").exists());
     };
@@ -175,7 +175,7 @@ fn a_found_job_is_used_only_if_no_other_user_could_have_put_it_there() {
     // A user who names the job is trusted to have read it.
     place.run("check -j app.logmill.toml").ended(0, &[]);
     fs::set_permissions(&job, Permissions::from_mode(0o644)).unwrap();
-    place.run("load app.ndjson").ended(0, &["is there, so it is used"]);
+    place.run("load app.ndjson").ended(0, &["exists, and is used"]);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_found_database_is_used_only_if_no_other_user_could_have_put_it_there() {
     place.write("elsewhere.db", "");
     let db = place.path("logmill.db");
     let refused = |why: &str| {
-        let said = ["logmill.db was not named, but is there, and", why];
+        let said = ["logmill.db was not named, but exists, and", why];
         place.run("load app.ndjson").ended(2, &said);
         assert!(!place.path("app.logmill.toml").exists());
     };

@@ -60,7 +60,9 @@ impl Address {
         let Some((scheme, rest)) =
             Scheme::ALL.iter().find_map(|scheme| url.strip_prefix(scheme.text()).map(|rest| (*scheme, rest)))
         else {
-            return Err(Error::connection("a bucket is named s3://, gs://, az:// or file:///FOLDER"));
+            return Err(Error::connection(
+                "the URL of a bucket begins with s3://, gs:// or az://, and that of a folder with file:///",
+            ));
         };
         let (rest, query) = match scheme {
             Scheme::File => (rest, None),
@@ -77,7 +79,7 @@ impl Address {
         match (scheme, bucket.is_empty()) {
             (Scheme::File, false) => {
                 return Err(Error::connection(format!(
-                    "{shown}: a folder is named file:///FOLDER, from the root on"
+                    "{shown}: a folder is written as file:///FOLDER, with an absolute path"
                 )));
             }
             (Scheme::S3 | Scheme::Gcs | Scheme::Azure, true) => {
@@ -87,9 +89,7 @@ impl Address {
         }
         let prefix = key.trim_end_matches('/');
         if prefix.split('/').any(|part| matches!(part, "." | "..") || part.is_empty() && !prefix.is_empty()) {
-            return Err(Error::connection(format!(
-                "{shown}: a key has no empty part, and none that is . or .."
-            )));
+            return Err(Error::connection(format!("{shown}: no part of the path may be empty, . or ..")));
         }
         Ok(Address {
             scheme,

@@ -119,13 +119,13 @@ impl Named {
         let rest = url
             .strip_prefix(scheme)
             .and_then(|rest| rest.strip_prefix("://"))
-            .ok_or_else(|| format!("it is named {scheme}://NAME"))?;
+            .ok_or_else(|| format!("it is written as {scheme}://NAME"))?;
         let (name, query) = rest.split_once('?').unwrap_or((rest, ""));
         let is_name = |ch: char| ch.is_ascii_alphanumeric() || "-_./".contains(ch);
         if name.is_empty() || name.contains('@') || !name.chars().all(is_name) {
             return Err(format!(
-                "{scheme}://NAME has a name of letters, digits, - _ and . and no credentials: these come from the \
-                 environment"
+                "the NAME in {scheme}://NAME consists of letters, digits, -, _ and .; credentials come \
+                 from the environment"
             ));
         }
         let (mut region, mut endpoint, mut allow_http) = (None, None, false);
@@ -175,8 +175,8 @@ impl Named {
         let is_meant = allow_http && endpoint.starts_with("http://");
         if !endpoint.starts_with("https://") && !is_meant {
             return Err(Error::connection(format!(
-                "{}: its endpoint is not https; over plain http what is sent passes others in the clear: add \
-                 allow_http=true if that is meant",
+                "{}: its endpoint is not https, and others on the way can read plain http; if that is \
+                 acceptable, add allow_http=true",
                 self.describe()
             )));
         }
@@ -239,7 +239,7 @@ async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), Failure> {
     while let Some(part) = stream.next().await {
         body.extend_from_slice(&part.map_err(|error| transport(&error))?);
         if body.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::Broken("the answer of the service is too long".to_owned()));
+            return Err(Failure::Broken("the service's answer is too long".to_owned()));
         }
     }
     Ok((status, body))
@@ -251,7 +251,7 @@ fn judged(status: u16, body: &[u8]) -> Result<Reply, Failure> {
         Ok(said) => said,
         Err(_) if body.is_empty() && status == 200 => Value::Null,
         Err(_) if status == 200 => {
-            return Err(Failure::Broken("its answer is not that of such a service".to_owned()));
+            return Err(Failure::Broken("the answer is not that of such a service".to_owned()));
         }
         Err(_) => Value::Null,
     };
@@ -272,7 +272,7 @@ fn judged(status: u16, body: &[u8]) -> Result<Reply, Failure> {
         code if BUSY.contains(&code) => Err(Failure::Away(words)),
         code if DENIED.contains(&code) || code.starts_with("ExpiredToken") || status == 401 => {
             Err(Failure::Denied(format!(
-                "{words}; are the credentials in the environment right, and may they do this?"
+                "{words}; are the credentials in the environment right, and do they permit this?"
             )))
         }
         "" => Err(Failure::Broken(words)),

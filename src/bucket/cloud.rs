@@ -188,7 +188,7 @@ fn path(key: &str) -> Result<Path, Failure> {
     match Path::parse(key) {
         Ok(path) if path.as_ref() == key => Ok(path),
         _ => Err(Failure::Broken(format!(
-            "the key {key:?} cannot be asked for: it has a part that is empty, . or .., or a control character"
+            "the key {key:?} cannot be requested: it has a part that is empty, . or .., or a control character"
         ))),
     }
 }
@@ -213,5 +213,5 @@ fn own(scheme: Scheme, e_tag: Option<String>, version: Option<String>) -> Option
 }
 
 fn no_version() -> Failure {
-    Failure::Broken("the store gives no version (ETag) of an object, and cannot be used without".to_owned())
+    Failure::Broken("the store returns no version (ETag) of an object, and logmill needs one".to_owned())
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Failure, Head, Listed, Object, PAGE, PageOf, Swap, Version};
+use crate::error::unnumbered;
 
 #[derive(Clone)]
 pub(super) struct Folder(Arc<PathBuf>);
@@ -213,7 +214,7 @@ impl Folder {
     }
 
     fn failure(&self, doing: &str, key: &str, cause: &io::Error) -> Failure {
-        let what = format!("cannot {doing} {}: {cause}", self.0.join(key).display());
+        let what = format!("cannot {doing} {}: {}", self.0.join(key).display(), unnumbered(cause));
         match cause.kind() {
             // Room can be made, and a mount can come back.
             ErrorKind::StorageFull

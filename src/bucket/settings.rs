@@ -46,8 +46,8 @@ fn refuse_plain_http(address: &Address) -> Result<()> {
     let is_plain = address.setting("endpoint").is_some_and(|endpoint| endpoint.starts_with("http://"));
     if is_plain && address.setting("allow_http") != Some("true") {
         return Err(Error::connection(format!(
-            "{address}: its endpoint speaks plain http, over which data and signatures go in the clear; add \
-             allow_http=true if that is meant"
+            "{address}: its endpoint speaks plain http, over which others can read data and signatures; if \
+             that is acceptable, add allow_http=true"
         )));
     }
     Ok(())

@@ -10,6 +10,7 @@ use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::Failure;
+use crate::error::unnumbered;
 
 /// What became of a conditional write that did not succeed.
 pub(super) enum Outcome {
@@ -117,13 +118,13 @@ impl Status {
         let words = self.words();
         match (self.status, self.code.as_deref()) {
             (_, Some("NoSuchBucket" | "ContainerNotFound")) => {
-                Failure::Denied(format!("{words}; make the bucket, or name one that is there"))
+                Failure::Denied(format!("{words}; create the bucket, or name one that exists"))
             }
             (404, _) => Failure::Missing("there is no such object".to_owned()),
             (412 | 304 | 416, _) => Failure::Changed,
             (401 | 403, _) | (400, Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")) => {
                 Failure::Denied(format!(
-                    "{words}; are the credentials in the environment right, and may they do this?"
+                    "{words}; are the credentials in the environment right, and do they permit this?"
                 ))
             }
             (300..400, _) | (400, Some("AuthorizationHeaderMalformed")) => {
@@ -148,7 +149,7 @@ impl Status {
 /// One line of a bearable length.
 pub(super) fn shortened(text: &str) -> String {
     const MAX: usize = 200;
-    text.lines().next().unwrap_or_default().trim().chars().take(MAX).collect()
+    unnumbered(&text.lines().next().unwrap_or_default().trim()).chars().take(MAX).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 mod bench;
 mod letters;
+mod load;
+mod output;
 mod watch;
 
 use std::path::PathBuf;
@@ -13,27 +15,27 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{ArgAction, ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement, of_recipe};
 pub(super) use letters::{
     DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, ListArgs, ReplayArgs, ShowArgs,
 };
+pub(super) use load::{BackfillArgs, KnownArgs, LoadArgs, LoadingArgs, WorkArgs};
+pub(super) use output::{Colour, LogFormat, Output, SpeechArgs};
 pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
 use super::completions;
 use super::version::version;
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
-use crate::sink::bar::Bar;
 use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
-use crate::split::Split;
 
 /// Loads years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
 #[command(name = "logmill", version, long_version = version(), max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 everything is loaded, 1 failed (run again to resume), 2 the command line or the job is wrong, \
+    after_help = "Exit status: 0 everything is loaded, 1 failed (run the same command again to resume), 2 the command line or the job is wrong, \
     3 some records were rejected, 4 a source had too many dead letters, 5 `verify`, `rollup --check` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
@@ -158,82 +160,6 @@ pub(super) enum Command {
     },
 }
 
-/// Output settings.
-#[derive(Debug, Args)]
-pub(super) struct SpeechArgs {
-    /// The format of results: text for people, or one JSON object on stdout
-    #[arg(
-        long,
-        value_name = "FORM",
-        value_enum,
-        global = true,
-        default_value_t,
-        env = "LOGMILL_OUTPUT",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
-    pub(super) output: Output,
-    /// Print only errors and failures
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
-    pub(super) quiet: bool,
-    /// Print what happens to every file; twice (-vv), every step
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
-    pub(super) verbose: u8,
-    /// Whether text has colours [auto: on terminals, unless NO_COLOR is set]
-    #[arg(
-        long,
-        value_name = "WHEN",
-        value_enum,
-        global = true,
-        default_value_t,
-        env = "LOGMILL_COLOR",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
-    pub(super) color: Colour,
-    /// The format of messages on stderr
-    #[arg(
-        long,
-        value_name = "FORM",
-        value_enum,
-        global = true,
-        default_value_t,
-        env = "LOGMILL_LOG_FORMAT",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
-    pub(super) log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// One object, with a `schema_version`.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Colour {
-    /// On a terminal.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One object per line.
-    Json,
-}
-
 /// The job and its destination.
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
@@ -272,15 +198,6 @@ pub(super) struct DateArg {
     pub(super) date: Option<NaiveDate>,
 }
 
-/// The division of the work.
-#[derive(Debug, Args)]
-pub(super) struct WorkArgs {
-    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
-    pub(super) threads: Option<u64>,
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
-    pub(super) chunk_size: Option<u64>,
-}
-
 /// Files that replace those of the job.
 #[derive(Debug, Args)]
 pub(super) struct FileArgs {
@@ -299,139 +216,6 @@ pub(super) struct FileArgs {
     /// The names in LIST end with NUL, even if it contains none
     #[arg(short = '0', long, requires = "files_from")]
     pub(super) null: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LoadArgs {
-    #[command(flatten)]
-    pub(super) job: ChosenJobArgs,
-    #[command(flatten)]
-    pub(super) files: FileArgs,
-    #[command(flatten)]
-    pub(super) date: DateArg,
-
-    /// Continue files that were begun under other rules (format, fields, key)
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) accept_new_rules: bool,
-    /// Exit with 0 instead of 2 if there is no file to load
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) allow_empty: bool,
-    /// Load a file even if another one with the same content was loaded
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) allow_duplicates: bool,
-    /// Exit with 0 even if some records were rejected
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) allow_rejects: bool,
-    /// End the run that holds the sources, and take its place
-    ///
-    /// Without it, the command waits ten seconds for a holder that may only be outliving its client, and
-    /// then exits with 6.
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) take_over: bool,
-    /// Load sources again, and replace their rows
-    ///
-    /// Replaces the rows and dead letters of the job, of the date, or of FILEs by those of the current
-    /// rules and files, in one transaction. A reader sees the old ones or the new ones, and any failure
-    /// leaves the old ones. Rows of other sources are not touched.
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) rebuild: bool,
-    /// With --rebuild: remove sources without a file, and their rows
-    #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
-    pub(super) allow_missing: bool,
-    /// How long to wait for another run that holds the sources, before exiting with 6
-    ///
-    /// [default: 10s; with --split, until the other run is done with it or gone]
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, conflicts_with = "take_over", help_heading = "What counts as loaded")]
-    pub(super) wait: Option<Duration>,
-    /// Load one split of a source, by its id from `plan`
-    ///
-    /// Loading it twice, late or at the same time elsewhere changes nothing: the state in the destination
-    /// decides. If another run holds it, the command waits.
-    #[arg(
-        long,
-        value_name = "ID",
-        requires = "job",
-        conflicts_with = "rebuild",
-        help_heading = "What counts as loaded"
-    )]
-    pub(super) split: Option<Split>,
-    #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
-    pub(super) stop_above: Option<Bar>,
-
-    #[command(flatten)]
-    pub(super) limits: LimitArgs,
-    #[command(flatten)]
-    pub(super) watch: WatchArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("days").required(true).args(["from", "found"])))]
-pub(super) struct BackfillArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    /// The first day
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "to")]
-    pub(super) from: Option<NaiveDate>,
-    /// The day after the last
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "from")]
-    pub(super) to: Option<NaiveDate>,
-    /// The days in the names of files
-    #[arg(long)]
-    pub(super) found: bool,
-    /// Load this many days at a time; they share threads and memory
-    #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(super) parallel: u16,
-    /// Only show what would be done
-    #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
-    /// Start no further day once one has failed
-    #[arg(long)]
-    pub(super) fail_fast: bool,
-
-    /// As for `load`
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) accept_new_rules: bool,
-    /// As for `load`
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) allow_duplicates: bool,
-    /// As for `load`
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) allow_rejects: bool,
-    /// As for `load`
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) take_over: bool,
-    /// Load the days again, and replace their rows
-    ///
-    /// Rebuilds every selected day, done or not, each in one transaction, like `load --rebuild`.
-    #[arg(long, help_heading = "What counts as loaded")]
-    pub(super) rebuild: bool,
-    /// With --rebuild: remove sources without a file, and their rows
-    #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
-    pub(super) allow_missing: bool,
-    #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
-    pub(super) stop_above: Option<Bar>,
-
-    #[command(flatten)]
-    pub(super) limits: LimitArgs,
-    #[command(flatten)]
-    pub(super) watch: WatchArgs,
-}
-
-/// Limits that are often changed for a single run.
-#[derive(Debug, Args)]
-pub(super) struct LimitArgs {
-    #[command(flatten)]
-    pub(super) work: WorkArgs,
-    #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", hide_env_values = true, help_heading = "Limits")]
-    pub(super) batch_rows: Option<u64>,
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", hide_env_values = true, help_heading = "Limits")]
-    pub(super) batch_bytes: Option<u64>,
-    #[arg(long, value_name = "LANES", value_parser = units::parse_count, env = "LOGMILL_LANES", hide_env_values = true, help_heading = "Limits")]
-    pub(super) lanes: Option<u64>,
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", hide_env_values = true, help_heading = "Limits")]
-    pub(super) retry_for: Option<Duration>,
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", hide_env_values = true, help_heading = "Limits")]
-    pub(super) deadline: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -496,12 +280,8 @@ pub(super) struct PlanArgs {
     /// split, with the reason.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, conflicts_with = "print_sql")]
     pub(super) split_size: Option<u64>,
-    /// As for `load`
-    #[arg(long)]
-    pub(super) accept_new_rules: bool,
-    /// As for `load`
-    #[arg(long)]
-    pub(super) allow_duplicates: bool,
+    #[command(flatten)]
+    pub(super) known: KnownArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,13 +3,13 @@
 use chrono::NaiveDate;
 
 use super::args::{BackfillArgs, Output};
+use super::next::next_command;
 use super::speech::Speech;
 use super::watchers::{Watchers, exit_of};
-use crate::config::{Config, Overrides};
-use crate::engine::{self, BackfillOptions, LoadOptions, Watch};
+use crate::config::Config;
+use crate::engine::{self, BackfillOptions, Watch};
 use crate::error::{Error, ErrorKind, Result, rebuild_stopped};
-use crate::report::Exit;
-use crate::sink::Rebuild;
+use crate::report::{Backfill, Exit};
 use crate::stop::Stop;
 
 pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
@@ -17,35 +17,34 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let config = engine::read_job(&args.job.job, &overrides, &watch)?;
     let options = BackfillOptions {
-        load: LoadOptions {
-            allow_rejects: args.allow_rejects,
-            allow_duplicates: args.allow_duplicates,
-            accept_new_rules: args.accept_new_rules,
-            take_over: args.take_over,
-            rebuild: args.rebuild.then_some(Rebuild { is_whole: true, allow_missing: args.allow_missing }),
-            ..LoadOptions::default()
-        },
+        load: args.loading.options(true),
         parallel: args.parallel.into(),
         fail_fast: args.fail_fast,
     };
     let dates = dates(args, &config, &watch)?;
     let plan = engine::plan_backfill(&config, &dates, options, &watch)?;
+    let show_letters = next_command(
+        "dead-letters list",
+        &args.job.job,
+        args.job.destination.into.as_ref(),
+        args.job.destination.table.as_ref(),
+    );
     if args.dry_run {
-        speech.show(&plan.report())?;
+        speech.show_unless_quiet(&Backfill { show_letters, ..plan.report() })?;
         return Ok(Exit::Success);
     }
     speech.inform(&plan.report().plan());
-    let watchers = Watchers::start(&args.watch, speech, &config, &watch.stats)?;
+    let watchers = Watchers::start(&args.loading.watch, speech, &config, &watch.stats)?;
     watch.observer = watchers.observer();
     let done = engine::backfill(&plan, &watch);
     watchers.end(exit_of(&done, |backfill| backfill.head.exit));
-    let report = done?;
+    let report = Backfill { show_letters, ..done? };
     if report.error.is_none() || report.counts.records > 0 || speech.output == Output::Json {
         speech.summarize(&report)?;
     }
     match (&report.error, report.head.exit) {
         (Some(error), _) => speech.error(error),
-        (None, Exit::Stopped(signal)) if args.rebuild => speech.inform(&rebuild_stopped(signal)),
+        (None, Exit::Stopped(signal)) if args.loading.rebuild => speech.inform(&rebuild_stopped(signal)),
         (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),
         (None, _) => {}
     }
@@ -59,22 +58,4 @@ fn dates(args: &BackfillArgs, config: &Config, watch: &Watch) -> Result<Vec<Naiv
         return Err(Error::usage(format!("--from {from} is after --to {to}, the day before which it ends")));
     }
     Ok(from.iter_days().take_while(|date| *date < to).collect())
-}
-
-impl BackfillArgs {
-    /// What overrides the job file.
-    fn overrides(&self) -> Overrides {
-        let limits = &self.limits;
-        Overrides {
-            threads: limits.work.threads,
-            chunk_size: limits.work.chunk_size,
-            batch_rows: limits.batch_rows,
-            batch_bytes: limits.batch_bytes,
-            lanes: limits.lanes,
-            retry_for: limits.retry_for,
-            deadline: limits.deadline,
-            stop_above: self.stop_above,
-            ..self.job.destination.overrides()
-        }
-    }
 }

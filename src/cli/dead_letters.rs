@@ -60,7 +60,7 @@ fn discard(args: &DiscardArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let note = args.note.as_deref();
     let discarded = engine::discard(&config, args.filter.filter(), note, &speech.watch());
-    speech.show(&advised(discarded, &args.job)?)?;
+    speech.show_unless_quiet(&advised(discarded, &args.job)?)?;
     Ok(Exit::Success)
 }
 
@@ -100,7 +100,8 @@ fn export(args: &ExportArgs, speech: Speech) -> anyhow::Result<Exit> {
     let filter = Filter { state: state(&args.state), ..args.filter.filter() };
     if args.out != Path::new("-") {
         let to = if args.raw { ExportTo::Records(&args.out) } else { ExportTo::Objects(&args.out) };
-        speech.show(&advised(engine::export(&config, filter, to, &speech.watch()), &args.job)?)?;
+        speech
+            .show_unless_quiet(&advised(engine::export(&config, filter, to, &speech.watch()), &args.job)?)?;
         return Ok(Exit::Success);
     }
     if args.raw {
@@ -134,7 +135,7 @@ fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit
     if let Some(error) = &replay.error {
         speech.error(error);
     }
-    speech.show(&replay)?;
+    speech.show_unless_quiet(&replay)?;
     Ok(replay.head.exit)
 }
 
@@ -153,7 +154,7 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
 fn deliver(args: &DeliverArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let delivered = engine::deliver(&config, &Watch { stop: stop.clone(), ..speech.watch() })?;
-    speech.show(&delivered)?;
+    speech.show_unless_quiet(&delivered)?;
     if let Some(error) = &delivered.delivery.error {
         speech.error(error);
     }

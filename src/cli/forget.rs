@@ -33,6 +33,6 @@ pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> 
     if forgotten.dry_run && !args.dry_run {
         speech.inform("nothing was forgotten");
     }
-    speech.show(&forgotten)?;
+    speech.show_unless_quiet(&forgotten)?;
     Ok(Exit::Success)
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::speech::Speech;
 use crate::config::Config;
+use crate::error::unnumbered;
 use crate::event::{Event, Scope};
 use crate::lineage::{Lineage, Target, send};
 
@@ -58,13 +59,17 @@ impl Telling {
                     && !std::mem::replace(&mut is_told, true)
                 {
                     speech.warn(&format!(
-                        "--lineage: an event could not be delivered ({cause}); the run goes on"
+                        "--lineage: an event could not be delivered ({}); the run continues without reporting this again",
+ unnumbered(&cause)
                     ));
                 }
             }
         });
         if let Err(cause) = thread {
-            speech.warn(&format!("--lineage: cannot start a thread ({cause}); no events are sent"));
+            speech.warn(&format!(
+                "--lineage: cannot start a thread ({}); no events are sent",
+                unnumbered(&cause)
+            ));
         }
         let teller = Teller { lineage, events, left_out: Arc::default() };
         Telling { teller, delivered, speech }

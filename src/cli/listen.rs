@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::speech::Speech;
+use crate::error::unnumbered;
 use crate::event::Event;
 use crate::metrics::Metrics;
 
@@ -32,7 +33,8 @@ pub(super) fn listen(address: SocketAddr, metrics: Arc<Metrics>, speech: Speech)
     match started {
         Ok(address) => speech.event(&Event::Listening { url: format!("http://{address}/metrics") }),
         Err(cause) => speech.warn(&format!(
-            "--metrics-listen: cannot listen at {address} ({cause}); the run goes on without it"
+            "--metrics-listen: cannot listen at {address} ({}); the run continues, and serves no metrics",
+            unnumbered(&cause)
         )),
     }
 }

@@ -3,13 +3,12 @@
 use super::args::{LoadArgs, Output};
 use super::files::{self, EMPTY_LIST, is_allowed_to_be_empty, nothing_to_do};
 use super::inferred::tell_written;
-use super::next::next_command;
+use super::next::{next_command, with_job};
 use super::speech::Speech;
 use super::watchers::{Watchers, exit_of};
 use crate::config::Config;
 use crate::engine::{self, Job, LoadOptions, Watch};
 use crate::report::Exit;
-use crate::sink::Rebuild;
 use crate::stop::Stop;
 
 /// Loads, and reports the outcome.
@@ -18,11 +17,10 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
         return nothing_to_do("load", EMPTY_LIST, speech);
     }
-    let rebuild =
-        args.rebuild.then_some(Rebuild { is_whole: given.is_none(), allow_missing: args.allow_missing });
+    let options = LoadOptions { split: args.split, wait: args.wait, ..args.loading.options(given.is_none()) };
     let overrides = args.overrides(given);
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
-    let files = |config: &Config| match rebuild {
+    let files = |config: &Config| match options.rebuild {
         Some(rebuild) => engine::files_to_rebuild(config, rebuild, &watch),
         None => engine::files(config, &watch),
     };
@@ -36,20 +34,11 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     };
     let Job { config, path, is_found, inferred } = &job;
     engine::refuse_found_database(config)?;
-    let watchers = Watchers::start(&args.watch, speech, config, &watch.stats)?;
+    let watchers = Watchers::start(&args.loading.watch, speech, config, &watch.stats)?;
     if let Some(inferred) = inferred {
         engine::write_job(path, &inferred.text)?;
         tell_written(&inferred.report, path, speech);
     }
-    let options = LoadOptions {
-        allow_rejects: args.allow_rejects,
-        allow_duplicates: args.allow_duplicates,
-        accept_new_rules: args.accept_new_rules,
-        take_over: args.take_over,
-        rebuild,
-        split: args.split,
-        wait: args.wait,
-    };
     watch.observer = watchers.observer();
     let loaded = engine::load(config, &files, options, &watch);
     watchers.end(exit_of(&loaded, |load| load.head.exit));
@@ -58,6 +47,9 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     report.inferred = inferred.as_ref().map(|inferred| inferred.report.clone());
     report.next.dead_letters =
         next_command("dead-letters list", path, overrides.into.as_ref(), overrides.table.as_ref());
+    for failed in &mut report.sources.failed {
+        failed.why = with_job(&failed.why, path, overrides.into.as_ref(), overrides.table.as_ref());
+    }
     // The author of a job knows the table.
     report.next.query.take_if(|_| !is_found);
     // Before the first batch, an error is all there is to report.

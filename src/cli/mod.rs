@@ -187,8 +187,8 @@ fn failed(
 /// Whether a command reloads known sources.
 fn rebuilds(command: &Command) -> bool {
     match command {
-        Command::Load(args) => args.rebuild,
-        Command::Backfill(args) => args.rebuild,
+        Command::Load(args) => args.loading.rebuild,
+        Command::Backfill(args) => args.loading.rebuild,
         _ => false,
     }
 }
@@ -208,8 +208,8 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
             }
             stop.ask(signal);
             speech.inform(match rebuilds {
-                true => "stopping: a rebuild that is not finished is undone; once more to stop at once",
-                false => "stopping: what is in flight is committed first; once more to stop at once",
+                true => "stopping: an unfinished rebuild is rolled back; a second signal stops at once",
+                false => "stopping: what has been read is committed first; a second signal stops at once",
             });
         }
     })?;

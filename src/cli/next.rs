@@ -22,14 +22,23 @@ pub(super) fn next_command(
     into: Option<&Url>,
     table: Option<&TableName>,
 ) -> String {
-    let mut command = format!("logmill {command} -j {}", shell_word(&job.to_string_lossy()));
+    format!("logmill {command}{}", flags(job, into, table))
+}
+
+/// The commands in an advice, which are for any job, as those for this one.
+pub(super) fn with_job(advice: &str, job: &Path, into: Option<&Url>, table: Option<&TableName>) -> String {
+    advice.replace(" -j JOB", &flags(job, into, table))
+}
+
+fn flags(job: &Path, into: Option<&Url>, table: Option<&TableName>) -> String {
+    let mut flags = format!(" -j {}", shell_word(&job.to_string_lossy()));
     if let Some(url) = into {
-        command.push_str(&format!(" --into {}", shell_word(&url.without_password())));
+        flags.push_str(&format!(" --into {}", shell_word(&url.without_password())));
     }
     if let Some(table) = table {
-        command.push_str(&format!(" --table {}", shell_word(&table.to_string())));
+        flags.push_str(&format!(" --table {}", shell_word(&table.to_string())));
     }
-    command
+    flags
 }
 
 #[cfg(test)]
@@ -47,6 +56,10 @@ mod tests {
         assert_eq!(
             next_command("load", Path::new("a.toml"), None, Some(&table)),
             "logmill load -j a.toml --table 'logs.\"a b\"'"
+        );
+        assert_eq!(
+            with_job("`logmill forget -j JOB a.log` forgets it", Path::new("a.toml"), None, None),
+            "`logmill forget -j a.toml a.log` forgets it"
         );
     }
 }

@@ -254,7 +254,7 @@ impl Out {
         }
         if let Err(cause) = file.write_all(line.as_bytes()) {
             speech.warn(&format!(
-                "--progress-fd: the reader of progress is gone ({}); the run goes on",
+                "--progress-fd: the reader of progress is gone ({}); the run continues",
                 unnumbered(&cause)
             ));
             *self = Out::Gone;

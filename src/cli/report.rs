@@ -17,7 +17,12 @@ pub(super) fn report(args: &ReportArgs, speech: Speech) -> anyhow::Result<Exit> 
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let options = ReportOptions { made_at: made_at()?, has_samples: !args.no_samples };
     if args.out != Path::new("-") {
-        speech.show(&engine::report(&config, ReportTo::File(&args.out), options, &speech.watch())?)?;
+        speech.show_unless_quiet(&engine::report(
+            &config,
+            ReportTo::File(&args.out),
+            options,
+            &speech.watch(),
+        )?)?;
         return Ok(Exit::Success);
     }
     refuse_two_results("-o -", speech)?;

@@ -16,7 +16,7 @@ pub(super) fn rollup(args: &RollupArgs, speech: Speech, stop: &Stop) -> anyhow::
         true => engine::check_rollups(&config, &dates, &watch)?,
         false => engine::rollup(&config, &dates, &watch)?,
     };
-    speech.show(&report)?;
+    speech.show_differences(&report)?;
     match (&report.error, report.head.exit) {
         (Some(error), _) => speech.error(error),
         (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),

@@ -17,9 +17,9 @@ use crate::engine::Watch;
 use crate::error::{Error, Result};
 use crate::event::{Event, Level, Observer};
 use crate::printable::{PrintableJson, printable, printable_json};
-use crate::report::{Exit, FailedFile, Report, folded, folded_under};
+use crate::report::{Exit, Report, folded, folded_under};
 
-/// More files than this are only counted.
+/// More failures than this are only counted.
 const FAILURES_TOLD: usize = 10;
 
 /// Verbosity and form of the output.
@@ -163,14 +163,21 @@ impl Speech {
         }
     }
 
-    /// The same for a command that only reads: a user who wants to see nothing but failures has its exit
-    /// code.
+    /// The same for a command whose exit code tells a quiet user enough.
     pub(super) fn show_unless_quiet(&self, report: &impl Report) -> io::Result<()> {
         if self.is_quiet && self.output == Output::Text {
-            self.tell_failures(report.failures());
+            self.tell_failures(&report.failures());
             return Ok(());
         }
         self.show(report)
+    }
+
+    /// The same for a command that compares: differences are failures.
+    pub(super) fn show_differences(&self, report: &impl Report) -> io::Result<()> {
+        match report.head().exit {
+            Exit::Success => self.show_unless_quiet(report),
+            _ => self.show(report),
+        }
     }
 
     /// Prints a result for people that is not a report, or part of one.
@@ -194,7 +201,7 @@ impl Speech {
     pub(super) fn summarize(&self, report: &impl Report) -> io::Result<()> {
         match (self.output, self.log_format) {
             (Output::Json, _) => print(&report.json())?,
-            _ if self.is_quiet => self.tell_failures(report.failures()),
+            _ if self.is_quiet => self.tell_failures(&report.failures()),
             (Output::Text, LogFormat::Text) => write_above(&self.for_people(report, &io::stderr())),
             (Output::Text, LogFormat::Json) => {
                 let text = report.text(PIPED_CHARS);
@@ -205,16 +212,11 @@ impl Speech {
         Ok(())
     }
 
-    /// Names the files that could not be loaded, for users who want to see nothing else.
-    fn tell_failures(&self, failures: &[FailedFile]) {
-        for FailedFile { file, why } in failures.iter().take(FAILURES_TOLD) {
-            self.error(&format!("{}: {why}", file.display()));
-        }
+    /// Reports what failed, for users who want to see nothing else.
+    fn tell_failures(&self, failures: &[String]) {
+        failures.iter().take(FAILURES_TOLD).for_each(|failure| self.error(failure));
         if failures.len() > FAILURES_TOLD {
-            self.error(&format!(
-                "and {} more files could not be read or loaded",
-                failures.len() - FAILURES_TOLD
-            ));
+            self.error(&format!("and {} more like these", failures.len() - FAILURES_TOLD));
         }
     }
 

@@ -33,6 +33,6 @@ pub(super) fn verify(args: &VerifyArgs, speech: Speech, stop: &Stop) -> anyhow::
     let verified = engine::verify(&job, options, &watch);
     drop(progress);
     let verified = verified?;
-    speech.show(&verified)?;
+    speech.show_differences(&verified)?;
     Ok(verified.head.exit)
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 /// The number, followed by the rest on lines of its own. `-V` prints only the number.
 pub(super) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
-        let commit = option_env!("LOGMILL_COMMIT").unwrap_or("not told to this build");
+        let commit = option_env!("LOGMILL_COMMIT").unwrap_or("unknown to this build");
         let features = match env!("LOGMILL_FEATURES") {
             "" => "none",
             features => features,

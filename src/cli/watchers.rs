@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::speech::Speech;
 use crate::config::Config;
 use crate::engine::Stats;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unnumbered};
 use crate::event::Observer;
 use crate::metrics::{End, Metrics};
 use crate::report::Exit;
@@ -164,7 +164,10 @@ impl MetricsFile {
             let _ = tell.send(());
         });
         if let Err(cause) = thread {
-            speech.warn(&format!("--metrics: cannot start a thread ({cause}); no metrics are written"));
+            speech.warn(&format!(
+                "--metrics: cannot start a thread ({}); no metrics are written",
+                unnumbered(&cause)
+            ));
         }
         MetricsFile { end, written }
     }
@@ -179,8 +182,9 @@ impl MetricsFile {
 fn tell_unwritten(path: &Path, cause: &io::Error, is_told: &mut bool, speech: Speech) {
     if !std::mem::replace(is_told, true) {
         speech.warn(&format!(
-            "--metrics {}: cannot be written ({cause}); it is tried again, and the run goes on",
-            path.display()
+            "--metrics {}: cannot write the file ({}); the run continues, and tries again",
+            path.display(),
+            unnumbered(cause)
         ));
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<Column> {
     let mut columns = Vec::new();
     for (name, value) in values {
         if name.get_ref().trim().is_empty() || name.get_ref().contains(char::is_control) {
-            reader.find("a column has a name that can be read", &name.span());
+            reader
+                .find("the name of a column has visible characters, and no control characters", &name.span());
         }
         if let Some((written, kind)) = read_value(reader, value) {
             columns.push(Column { name: name.get_ref().to_string(), written, kind });
@@ -160,7 +161,7 @@ mod tests {
                 "column 'A' has the name of another column, but for its case; give it another".to_owned(),
                 "A",
             ),
-            ("columns = { \" \" = 1 }", "a column has a name that can be read".to_owned(), "\" \""),
+            ("columns = { \" \" = 1 }", "the name of a column has visible characters, and no control characters".to_owned(), "\" \""),
             (
                 "columns = { a = \"{day}\" }",
                 "'{day}' is not known; a column may hold {date}, {yyyy}, {mm}, {dd} and {next_date}, and '[{]' for a \

@@ -273,8 +273,8 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
             find(
                 name,
                 format!(
-                    "field '{name}' differs from '{}' by case only, and to the destination both are one column; give it another name \
-                     and from = \"{name}\"",
+                    "field '{name}' differs from '{}' only in case, and the destination treats both as one \
+                     column; give it another name and from = \"{name}\"",
                     other.name
                 ),
             );
@@ -319,7 +319,7 @@ fn check_table(reader: &mut Reader<'_>, scope: &Scope<'_>, destination: &Destina
     let taken = names(destination.url.reveal()).taken;
     let Some((prefix, whose)) = taken.iter().find(|(prefix, _)| table.starts_with(prefix)) else { return };
     let message = format!(
-        "the table is called {}, and names that begin with {prefix} are {whose}'s own; give it another",
+        "the table is named {}, and names that begin with {prefix} belong to {whose}; choose another name",
         quoted(&destination.table.name)
     );
     // Its name may come from the command line.
@@ -479,7 +479,7 @@ mod tests {
         let [(case, userid), (ours, source_id)] = &findings(&into(sqlite))[..] else {
             panic!("not two findings")
         };
-        assert!(case.starts_with("field 'userid' differs from 'userId' by case only"), "{case}");
+        assert!(case.starts_with("field 'userid' differs from 'userId' only in case"), "{case}");
         assert!(ours.starts_with("field 'Source_ID' has the name of a column that logmill adds"), "{ours}");
         assert_eq!((userid.as_str(), source_id.as_str()), ("userid", "Source_ID"));
         config(&into(server));
@@ -497,7 +497,7 @@ mod tests {
                 |url: &str| SMALL.replace("table = \"t\"", &format!("url = \"{url}\"\ntable = \"{table}\""));
             let prefix = &table.to_ascii_lowercase()[..if whose == "SQLite" { 7 } else { 8 }];
             let message = format!(
-                "the table is called '{}', and names that begin with {prefix} are {whose}'s own; give it another",
+                "the table is named '{}', and names that begin with {prefix} belong to {whose}; choose another name",
                 table.to_ascii_lowercase()
             );
             assert_eq!(findings(&into("sqlite:x.db")), [(message, format!("\"{table}\""))]);

@@ -176,7 +176,10 @@ fn preset(reader: &mut Reader<'_>, scope: &Scope<'_>, format: &str) -> Option<&'
         return None;
     }
     if scope.has("pattern") && preset.format == "regex" {
-        reader.find("a preset has a pattern, and there is one here; leave one of the two out", &place);
+        reader.find(
+            "a preset brings its own pattern, and the job has one too; leave one of the two out",
+            &place,
+        );
     }
     Some(preset)
 }

@@ -233,7 +233,7 @@ pub(super) static FIELD: Table = Table {
         Key::new("le", Takes::Number, "The value must be less than or equal to this."),
         Key::new("lt", Takes::Number, "The value must be less than this."),
         Key::new("multiple_of", Takes::Number, "The value must be a multiple of this."),
-        Key::new("values", Takes::Constants, "The allowed values: texts, whole numbers, truth values. Required for an enum."),
+        Key::new("values", Takes::Constants, "The allowed values: texts, whole numbers, booleans. Required for an enum."),
         Key::new("literal", Takes::Flag, "Whether its values are literals, like Pydantic's `Literal`: they are compared without conversion, so a text is never a number. The code of any other value is `literal_error`.")
             .default("false"),
         Key::new("class", Takes::Text, "What a union calls it where a fault lies: `str-enum[Colour]` for the class `Colour` of a model.")
@@ -315,7 +315,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "columns",
             Takes::Columns,
-            "Columns with the same value in every row: `columns = { host = \"web-1\", data_date = \"{date}\" }`. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date, `{next_date}` for the day after it, and `[{]` is a brace. In a new table, the type of such a column follows from its value: `{date}` and `{next_date}` are dates, numbers and truth values keep their type, and anything else is text. In an existing table, the value is converted to the type of the column.",
+            "Columns with the same value in every row: `columns = { host = \"web-1\", data_date = \"{date}\" }`. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date, `{next_date}` for the day after it, and `[{]` is a brace. In a new table, the type of such a column follows from its value: `{date}` and `{next_date}` are dates, numbers and booleans keep their type, and anything else is text. In an existing table, the value is converted to the type of the column.",
         ),
         Key::new("create", Takes::Flag, "Whether to create a missing table.").default("true"),
         Key::new("as", Takes::Word(FORMS), "For buckets: the format of the objects.").default("ndjson.zst"),

@@ -77,7 +77,8 @@ fn metric(reader: &mut Reader<'_>, scope: &Scope<'_>, time: Option<&Time>, of: &
     let name = match reader.text(scope, "metric") {
         Some((name, place)) => {
             if !is_name(&name) {
-                reader.find("'metric' takes a name that can be read", &place);
+                reader
+                    .find("'metric' takes a name with visible characters, and no control characters", &place);
             }
             Some(name)
         }

@@ -31,7 +31,7 @@ const ADDRESS: Misread = Misread(
 );
 
 const BAR: Misread = Misread(
-    "a bar is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
+    "this limit is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
 );
 
 /// The units of sizes; of equal factors, the first is printed.

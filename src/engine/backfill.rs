@@ -197,6 +197,7 @@ impl BackfillPlan<'_> {
             seconds: elapsed.as_secs_f64(),
             error: None,
             error_kind: None,
+            show_letters: "logmill dead-letters list".to_owned(),
         }
     }
 

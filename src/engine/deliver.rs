@@ -51,8 +51,8 @@ fn brought(
 ) -> (Delivery, Result<()>) {
     if to.is_open_to_others() {
         let text = format!(
-            "the connection to {to} is not encrypted: anybody in between could read dead letters and the \
-            password; run a tunnel on this machine, and deliver to that"
+            "the connection to {to} is not encrypted: others on the way could read dead letters and the \
+             password; use a tunnel that listens on this machine, and deliver to its address"
         );
         watch.observer.tell(&Event::Unsafe { text });
     }

@@ -21,19 +21,18 @@ pub(super) struct Kinds {
 /// The guarantees in the order of a reader's questions: each a subject, and what holds for it.
 pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<Guarantee> {
     let (key, is_bucket) = (&config.destination.key, is_bucket(config.destination.url.reveal()));
-    let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
+    let mut lines = vec![("a row is", one_row(key)), ("a second run", again(kinds).to_owned())];
     for (is_there, what, text) in [
-        (kinds.plain, "stopped, a file", "goes on at the last commit"),
+        (kinds.plain, "a stopped file", "resumes after its last commit"),
         (
             kinds.archive,
-            "stopped, an archive",
-            "resumes at the last commit, after decompressing up to it \
-            again",
+            "a stopped archive",
+            "resumes after its last commit, and is decompressed again up to there",
         ),
         (
             kinds.stream,
-            "stopped, a stream",
-            "must be sent again from its beginning; committed parts are compared and skipped",
+            "a stopped stream",
+            "must be sent again from its beginning; what was committed is compared and skipped",
         ),
     ] {
         if is_there {
@@ -41,28 +40,27 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
         }
     }
     if kinds.plain || kinds.archive {
-        lines.push(("a file changed", changed(config, is_bucket).to_owned()));
+        lines.push(("a changed file", changed(config, is_bucket).to_owned()));
     }
     if kinds.object {
-        let holds = "each is read at the version that was listed (If-Match); if one is rewritten \
-                     meanwhile, it alone is refused, and the next run looks at it again";
-        lines.push(("objects read", holds.to_owned()));
+        let holds = "each is read in the version that was listed (If-Match); if one is rewritten \
+                     meanwhile, only that one is refused, and the next run reads it";
+        lines.push(("objects", holds.to_owned()));
     }
-    let bad_records =
-        ("bad records", "k of them are k dead letters; those beside them are loaded".to_owned());
+    let bad_records = ("bad records", "each becomes a dead letter, and costs no other record".to_owned());
     if is_bucket {
         lines.push(bad_records);
         lines.extend(OF_BUCKET.map(|(what, holds)| (what, holds.to_owned())));
     } else {
         if *key != Key::None {
-            lines.push(("rows that meet", conflict(key, &config.destination.on_conflict)));
+            lines.push(("the same key", conflict(key, &config.destination.on_conflict)));
         }
         lines.push(("--rebuild", rebuild(config).to_owned()));
         lines.push(bad_records);
-        lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
-        lines.push(("target restored", target_restored(key).to_owned()));
+        lines.push(("lost checkpoints", checkpoints_lost(key).to_owned()));
+        lines.push(("a restored table", target_restored(key).to_owned()));
     }
-    lines.push(("rests on", rests_on.to_owned()));
+    lines.push(("this rests on", rests_on.to_owned()));
     lines.into_iter().map(|(what, holds)| Guarantee { what, holds }).collect()
 }
 
@@ -70,10 +68,11 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
 const OF_BUCKET: [(&str, &str); 3] = [
     (
         "--rebuild",
-        "replaces the objects of its files, source by source; a listing may show both until it ends",
+        "replaces the objects of its files, source by source; until it ends, a listing may show old and \
+         new ones",
     ),
-    ("state lost", "a load exits with 2 and changes nothing while objects of the table exist"),
-    ("objects restored", "from a backup: restore the state with them"),
+    ("a lost state", "while objects of the table exist, a load exits with 2 and changes nothing"),
+    ("restored objects", "need the state from the same backup"),
 ];
 
 fn one_row(key: &Key) -> String {
@@ -81,43 +80,43 @@ fn one_row(key: &Key) -> String {
         Key::Position => "one record of one source".to_owned(),
         Key::Content => "one distinct record, whichever source it is in".to_owned(),
         Key::Columns(columns) => format!("one value of ({})", columns.join(", ")),
-        Key::None => "one record, without an index".to_owned(),
+        Key::None => "one record; no index tells rows apart".to_owned(),
     }
 }
 
 fn again(kinds: Kinds) -> &'static str {
     match kinds.stream && !kinds.plain && !kinds.archive {
-        true => "changes nothing, if the stream is the same: it is recognised by its beginning",
-        false => "changes nothing: sources are known by their content, whatever they are called",
+        true => "changes nothing if the stream is the same, because it is recognised by its beginning",
+        false => "changes nothing, because sources are recognised by their content, not by their names",
     }
 }
 
 fn changed(config: &Config, is_bucket: bool) -> &'static str {
     match (&config.destination.key, config.source.settings.growing) {
         (_, true) => {
-            "what was appended is loaded, but for an unfinished last line; a change below the checkpoint is refused by name"
+            "appended lines are loaded, except an unfinished last one; if anything before the checkpoint \
+             has changed, the file is refused by name"
         }
         (Key::Position, false) if !is_bucket => {
-            "what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is refused by name"
+            "appended lines are loaded, and the row of a last line that has grown is updated; if anything \
+             else before the checkpoint has changed, the file is refused by name"
         }
         (_, false) => {
-            "what was appended is loaded; a last line that grew, and a change below the checkpoint, are refused by name"
+            "appended lines are loaded; if the last line has grown, or anything before the checkpoint has \
+             changed, the file is refused by name"
         }
     }
 }
 
 fn conflict(key: &Key, on_conflict: &OnConflict) -> String {
-    let what = match key {
-        Key::Position => return "the later load of a record wins".to_owned(),
-        _ => "of the same key",
-    };
+    if *key == Key::Position {
+        return "of two loads of a record, the later wins".to_owned();
+    }
     match on_conflict {
-        OnConflict::Update => format!("{what}: the later in the order of the files wins"),
-        OnConflict::Keep => {
-            format!("{what}: the existing row stays, and the other is counted as unchanged")
-        }
+        OnConflict::Update => "of two records, the later in the order of the files wins".to_owned(),
+        OnConflict::Keep => "the existing row stays, and the record is counted as unchanged".to_owned(),
         OnConflict::Newest(column) => {
-            format!("{what}: the greater {column} wins, in any order")
+            format!("of two records, the one with the greater {column} wins, whatever their order")
         }
     }
 }
@@ -125,29 +124,32 @@ fn conflict(key: &Key, on_conflict: &OnConflict) -> String {
 fn rebuild(config: &Config) -> &'static str {
     let names_day = || config.constants().iter().any(|constant| constant.name == DATA_DATE);
     match config.destination.key.has_places() {
-        true => "puts new rows in the place of those of its files, in one transaction",
+        true => "replaces the rows of its files in one transaction",
         false if names_day() => {
-            "puts new rows in the place of those of its day, in one transaction, if no other job writes the table"
+            "replaces the rows of its day in one transaction, if no other job writes to the table"
         }
-        false => "is refused: rows do not record their file or day",
+        false => "is refused, because rows record neither their file nor their day",
     }
 }
 
 fn checkpoints_lost(key: &Key) -> &'static str {
     match key {
         Key::Position => {
-            "rows are updated in place if ids are given in the same order, else doubled: restore both together"
+            "can duplicate rows, because new sources get new ids: restore checkpoints and table together"
         }
-        Key::Content => "a load of everything changes nothing",
-        Key::Columns(_) => "a load of everything, in the same order, changes nothing",
-        Key::None => "a load DUPLICATES rows: only the checkpoint prevents that",
+        Key::Content => "change nothing: everything can be loaded again",
+        Key::Columns(_) => "change nothing, if everything is loaded again in the same order",
+        Key::None => "DUPLICATE rows with the next load: nothing else prevents that",
     }
 }
 
 fn target_restored(key: &Key) -> &'static str {
     match key {
-        Key::Position => "from a backup: restore the tables of logmill with it",
-        Key::Content | Key::Columns(_) => "from a backup: `logmill forget` the sources, and a load fills it",
-        Key::None => "from a backup without the tables of logmill: rows are DUPLICATED or lost",
+        Key::Position => "needs the tables of logmill from the same backup",
+        Key::Content | Key::Columns(_) => {
+            "is filled by the next load, after a `logmill forget` of its \
+                                           sources"
+        }
+        Key::None => "without the tables of logmill from the same backup, DUPLICATES or loses rows",
     }
 }

@@ -239,10 +239,13 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some((spot, code, what)) = proposal.first_malformed {
-        let record = if detected.is_ndjson() { "JSON object" } else { "such record" };
+        let (record, records) = match detected.is_ndjson() {
+            true => ("a JSON object", "JSON objects"),
+            false => ("such a record", "such records"),
+        };
         let are_none = match proposal.malformed {
-            1 => format!("is no {record} and will be a dead letter"),
-            _ => format!("are no {record}s and will be dead letters"),
+            1 => format!("is not {record} and becomes a dead letter"),
+            _ => format!("are not {records} and become dead letters"),
         };
         warnings.push(format!(
             "{} of {} {are_none}; the first, at byte {} of {}, is {what} ({code})",
@@ -257,7 +260,7 @@ fn warnings(
             format!("{example:?} at byte {} of {}", figure::count(spot.offset), files[spot.file].display())
         });
         warnings.push(format!(
-            "field {} is {} in all but {} of {} ({}), which would be dead letters: {}; type = \"{}\" takes them all",
+            "field {} is {} in all but {} of {} ({}), which would become dead letters: {}; type = \"{}\" takes them all",
             odd.field,
             odd.kind,
             figure::count(odd.count),

@@ -80,7 +80,7 @@ fn refuse_stranger(config: &Config, job: &Path, names: &[PathBuf]) -> Result<()>
     });
     let Some((stranger, what)) = stranger else { return Ok(()) };
     Err(Error::usage(format!(
-        "{job} was not named, but is there, and is for {what}; if it is the right job, name it with -j, else write \
+        "{job} exists, but is for {what}; if it is the right job, name it with -j, otherwise write \
          another: logmill infer {stranger} -o OTHER.toml",
         job = job.display(),
         stranger = stranger.display()

@@ -115,25 +115,28 @@ fn stored(config: &Config, destination: &dyn Destination) -> Option<f64> {
 /// The advice for a user who is about to load.
 fn advice(busy: Option<f64>, seconds: Option<f64>, is_bucket: bool) -> String {
     let (Some(busy), Some(seconds)) = (busy, seconds) else {
-        return "how fast the destination is, only a load can tell: load one large file first, and plan again"
+        return "only a load can measure the destination: load one large file first, then plan again"
             .to_owned();
     };
     if is_bucket {
-        return "a bucket takes what is written: more cores help, and more machines, each with splits or days of its own"
+        return "a bucket keeps up with many writers: more cores help, and so do more machines, each with \
+                its own splits or days"
             .to_owned();
     }
     let help = match busy {
         busy if busy <= 1.0 => {
-            "one core is enough: more of them, or machines in front of this destination, would only wait"
+            "one core is enough: more cores or machines would only wait for this destination"
         }
         _ => {
-            "more cores help up to that number; where one machine has fewer, splits go to several (plan --split-size)"
+            "more cores help up to that number; if one machine has fewer, divide the files among several \
+             (plan --split-size)"
         }
     };
     let long = Duration::from_secs_f64(seconds.min(1e9));
     match long > TOO_LONG {
         true => format!(
-            "{help}; as {} is long, consider a bucket (as = \"parquet\"), which many machines fill at once, and only the recent days for this destination",
+            "{help}; {} is long, so consider a bucket (as = \"parquet\"), which many machines can fill at \
+             once, and load only the recent days here",
             figure::time(long)
         ),
         false => help.to_owned(),

@@ -179,7 +179,7 @@ fn fates(
             }
             Answer::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
             Answer::Changed(why) => Fate::Refuse { why: why.clone() },
-            Answer::Beside => Fate::LeaveOut { why: "another split is asked for".to_owned() },
+            Answer::Beside => Fate::LeaveOut { why: "only another split was requested".to_owned() },
         };
         (file.path, fate)
     });

@@ -78,7 +78,7 @@ pub enum ErrorKind {
     },
 
     /// A job or database that was not named exists, and may be another user's.
-    #[error("{} was not named, but is there, and {why}; if it is the right {what}, name it with {flag}", path.display())]
+    #[error("{} was not named, but exists, and {why}; if it is the right {what}, name it with {flag}", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum ErrorKind {
     /// Sources were begun under other rules. Nothing was touched.
     #[error(
         "{source_name}{}: loaded in part, and the job's format, fields or key have changed since; \
-         --accept-new-rules goes on from there by the new rules, `load --rebuild` loads all of it again \
+         --accept-new-rules loads the rest by the new rules, `load --rebuild` loads all of it again \
          and replaces its rows, `logmill forget` starts over",
         and_more(*more)
     )]
@@ -164,8 +164,8 @@ pub enum ErrorKind {
 
     /// A newer program has created logmill's tables. Nothing was touched.
     #[error(
-        "the tables {tables} are of version {version}, and this program knows {known}; use the logmill that made \
-         them, or a newer one"
+        "the tables {tables} are of version {version}, and this logmill knows {known}; use the version that \
+         made them, or a newer one"
     )]
     NewerTables {
         /// The tables, in words.
@@ -240,7 +240,7 @@ pub enum ErrorKind {
     /// The destination is not as far as it had acknowledged. What is there is consistent.
     #[error(
         "the destination has lost commits that it had acknowledged: has a standby that lagged taken over, or \
-        was an older copy restored? The rows there are consistent; run again to load what is missing"
+        was an older copy restored? The rows there are consistent. To load what is missing, run the same command again"
     )]
     WentBack,
 
@@ -252,16 +252,16 @@ pub enum ErrorKind {
     /// another transaction waited for each other.
     #[error(
         "the connection was lost, or the server ended a deadlock, before the rebuild was finished, so \
-        nothing was changed; run again to start over"
+        nothing was changed. To start over, run the same command again"
     )]
     Interrupted,
 
     /// A signal requested a stop, and the run stopped cleanly.
-    #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
+    #[error("stopped by {}; everything committed so far is kept. To resume, run the same command again", signal_name(*.0))]
     Stopped(i32),
 
     /// The system cannot start a thread.
-    #[error("cannot start {what}: {cause}")]
+    #[error("cannot start {what}: {}", unnumbered(cause))]
     NoThread {
         /// What was to be started.
         what: String,
@@ -447,7 +447,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 /// The system's message without its error number, which tells a person nothing.
-pub(crate) fn unnumbered(cause: &io::Error) -> String {
+pub(crate) fn unnumbered(cause: &impl fmt::Display) -> String {
     let words = cause.to_string();
     let end = words.find(" (os error ").unwrap_or(words.len());
     words[..end].to_owned()
@@ -505,7 +505,7 @@ fn gave_up(waited: Option<&Duration>) -> String {
 /// The message about a signal that came before a rebuild was complete.
 pub fn rebuild_stopped(signal: i32) -> String {
     format!(
-        "stopped by {}; everything whose rebuild was not finished is as it was, run again to start over",
+        "stopped by {}; whatever was not completely rebuilt is as it was before. To start over, run the same command again",
         signal_name(signal)
     )
 }

@@ -83,7 +83,7 @@ pub const PRESETS: &[Preset] = presets! {
     Some(r"^(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.$-]+:"),
     "INFO:root:started\nERROR:app.web:failed\nTraceback (most recent call last):\nValueError: x\n";
 
-    "kafka", "Kafka, and log4j with its stamp in brackets",
+    "kafka", "Kafka, and log4j with its timestamp in brackets",
     r"^\[(?P<timestamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) +(?P<message>(?s:.*?))(?: \((?P<logger>[\w.$]+)\))?$",
     Some(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] "),
     "[2023-10-27 12:34:56,789] INFO Registered kafka:type=kafka.Log4jController MBean (kafka.utils.Log4jControllerRegistration$)\n[2023-10-27 12:34:57,001] WARN [Producer clientId=p-1] Connection could not be established (org.apache.kafka.clients.NetworkClient)\n";
@@ -93,7 +93,7 @@ pub const PRESETS: &[Preset] = presets! {
     Some(r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3}"),
     "2023-10-27T12:34:56.789+02:00  INFO 4711 --- [           main] com.example.shop.Application             : Started Application in 2.3 seconds\n2023-10-27T12:34:57.001+02:00 ERROR 4711 --- [nio-8080-exec-1] o.a.c.c.C.[.[.[/].[dispatcherServlet]    : failed\njava.lang.IllegalStateException: no\n\tat com.example.A.b(A.java:7)\n";
 
-    "log4j", "log4j, logback and Hadoop: stamp, level, thread and logger, in the usual orders",
+    "log4j", "log4j, logback and Hadoop: timestamp, level, thread and logger, in the usual orders",
     r"^(?P<timestamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d{3}) +(?:\[(?P<thread>[^\]]*)\] +)?\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|SEVERE)\]? +(?:\[(?P<thread_behind>[^\]]*)\] +)?(?P<logger>[\w.$/-]+(?:\([^)]*\))?)(?: -|:) (?P<message>(?s:.*))$",
     Some(r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d{3}"),
     "2023-10-27 12:34:56,789 INFO [main] org.apache.hadoop.mapreduce.v2.app.MRAppMaster: Created MRAppMaster\n2023-10-27 12:34:57,000 [worker-2] ERROR com.example.Shop - failed\njava.lang.NullPointerException\n\tat com.example.Shop.buy(Shop.java:42)\n";
@@ -138,7 +138,7 @@ pub const PRESETS: &[Preset] = presets! {
     Some(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} "),
     "I1027 12:34:56.789012       1 controller.go:116] Starting workers\nW1027 12:34:57.000001       1 reflector.go:324] failed to list *v1.Pod\n";
 
-    "go", "Go's log package, rsync's daemon, and others that begin with this stamp",
+    "go", "Go's log package, rsync's daemon, and others that begin with this timestamp",
     r"^(?P<timestamp>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?) (?:\[(?P<pid>\d+)\] )?(?:(?P<file>[\w./-]+\.go):(?P<line>\d+): )?(?P<message>(?s:.*))$",
     Some(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d"),
     "2023/10/27 12:34:56 listening on :8080\n2023/10/27 12:34:57 server.go:42: panic: no\ngoroutine 1 [running]:\n";
@@ -148,7 +148,7 @@ pub const PRESETS: &[Preset] = presets! {
     None,
     "time=2023-10-27T12:34:56.789+02:00 level=INFO msg=\"got a request\" method=GET user.id=7 took=1.5ms\ntime=2023-10-27T12:34:57.000Z level=WARN+1 source=/srv/app/main.go:42 msg=slow err=\"no \\\"answer\\\" from db\"\n";
 
-    "bracketed", "a stamp, a level in brackets or behind one, and a message",
+    "bracketed", "a timestamp, a level in brackets or behind one, and a message",
     r"^\[?(?P<timestamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?)\]? +\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|trace|debug|info|notice|warn|warning|error|critical|fatal)\]?:? +(?P<message>(?s:.*))$",
     Some(r"^\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"),
     "2023-10-27 12:34:56 [info] started\n2023-10-27T12:34:57.001Z ERROR failed\n  because of this\n";

@@ -134,7 +134,7 @@ fn mixture(values: &Values, voids: &[&str]) -> String {
     let kinds = [
         (Traits::TEXT, "texts"),
         (Traits::INT.and(Traits::BIG).and(Traits::FLOAT), "numbers"),
-        (Traits::BOOL, "truth values"),
+        (Traits::BOOL, "booleans"),
         (Traits::LIST, "lists"),
         (Traits::OBJECT, "objects"),
     ];
@@ -279,12 +279,12 @@ fn layout(number: usize, values: &Values, voids: &[&str]) -> Choice {
     if !LAYOUTS[number].names_year {
         // Only a person knows the year, and a job without it loads nothing.
         let ask = (Kind::Timestamp(rules), "with year = … under [source], or with --date");
-        let note = "stamps that name no year, so kept as text";
+        let note = "timestamps without a year, kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
     }
     if let Some(doubt) = LAYOUTS[number].doubt {
         let ask = (Kind::Timestamp(rules), doubt);
-        let note = "stamps whose parts could stand in another order, so kept as text";
+        let note = "timestamps whose parts could be in another order, kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
     }
     let zoneless = if LAYOUTS[number].names_zone { 0 } else { values.count(Traits::layout(number), voids) };
@@ -314,7 +314,7 @@ fn list(values: &Values) -> Choice {
         return json(if items.nulls > 0 { "lists of nulls" } else { "empty lists" });
     }
     let kinds = [
-        (Try::Bool, Kind::Bool, "truth values"),
+        (Try::Bool, Kind::Bool, "booleans"),
         (Try::Int, Kind::Int(Bounds::default()), "integers"),
         (Try::Float, Kind::Float(Float::default()), "numbers"),
         (Try::Text, Kind::Text(Text::default()), "texts"),
@@ -338,7 +338,7 @@ pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
     let texts = values.total(voids);
     if texts > 0 && count_of(MONTH_FIRST) == texts {
         let ask = (Kind::Timestamp(stamps::rules(MONTH_FIRST)), "or %d/%m/%Y: no day is above the 12th");
-        let note = "stamps that do not show which is the day and which the month, so kept as text";
+        let note = "timestamps whose day and month cannot be told apart, kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(kind, note) };
     }
     if texts == 0 {
@@ -360,7 +360,7 @@ pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
 pub(super) fn cost(odd: &Met, total: u64, instead: &str) -> String {
     let examples: Vec<String> = odd.first.iter().map(|(_, example)| format!("{example:?}")).collect();
     format!(
-        "{} of {} ({}) are none, as {}, and would be dead letters; type = \"{instead}\" takes them all",
+        "{} of {} ({}) are none, as {}, and would become dead letters; type = \"{instead}\" takes them all",
         count(odd.count),
         count(total),
         share(odd.count, total),

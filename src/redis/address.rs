@@ -23,8 +23,8 @@ impl Address {
         let rest = match url.split_once("://") {
             Some(("redis", rest)) => rest,
             Some(("rediss", _)) => {
-                return Err("Redis over TLS is not built; let a tunnel (stunnel, ssh -L) listen on this machine, and \
-                            name that"
+                return Err("Redis over TLS is not built yet; use a tunnel (stunnel, ssh -L) that listens \
+                            on this machine, and name its address"
                     .to_owned());
             }
             _ => return Err("a Redis server is named redis://HOST".to_owned()),

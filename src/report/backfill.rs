@@ -28,6 +28,9 @@ pub struct Backfill {
     pub error: Option<String>,
     /// The kind of the error.
     pub error_kind: Option<&'static str>,
+    /// The command that shows the dead letters, for people.
+    #[serde(skip)]
+    pub show_letters: String,
 }
 
 /// A day of a backfill.
@@ -77,6 +80,12 @@ impl Backfill {
 impl Report for Backfill {
     fn head(&self) -> &Head {
         &self.head
+    }
+
+    fn failures(&self) -> Vec<String> {
+        // The error that ended it is reported by itself.
+        let failed = self.dates.iter().filter(|date| date.state == "failed" && date.reason != self.error);
+        failed.map(|date| format!("{}: {}", date.date, date.reason.as_deref().unwrap_or("failed"))).collect()
     }
 
     fn text(&self, width: usize) -> String {

@@ -110,8 +110,8 @@ impl Report for Check {
         &self.head
     }
 
-    fn failures(&self) -> &[FailedFile] {
-        &self.sources.failed
+    fn failures(&self) -> Vec<String> {
+        self.sources.failed.iter().map(FailedFile::line).collect()
     }
 
     fn text(&self, width: usize) -> String {

@@ -31,7 +31,7 @@ impl Exit {
     /// The table, for people.
     pub const TABLE: [(&str, &str); 8] = [
         ("0", "Every record is accounted for, and no dead letter is open."),
-        ("1", "It failed. Nothing is lost; run it again to go on."),
+        ("1", "It failed, and nothing is lost. To resume, run the same command again."),
         ("2", "The command line or the job is wrong. Nothing was touched."),
         ("3", "It finished, and some records were rejected: `logmill dead-letters list`."),
         ("4", "A source has more dead letters than stop_above allows, and was given up."),

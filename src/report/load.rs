@@ -145,6 +145,13 @@ pub struct FailedFile {
     pub why: String,
 }
 
+impl FailedFile {
+    /// The file and the reason in one line.
+    pub(super) fn line(&self) -> String {
+        format!("{}: {}", self.file.display(), self.why)
+    }
+}
+
 /// A notice about a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Notice {
@@ -314,8 +321,8 @@ impl Report for Load {
         &self.head
     }
 
-    fn failures(&self) -> &[FailedFile] {
-        &self.sources.failed
+    fn failures(&self) -> Vec<String> {
+        self.sources.failed.iter().map(FailedFile::line).collect()
     }
 
     fn text(&self, _: usize) -> String {

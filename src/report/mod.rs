@@ -108,9 +108,9 @@ pub trait Report: Serialize {
     /// Its head.
     fn head(&self) -> &Head;
 
-    /// The files that could not be processed, for users who want to see nothing else.
-    fn failures(&self) -> &[FailedFile] {
-        &[]
+    /// What failed, for users who want to see nothing else.
+    fn failures(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether its lines must not be folded, because they contain a record.

@@ -145,6 +145,14 @@ impl Report for Plan {
         &self.head
     }
 
+    fn failures(&self) -> Vec<String> {
+        let refused = self.sources.iter().filter_map(|planned| match &planned.fate {
+            Fate::Refuse { why } => Some(format!("{}: {why}", planned.file.display())),
+            Fate::Read { .. } | Fate::LeaveOut { .. } => None,
+        });
+        self.obstacles.iter().cloned().chain(refused).collect()
+    }
+
     fn text(&self, width: usize) -> String {
         text::plan(self, width)
     }

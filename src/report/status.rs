@@ -122,10 +122,12 @@ impl Status {
                 let bound = figure::time(bound);
                 self.alarms.push(match age {
                     Some(age) => format!(
-                        "the last load that came to its end did so {} ago, more than {bound}",
+                        "the last load that finished its sources ended {} ago, more than {bound}",
                         figure::time(age)
                     ),
-                    None => format!("no load ever came to its end, and one should have within {bound}"),
+                    None => {
+                        format!("no load has ever finished its sources, and one was expected within {bound}")
+                    }
                 });
                 exit = exit.graver(Exit::Failed);
             }

@@ -106,7 +106,7 @@ pub(super) fn overtaken(id: i64) -> Error {
     ErrorKind::Held {
         source_name: format!("dead letter {id}"),
         holder: "another replay, a discard or a load that changed it meanwhile".to_owned(),
-        then: "; what this replay has committed stays, and `dead-letters replay` goes on",
+        then: "; what this replay has committed is kept, and `dead-letters replay` continues",
     }
     .into()
 }

@@ -102,7 +102,7 @@ fn identifier(text: &str) -> Result<(String, Option<&str>), NoTableName> {
         Some(rest) => Ok((identifier, Some(rest))),
         None if rest.trim_matches(' ').is_empty() => Ok((identifier, None)),
         None => Err(NoTableName(
-            "goes on after its name; put a name that is not only letters, digits and _ in quotes, as in \"my table\""
+            "has something after its name; put a name that is not only letters, digits and _ in quotes, as in \"my table\""
                 .to_owned(),
         )),
     }

@@ -149,7 +149,7 @@ impl Feed {
                     position,
                     format!(
                         "the {codec} data is damaged after byte {position} (decompressed): {what}. The records before \
-                         that are loaded; run again when the file is whole"
+                         that are loaded; when the file is complete, run the same command again"
                     ),
                 )
             }

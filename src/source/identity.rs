@@ -388,7 +388,7 @@ impl Candidate {
             true => Ok(source),
             false => Err(crate::error::Error::source(
                 &self.path,
-                "the file was replaced just now; run again to load the new one",
+                "the file was replaced during the run. To load the new one, run the same command again",
             )),
         }
     }

@@ -510,7 +510,7 @@ impl Source {
         Error::source(
             &self.path,
             format!(
-                "the file changed while it was being loaded: {how}. Nothing of the change was committed; let the writer finish, or copy the file, and run again"
+                "the file changed while it was being loaded: {how}. Nothing of the change was committed; let the writer finish, or copy the file, and run the same command again"
             ),
         )
     }

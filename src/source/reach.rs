@@ -213,8 +213,8 @@ fn answer<T>(path: &Path, mut pending: Pending<T>, stop: &Stop) -> Result<Result
 fn refused(path: &Path, failure: Failure) -> Error {
     let what = match failure {
         Failure::Changed => {
-            "the object was written anew since it was listed, and nothing of the new one was loaded; run again, and if it is \
-             still being written, when that is done"
+            "the object was rewritten since it was listed, and nothing of the new one was loaded. When its writer has \
+             finished, run the same command again"
                 .to_owned()
         }
         other => other.to_string(),

@@ -139,7 +139,10 @@ pub fn recognise_beside(
     // An object is only left unread because something is remembered of it; that was so a moment ago.
     for (file, decision) in files.iter().zip(&mut decided).filter(|(file, _)| file.is_unread()) {
         decision.get_or_insert_with(|| {
-            Err(Error::source(&file.path, "it was forgotten just now; run again to load it"))
+            Err(Error::source(
+                &file.path,
+                "it was forgotten during the run. To load it, run the same command again",
+            ))
         });
     }
     // The rest are copies, changed files, or new.

@@ -33,7 +33,7 @@ fn a_table_that_has_lost_its_state_is_not_loaded_again() {
     story.run(&[]).exit(3);
     let before = story.objects();
     std::fs::remove_dir_all(story.bucket().join("_logmill")).unwrap();
-    story.run(&[]).exit(2).says("its state is lost");
+    story.run(&[]).exit(2).says("the state is lost");
     assert_eq!(story.objects(), before);
     assert!(!story.bucket().join("_logmill").exists());
 }
@@ -70,7 +70,7 @@ fn a_plan_promises_no_change_of_rows_that_no_bucket_can_make() {
     let promises: Vec<_> = plan["guarantees"].as_array().unwrap().iter().collect();
     let of =
         |what: &str| promises.iter().find(|promise| promise["what"] == what).map(|promise| &promise["holds"]);
-    assert_eq!(of("rows that meet"), None);
-    assert!(of("--rebuild").unwrap().as_str().unwrap().contains("a listing may show both"));
-    assert!(!of("a file changed").unwrap().as_str().unwrap().contains("updated"));
+    assert_eq!(of("the same key"), None);
+    assert!(of("--rebuild").unwrap().as_str().unwrap().contains("a listing may show old and new"));
+    assert!(!of("a changed file").unwrap().as_str().unwrap().contains("updated"));
 }

@@ -172,7 +172,7 @@ fn without_a_job_records_are_checked_against_the_inferred_one() {
             3,
             &[
                 "there is no job, so the records are checked against what was inferred from all 2 records of",
-                "1 of 3 lines is no JSON object",
+                "1 of 3 lines is not a JSON object",
             ],
         );
         assert!(said.stdout.contains("valid                   2\n"), "{}", said.stdout);
@@ -196,7 +196,7 @@ fn without_a_job_records_are_checked_against_the_inferred_one() {
     assert_eq!(place.json("check app.ndjson").1["job_file"], Value::Null);
     // A job file beside the log is used and named.
     place.run("infer app.ndjson").ended(0, &[]);
-    place.run("check app.ndjson").ended(3, &["app.logmill.toml is there, so it is used as it stands"]);
+    place.run("check app.ndjson").ended(3, &["app.logmill.toml exists, and is used as it is"]);
     assert_eq!(place.json("check app.ndjson").1["job_file"], "app.logmill.toml");
 }
 

@@ -33,10 +33,9 @@ fn a_file_loads_without_a_job_and_every_decision_is_reported() {
         ]
     );
     // Run again: the job file is used, and nothing is loaded twice.
-    place.run("load app.ndjson").ended(
-        0,
-        &["app.logmill.toml is there, so it is used as it stands", "1 file was loaded to the end before"],
-    );
+    place
+        .run("load app.ndjson")
+        .ended(0, &["app.logmill.toml exists, and is used as it is", "1 file was loaded to the end before"]);
     // The job file works like any other.
     place.run("load -j app.logmill.toml").ended(0, &["1 file was loaded to the end before"]);
 }
@@ -101,7 +100,7 @@ fn an_archive_and_the_standard_input_have_jobs_too() {
         &["wrote stdin.logmill.toml, inferred from all 2 records of stdin", "inserted                2"],
     );
     // The same stream again is read, and changes nothing.
-    Said::of(&mut place.command("load -"), LINES.as_bytes()).ended(0, &["stdin.logmill.toml is there"]);
+    Said::of(&mut place.command("load -"), LINES.as_bytes()).ended(0, &["stdin.logmill.toml exists"]);
     assert_eq!(place.query("select count(*) from app union all select count(*) from stdin"), ["2", "2"]);
     // Inference would consume another kind of stream.
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -218,7 +217,7 @@ fn bad_lines_are_reported_and_become_dead_letters() {
     place.run("load mixed.ndjson").ended(
         3,
         &[
-            "1 of 3 lines is no JSON object and will be a dead letter; the first, at byte 0 of mixed.ndjson, is",
+            "1 of 3 lines is not a JSON object and becomes a dead letter; the first, at byte 0 of mixed.ndjson, is",
             "(json_invalid)",
             "1 dead letter open",
         ],
@@ -279,13 +278,13 @@ fn names_that_sqlite_does_not_take_are_refused_before_anything_is_written() {
     place.write("app.ndjson", "{\"a\":1}\n");
     for table in ["sqlite_x", "LOGMILL_sources"] {
         for command in ["load", "infer"] {
-            place.run(&format!("{command} app.ndjson --table {table}")).ended(2, &["it another"]);
+            place.run(&format!("{command} app.ndjson --table {table}")).ended(2, &["choose another"]);
         }
     }
     let job = |fields: &str| JOB.replace("n    = \"int\"", fields).replace("URL", "sqlite:logmill.db");
     place.write("job.toml", job("n = \"int\"\nN = \"int\""));
     for command in ["load -j job.toml app.ndjson", "plan -j job.toml app.ndjson"] {
-        place.run(command).ended(2, &["field 'N' differs from 'n' by case only"]);
+        place.run(command).ended(2, &["field 'N' differs from 'n' only in case"]);
     }
     let left = std::fs::read_dir(place.path("")).unwrap().count();
     assert_eq!(left, 2, "more than the log and the job");
@@ -378,16 +377,16 @@ fn a_few_odd_values_do_not_decide_a_type_and_are_reported() {
     place.run("load app.ndjson").ended(
         3,
         &[
-            "field at is timestamp in all but 1 of 2,000 (0.05 %), which would be dead letters: \"n/a\" at byte ",
+            "field at is timestamp in all but 1 of 2,000 (0.05 %), which would become dead letters: \"n/a\" at byte ",
             "type = \"text\" takes them all",
-            "field n is int in all but 1 of 2,000 (0.05 %), which would be dead letters: \"many\" at byte ",
+            "field n is int in all but 1 of 2,000 (0.05 %), which would become dead letters: \"many\" at byte ",
             "type = \"json\" takes them all",
             "inserted            1,998",
             "2 dead letters open",
         ],
     );
     let job = place.read("app.logmill.toml");
-    assert!(job.contains("1 of 2,000 (0.05 %) are none, as \"n/a\", and would be dead letters"), "{job}");
+    assert!(job.contains("1 of 2,000 (0.05 %) are none, as \"n/a\", and would become dead letters"), "{job}");
     // In a small file, a single value decides.
     place.write("few.ndjson", (600..1_500).map(line).collect::<String>());
     place.run("load few.ndjson").ended(0, &["at  text", "n   json  numbers in 899, texts in 1"]);
@@ -472,13 +471,12 @@ fn a_found_job_applies_to_the_files_of_its_folder() {
     place.write("one/app.ndjson", "{\"a\":1}\n");
     place.write("two/app.ndjson", "{\"b\":\"x\"}\n");
     place.run("load one/app.ndjson").ended(0, &["wrote app.logmill.toml"]);
-    place.run("load one/app.ndjson").ended(0, &["app.logmill.toml is there, so it is used"]);
+    place.run("load one/app.ndjson").ended(0, &["app.logmill.toml exists, and is used"]);
     place.write("one/app.ndjson.1", "{\"a\":0}\n");
     place.run("load one/app.ndjson.1").ended(0, &["inserted                1"]);
-    place.run("load two/app.ndjson").ended(
-        2,
-        &["app.logmill.toml was not named, but is there, and is for files in another folder than two/app.ndjson"],
-    );
+    place
+        .run("load two/app.ndjson")
+        .ended(2, &["app.logmill.toml exists, but is for files in another folder than two/app.ndjson"]);
     place.run("load -j app.logmill.toml two/app.ndjson").ended(3, &["a: missing"]);
     place.run("infer two/app.ndjson -o other.toml").ended(0, &["wrote other.toml"]);
 }
@@ -492,7 +490,7 @@ fn a_job_found_for_one_log_applies_to_no_other() {
     place.run("load app.log").ended(0, &["wrote app.logmill.toml"]);
     let said = place.run("load app.ndjson").ended(
         2,
-        &["app.logmill.toml was not named, but is there, and is for app.log, not for app.ndjson; if it is the right job"],
+        &["app.logmill.toml exists, but is for app.log, not for app.ndjson; if it is the right job"],
     );
     assert!(!said.stderr.contains("is used"), "{}", said.stderr);
     // The same log after rotation.

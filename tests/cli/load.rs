@@ -92,6 +92,36 @@ fn verbose_says_more_and_quiet_says_nothing() {
 }
 
 #[test]
+fn a_quiet_command_prints_nothing_but_errors_and_failures() {
+    let place = place();
+    place.run("load -j job.toml -q").ended(3, &[]);
+    for (arguments, code) in [
+        ("plan -j job.toml -q", 0),
+        ("verify -j job.toml -q", 0),
+        ("dead-letters export -j job.toml -q -o bad.ndjson", 0),
+        ("dead-letters replay -j job.toml -q", 3),
+        ("dead-letters discard -j job.toml -q --code int_parsing", 0),
+        ("report -j job.toml -q -o page.html", 0),
+        ("infer logs/a.ndjson -q -o other.toml", 0),
+        ("forget -j job.toml -q --dry-run logs/b.ndjson", 0),
+        ("forget -j job.toml -q logs/b.ndjson", 0),
+    ] {
+        let said = place.run(arguments).ended(code, &[]);
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""), "{arguments}");
+    }
+    // What was asked for is no message.
+    assert!(!place.run("dead-letters list -j job.toml -q").ended(0, &[]).stdout.is_empty());
+    let said = place.run("plan -j job.toml -q logs gone").ended(1, &["logmill: gone: cannot open it"]);
+    assert_eq!((said.stdout.as_str(), said.stderr.lines().count()), ("", 1));
+    let url = "sqlite:gone/logmill.db";
+    let said = place.run(&format!("plan -j job.toml -q --into {url}")).ended(2, &["there is no directory"]);
+    assert_eq!(said.stdout, "");
+    rusqlite::Connection::open(place.path("logmill.db")).unwrap().execute("DELETE FROM app", []).unwrap();
+    let said = place.run("verify -j job.toml -q logs/a.ndjson").ended(5, &[]);
+    assert!(said.stdout.contains("the row is missing"), "{}", said.stdout);
+}
+
+#[test]
 fn a_name_that_is_not_utf_8_is_preserved() {
     use base64::Engine as _;
     use std::os::unix::ffi::OsStrExt as _;
@@ -326,7 +356,10 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         let object: Value = serde_json::from_slice(&output.stdout).expect("one object");
         assert_eq!((&object["outcome"], &object["exit_code"]), (&"interrupted".into(), &code.into()));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("everything committed so far is kept, run again to go on"), "{said}");
+        assert!(
+            said.contains("everything committed so far is kept. To resume, run the same command again"),
+            "{said}"
+        );
         let rows = place.query("select count(*) from app")[0].parse::<u64>().unwrap();
         assert_eq!(rows * 8, committed());
     }

@@ -44,24 +44,24 @@ fn a_plan_shows_inputs_and_promises_and_writes_nothing() {
           the table app
 
         guaranteed, with key "position"
-          one row is        one record of one source
-          run again         changes nothing: sources are known by their content, whatever they are called
-          stopped, a file   goes on at the last commit
-          a file changed    what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is
-                            refused by name
-          rows that meet    the later load of a record wins
-          --rebuild         puts new rows in the place of those of its files, in one transaction
-          bad records       k of them are k dead letters; those beside them are loaded
-          checkpoints lost  rows are updated in place if ids are given in the same order, else doubled: restore both together
-          target restored   from a backup: restore the tables of logmill with it
-          rests on          one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints;
-                            a run's last commit is on the disk; a file system with working locks
+          a row is          one record of one source
+          a second run      changes nothing, because sources are recognised by their content, not by their names
+          a stopped file    resumes after its last commit
+          a changed file    appended lines are loaded, and the row of a last line that has grown is updated; if anything else
+                            before the checkpoint has changed, the file is refused by name
+          the same key      of two loads of a record, the later wins
+          --rebuild         replaces the rows of its files in one transaction
+          bad records       each becomes a dead letter, and costs no other record
+          lost checkpoints  can duplicate rows, because new sources get new ids: restore checkpoints and table together
+          a restored table  needs the tables of logmill from the same backup
+          this rests on     one transaction per batch in WAL mode, and a file system with working locks. A power failure can
+                            undo the last batches of an unfinished run, always together with their checkpoints
         "#,
     );
     // Without `-v`, the plan shows the two promises that everyone asks about.
     let said = place.run("plan -j job.toml").ended(0, &[]).stdout;
-    let promises = "\nguaranteed, with key \"position\"\n  one row is  one record of one source\n  run again   changes nothing: \
-                    sources are known by their content, whatever they are called\n  and 8 more (-v)\n";
+    let promises = "\nguaranteed, with key \"position\"\n  a row is      one record of one source\n  a second run  changes nothing, \
+                    because sources are recognised by their content, not by their names\n  and 8 more (-v)\n";
     assert!(said.ends_with(promises), "{said}");
     assert_eq!(content(&place), before);
     place.run("load -j job.toml").ended(0, &[]);
@@ -107,7 +107,7 @@ fn a_plan_takes_nothing_from_a_stream() {
     for words in [
         "2 files would be read\n  fifo: a stream, which only a load can look at\n  -: a stream",
         "utf16: it is UTF-16, and logs are read as UTF-8",
-        "stopped, a stream  must be sent again from its beginning",
+        "a stopped stream  must be sent again from its beginning",
     ] {
         assert!(said.stdout.contains(words), "{}", said.stdout);
     }
@@ -138,11 +138,7 @@ fn all_obstacles_are_reported_at_once() {
     place
         .write("job.toml", JOB.replace("URL", "sqlite:other.db").replace("max_length = 3", "max_length = 4"));
     let said = place.run("plan -j job.toml").ended(2, &[]);
-    assert!(
-        said.stdout.contains("--accept-new-rules goes on from there by the new rules"),
-        "{}",
-        said.stdout
-    );
+    assert!(said.stdout.contains("--accept-new-rules loads the rest by the new rules"), "{}", said.stdout);
     place.run("plan -j job.toml --accept-new-rules").ended(0, &[]);
 }
 

@@ -8,9 +8,10 @@ use crate::harness::run::needs_failpoints;
 use crate::harness::screen::{Screen, Window};
 
 /// The commands of a transcript, in order, with their exit codes.
-const COMMANDS: [(&str, i32); 18] = [
+const COMMANDS: [(&str, i32); 19] = [
     ("plan -j job.toml", 1),
     ("plan -j job.toml -v", 1),
+    ("plan -j job.toml -q", 1),
     ("check -j job.toml", 1),
     ("check -j job.toml -q", 1),
     ("load -j job.toml --color always", 1),
@@ -140,7 +141,7 @@ fn progress_stays_on_one_line_and_leaves_no_ghost() {
         let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
             said.contains(
-                "logmill: stopping: what is in flight is committed first; once more to stop at once"
+                "logmill: stopping: what has been read is committed first; a second signal stops at once"
             ),
             "{text}"
         );

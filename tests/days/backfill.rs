@@ -242,7 +242,10 @@ fn what_is_left_to_do_is_told_whatever_was_due(kind: Kind) {
     days.place.write("logs/2024-03-02.log", "{\"n\":3}\nno number\n");
     let range = "backfill --from 2024-03-01 --to 2024-03-03";
     let said = days.run(range);
-    assert!(said.stderr.contains("\n1 dead letter open (`logmill dead-letters list`)\n"), "{said:?}");
+    assert!(
+        said.stderr.contains("\n1 dead letter open: logmill dead-letters list -j job.toml\n"),
+        "{said:?}"
+    );
     assert!(!said.stderr.contains("other rules"), "{said:?}");
     // Nothing is due now, and it is not nothing that is left.
     days.fields("n = { type = \"int\", le = 100 }");
@@ -250,7 +253,10 @@ fn what_is_left_to_do_is_told_whatever_was_due(kind: Kind) {
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.stderr.contains("0 due with 0 files"), "{said:?}");
     assert!(said.stderr.contains("\n2 days were loaded under other rules"), "{said:?}");
-    assert!(said.stderr.contains("\n1 dead letter open (`logmill dead-letters list`)\n"), "{said:?}");
+    assert!(
+        said.stderr.contains("\n1 dead letter open: logmill dead-letters list -j job.toml\n"),
+        "{said:?}"
+    );
     // A day that is loaded anew is of the present rules.
     days.run("load --date 2024-03-01 --rebuild").ended(0, &[]);
     let said = days.run(range);

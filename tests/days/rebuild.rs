@@ -149,7 +149,7 @@ fn a_corrected_file_replaces_the_old_one(kind: Kind) {
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nno number\n{\"n\":3}\n");
     // Without a rebuild, it is another file under the old name.
     days.run(&format!("load --date {DAY}"))
-        .ended(1, &["forget", "load -j JOB --date 2024-03-01 --rebuild logs/2024-03-01.log`"]);
+        .ended(1, &["forget", "load -j job.toml --date 2024-03-01 --rebuild logs/2024-03-01.log`"]);
     let (code, result) = days.json(&format!("load --date {DAY} --rebuild logs/{DAY}.log"));
     assert_eq!((code, &result["counts"]["records"]), (3, &3.into()), "{result}");
     assert_eq!(days.query("SELECT source_id, n FROM t WHERE source_id <> 2 ORDER BY n"), ["1|1", "1|3"]);

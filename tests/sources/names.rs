@@ -73,7 +73,7 @@ fn a_vanished_file_is_named_and_does_not_affect_the_others() {
     let child = Piped::start(command).stopped();
     logs.write("b.log", log(31..=35));
     child.0.signal("CONT");
-    child.wait().failed("b.log", "the file was replaced just now; run again").did(0, 2);
+    child.wait().failed("b.log", "the file was replaced during the run. To load the new one, run").did(0, 2);
     logs.load().exit(0).did(5, 2);
     assert_eq!(logs.sources(), ["a.log 1-10", "b.log 31-35", "c.log 21-30"]);
 }

@@ -24,7 +24,7 @@ class LogmillError(Exception):
 
 
 class Failed(LogmillError):
-    """It failed. Nothing is lost; run it again to resume."""
+    """It failed, and nothing is lost. To resume, run it again."""
 
     exit_codes = (1,)
     outcome = "failed"

@@ -79,7 +79,7 @@ def load(
             raise of_exit_code(row.exit_code, f"split {row.id} of {row.source}: {row.error}")
     # Whatever Spark reports, the destination decides.
     if left := logmill.plan(job, into=into, env=env).splits:
-        raise of_exit_code(1, f"{len(left)} splits are open, as {left[0].id}; run it again to go on")
+        raise of_exit_code(1, f"{len(left)} splits are open, as {left[0].id}; to resume, run it again")
     return rows
 
 

@@ -61,7 +61,7 @@ pub(in crate::config) enum Takes {
     Value,
     /// Which version of IP, or of UUIDs.
     Version,
-    /// Texts, whole numbers and truth values.
+    /// Texts, whole numbers and booleans.
     Constants,
     /// A list of fields.
     Kinds,
@@ -168,7 +168,7 @@ impl Takes {
             Takes::Number => "a number".to_owned(),
             Takes::Value => "a value".to_owned(),
             Takes::Version => "4 or 6".to_owned(),
-            Takes::Constants => "a list of texts, whole numbers and truth values".to_owned(),
+            Takes::Constants => "a list of texts, whole numbers and booleans".to_owned(),
             Takes::Kinds => "a list of types or tables".to_owned(),
             Takes::Bar => "a count or a share, as in 1000 or \"5%\"".to_owned(),
             Takes::Identity => "'position', 'content', 'none' or a list of fields".to_owned(),

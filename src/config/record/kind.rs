@@ -228,7 +228,7 @@ impl Rules<'_, '_> {
         };
         if constant.is_none() {
             let given = reader.describe(item);
-            let expected = "texts, whole numbers and truth values";
+            let expected = "texts, whole numbers and booleans";
             reader.find(format!("'{name}' takes {expected}, not {given}"), &item.span());
         }
         constant
@@ -441,7 +441,7 @@ mod tests {
         for (line, message, marked) in [
             (
                 "a = { type = \"enum\", values = [1.5] }",
-                "'values' takes texts, whole numbers and truth values, not 1.5",
+                "'values' takes texts, whole numbers and booleans, not 1.5",
                 "1.5",
             ),
             ("a = { type = \"enum\", values = [1, 1] }", "this value is in the list already", "1"),

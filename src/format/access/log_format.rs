@@ -403,7 +403,7 @@ fn end(variable: &Variable, literal: &str, next: Option<&Variable>) -> Result<En
             "request_uri" | "uri" | "document_uri" => Ok(End::Before(b'/')),
             "args" | "query_string" => Ok(End::Before(b'?')),
             other => Err(format!(
-                "nothing stands between '{}' and '{other}', so it cannot be told where the one ends",
+                "nothing stands between '{}' and '{other}', so nothing shows where the first ends",
                 variable.own
             )),
         },

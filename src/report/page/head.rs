@@ -172,7 +172,10 @@ fn wanting(status: &Status) -> Vec<String> {
     let left = status.sources.iter().filter(|source| !source.complete && !is_running(source)).count();
     if left > 0 {
         let left = figure::what(left, "source is not complete", "sources are not complete");
-        lines.push(format!("{left}, and no run is at them: the next load goes on where they stopped."));
+        lines.push(format!(
+            "{left}, and no run is loading them: the next load resumes where they \
+                            stopped."
+        ));
     }
     if status.open_dead_letters > 0 {
         let open = figure::what(status.open_dead_letters, "dead letter is open", "dead letters are open");

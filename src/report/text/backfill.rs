@@ -88,7 +88,8 @@ fn what_is_left(out: &mut String, backfill: &Backfill) {
     }
     let open: u64 = backfill.dates.iter().map(|date| date.open_dead_letters).sum();
     if open > 0 {
-        let _ = writeln!(out, "\n{} open (`logmill dead-letters list`)", figure::some(open, "dead letter"));
+        let (letters, show) = (figure::some(open, "dead letter"), one_line(&backfill.show_letters));
+        let _ = writeln!(out, "\n{letters} open: {show}");
     }
 }
 

@@ -63,7 +63,7 @@ pub(in crate::report) fn bench_run(run: &BenchRun, width: usize) -> String {
             );
         }
     }
-    out.push_str("Each stage holds those before it. The floor is the least that any program would have to do: above 1 is faster.\n");
+    out.push_str("Each stage contains those before it. The floor is the least that any program would have to do: above 1 is faster.\n");
     out
 }
 
@@ -107,7 +107,7 @@ pub(in crate::report) fn bench_comparison(comparison: &BenchComparison, width: u
             ("slower", Some(ratio), _) => {
                 let _ = writeln!(
                     out,
-                    "{} got slower: {:.1} % less speed, and {:.1} % are borne",
+                    "{} got slower: {:.1} % less speed, and {:.1} % are tolerated",
                     stage.stage,
                     lost(ratio),
                     lost(*fail_below)
@@ -116,8 +116,8 @@ pub(in crate::report) fn bench_comparison(comparison: &BenchComparison, width: u
             ("unclear", Some(_), Some(low)) => {
                 let _ = writeln!(
                     out,
-                    "{} cannot be told: it may have lost {:.1} %; what helps is a machine that does nothing else, more \
-                     runs (--runs, --pairs), more data (--size), and --instructions",
+                    "{} cannot be told: it may have lost {:.1} %; to find out, use an otherwise idle \
+                     machine, more runs (--runs, --pairs), more data (--size), or --instructions",
                     stage.stage,
                     lost(low),
                 );

@@ -40,7 +40,7 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
             );
             if *stay {
                 out.push_str(
-                    "By on_conflict it can leave them as they are: delete those that are to change.\n",
+                    "With this on_conflict, the load can leave them as they are: delete those that should change.\n",
                 );
             }
         }
@@ -64,12 +64,12 @@ pub(in crate::report) fn forget_intent(forget: &Forget) -> String {
         (_, Some(rows)) => format!("leaves {}", figure::some(rows, "row")),
         (_, None) => "leaves the rows".to_owned(),
     };
-    let letters = match letters {
-        0 => String::new(),
-        letters => format!(", and supersedes {}", figure::some(letters, "open dead letter")),
+    let then = match letters {
+        0 => format!(" and {rows}"),
+        letters => format!(", {rows}, and supersedes {}", figure::some(letters, "open dead letter")),
     };
     format!(
-        "this makes {} forget {} with {}, {rows}{letters}",
+        "this makes {} forget {} with {}{then}",
         one_line(forget.head.job()),
         figure::some(forget.sources.len(), "source"),
         figure::some(records, "record")

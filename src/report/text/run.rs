@@ -25,7 +25,7 @@ const FILES_SHOWN: usize = 10;
 const GIVEN_UP_REASONS_SHOWN: usize = 3;
 
 /// How to resume an abandoned file.
-const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, `logmill dead-letters replay`, and load with\n    \
+const GO_ON: &str = "    to continue, raise --stop-above; or mend the job, run `logmill dead-letters replay`, and load with\n    \
                      --accept-new-rules\n";
 
 /// How to redo an abandoned rebuild.
@@ -234,7 +234,11 @@ fn headline(report: &Load) -> String {
         let beside = sources.given_up.len() + sources.duplicates.len();
         let all = sources.loaded + sources.waiting + sources.finished_before + failed + beside as u64;
         let (files, were) = (figure::some(all, "file"), if failed == 1 { "was" } else { "were" });
-        let _ = write!(head, "FAILED, {} of {files} {were} not loaded; ", figure::count(failed));
+        let _ = write!(head, "FAILED, {} of {files} {were} not loaded", figure::count(failed));
+        if sources.loaded + sources.waiting + sources.splits + report.bytes == 0 {
+            return format!("{head} into {destination}\n");
+        }
+        head.push_str("; ");
     }
     let mut bytes = figure::bytes(report.bytes);
     if report.raw_bytes < report.bytes {

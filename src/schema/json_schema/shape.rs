@@ -404,8 +404,9 @@ fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> 
             Raw::Bool(truth) => constants.push(Constant::Bool(truth)),
             Raw::Null => nullable = true,
             _ => {
-                return Err(value
-                    .unsupported("a value that is neither text, an integer of 64 bits nor a truth value"));
+                return Err(
+                    value.unsupported("a value that is neither text, an integer of 64 bits nor a boolean")
+                );
             }
         }
     }

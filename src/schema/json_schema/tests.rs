@@ -258,7 +258,7 @@ fn what_is_not_enforced_is_refused_with_its_place() {
         ),
         (
             r#"{"enum":[1,2.5]}"#,
-            "#/properties/f/enum/1: a value that is neither text, an integer of 64 bits nor a truth value",
+            "#/properties/f/enum/1: a value that is neither text, an integer of 64 bits nor a boolean",
         ),
         (r#"{"enum":["a",1],"type":"string"}"#, "#/properties/f/type: not the type of the values"),
         (r#"{"type":"text","x-logmill":{"zone":"naive"}}"#, "#/properties/f/type: there is no type \"text\""),

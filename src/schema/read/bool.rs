@@ -25,7 +25,7 @@ pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '
         Raw::Float(number) if !strict && number.fract() == 0.0 && number.abs() < 2_f64.powi(63) => {
             of_number(number as i64)
         }
-        _ => return context.refuse(at, code::BOOL_TYPE, format_args!("not a truth value")),
+        _ => return context.refuse(at, code::BOOL_TYPE, format_args!("not a boolean")),
     };
     match coerced {
         Some(value) => Some(value),

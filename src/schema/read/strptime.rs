@@ -36,8 +36,8 @@ impl Strptime {
                 // chrono skips the name of a zone and so would accept any zone as the right one.
                 Item::Fixed(Fixed::TimezoneName) => {
                     return Err(format!(
-                        "{letters:?} has %Z: the name of a zone does not tell its offset; write the name as it \
-                         stands in the stamps, and set timezone"
+                        "{letters:?} has %Z: the name of a zone does not tell its offset; write the name \
+                         as it stands in the timestamps, and set timezone"
                     ));
                 }
                 // chrono reads `,789` as 789 nanoseconds.

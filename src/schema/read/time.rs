@@ -26,7 +26,7 @@ pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '
         _ => return context.refuse(at, code::TIME_TYPE, format_args!("not a time of day")),
     };
     let Some(time) = time else {
-        return context.refuse(at, code::TIME_PARSING, format_args!("no time of day that there is"));
+        return context.refuse(at, code::TIME_PARSING, format_args!("not a time of day that exists"));
     };
     if time.tz_offset.unwrap_or(0) != 0 {
         let message = format_args!("a time of day with a zone, which a column for times cannot hold");

@@ -154,7 +154,8 @@ fn resume_last(
     }
     let Some(last) = file.last_record(tail_start..position, framing)? else {
         return Ok(Err(format!(
-            "its last record, at byte {tail_start}, is too long to see whether it goes on; `logmill forget` the file"
+            "its last record, at byte {tail_start}, is too long to see whether it has grown; `logmill \
+             forget` the file"
         )));
     };
     if last.next.is_empty() {

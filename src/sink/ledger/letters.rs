@@ -251,7 +251,7 @@ pub(super) fn is_at_it(id: &LettersId, run: i64) -> crate::error::Error {
     ErrorKind::Held {
         source_name: format!("dead letters of {}", id.stem),
         holder: format!("run {run} (its heart beats)"),
-        then: "; it tries them again or discards them: wait for it, and run again",
+        then: "; it tries them again or discards them: wait until it ends, and run the same command again",
     }
     .into()
 }

@@ -81,7 +81,7 @@ impl MapLedger {
                 return Err(ErrorKind::Held {
                     source_name: format!("dead letters of {}", id.stem),
                     holder: format!("run {run} (its heart beats)"),
-                    then: "; it is rebuilding their source: wait for it, and run again",
+                    then: "; it is rebuilding their source: wait until it ends, and run the same command again",
                 }
                 .into());
             }

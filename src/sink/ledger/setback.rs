@@ -183,7 +183,7 @@ fn forgotten() -> Error {
         doing: "looking at the checkpoints".to_owned(),
         sqlstate: None,
         message: "a source of this run was forgotten meanwhile (`logmill forget`), and nothing more was \
-                  written; run again to load it again"
+                  written. To load it again, run the same command again"
             .to_owned(),
     }
     .into()

@@ -148,8 +148,9 @@ impl Destination for ObjectsDestination {
         if let Some(url) = &self.settings.state.url {
             return stores::rests_on(url);
         }
-        "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
-         compare-and-set; a bucket that honours If-Match and If-None-Match; until it has moved, a listing may show \
-         records of a batch that is being written, and none twice"
+        "object names and bytes that are determined by the source and the rules, a checkpoint that is \
+         moved by compare-and-set after the objects are written, and a bucket that honours If-Match and \
+         If-None-Match. Until the checkpoint has moved, a listing may show records of the current batch, \
+         none of them twice"
     }
 }

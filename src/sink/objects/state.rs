@@ -98,7 +98,7 @@ pub(super) fn refuse_lost(place: &Place, settings: &Settings) -> Result<()> {
         return Ok(());
     }
     Err(ErrorKind::Unfit(vec![format!(
-        "{} is there, and nothing is remembered of the table: its state is lost, or it is not logmill's. Put the state \
+        "{} exists, but there is no state of the table: the state is lost, or the object is not logmill's. Put the state \
          back (it was in {}), remove the objects, or load into another table",
         place.bucket.url_of(&key),
         place.kept.shown

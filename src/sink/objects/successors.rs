@@ -76,7 +76,7 @@ impl LettersObject {
             ErrorKind::Held {
                 source_name: format!("dead letters of {}", self.id.stem),
                 holder: "a run that loaded their source anew, or forgot it, meanwhile".to_owned(),
-                then: "; run again",
+                then: ". Run the same command again",
             }
             .into()
         })

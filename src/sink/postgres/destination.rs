@@ -69,7 +69,7 @@ impl PostgresDestination {
     fn warn_if_unverified(&self) {
         if self.server.is_unverified() {
             let text = format!(
-                "the connection to {} is not verified: anybody in between could read it (sslmode=verify-full)",
+                "the connection to {} is not verified: others on the way could read it (sslmode=verify-full)",
                 self.server.describe()
             );
             self.settings.observer.tell(&Event::Unsafe { text });
@@ -153,7 +153,7 @@ impl Destination for PostgresDestination {
     }
 
     fn rests_on(&self) -> &'static str {
-        "one local transaction per batch with synchronous_commit on, logged tables, and a server that keeps what \
-         it acknowledged"
+        "one transaction per batch with synchronous_commit on, logged tables, and a server that keeps what \
+         it has acknowledged"
     }
 }

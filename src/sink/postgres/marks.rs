@@ -70,8 +70,8 @@ impl Marks {
                     doing: Step::Compare.doing().to_owned(),
                     sqlstate: None,
                     message: format!(
-                        "{} has rollups since this run began, by the days of {time} in {zone}; what was committed is kept, \
-                         write the same into [record] time and [source] timezone and run again to go on",
+                        "{} has had rollups since this run began, by the days of {time} in {zone}. What was committed is kept: \
+                         write the same into [record] time and [source] timezone, and run the same command again",
                         self.target
                     ),
                 }

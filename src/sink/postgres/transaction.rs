@@ -261,7 +261,7 @@ fn refuse_other_target(constants: &Constants, said: &[SimpleQueryMessage]) -> Re
             doing: Step::Compare.doing().to_owned(),
             sqlstate: None,
             message: format!(
-                "{} {difference}: it was changed during the run; what was committed is kept, run again to go on",
+                "{} {difference}: it was changed during the run. What was committed is kept. To resume, run the same command again",
                 constants.target.quoted()
             ),
         }

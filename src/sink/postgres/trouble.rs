@@ -224,7 +224,7 @@ impl Trouble {
             Trouble::Lost { step, what } => ErrorKind::Server {
                 doing: format!("lost the server while {}", step.doing()),
                 sqlstate: None,
-                message: format!("{what}; what was committed is kept, run again to go on"),
+                message: format!("{what}; what was committed is kept. To resume, run the same command again"),
             }
             .into(),
             Trouble::Ours(error) => error,
@@ -367,10 +367,12 @@ fn advice(code: &SqlState) -> &'static str {
         }
         "3D000" => "; `createdb` makes a database, logmill makes none",
         "42501" => "; `logmill plan --print-sql` prints the rights that are needed",
-        "22P04" | "22P03" => "; the target's types may have changed under us, run again",
-        "42P01" | "42703" => "; the target or a table of ours was changed during the run",
-        "53100" => "; what was committed is kept, free space and run again",
-        "25006" => "; the server takes no writes, is it a standby?",
+        "22P04" | "22P03" => {
+            "; the types of the table may have changed during the run. Run the same command again"
+        }
+        "42P01" | "42703" => "; the target, or a table of logmill, was changed during the run",
+        "53100" => "; what was committed is kept. Free space on the server, and run the same command again",
+        "25006" => "; the server takes no writes: is it a standby?",
         _ => "",
     }
 }

@@ -266,7 +266,7 @@ fn compare_target(connection: &Connection, statements: &Statements) -> Result<()
             doing: "looking at the target's columns".to_owned(),
             code: None,
             message: format!(
-                "{} was changed during the run; what was committed is kept, run again to go on",
+                "{} was changed during the run. What was committed is kept. To resume, run the same command again",
                 statements.target.name
             ),
         }

@@ -116,7 +116,7 @@ impl Destination for SqliteDestination {
     }
 
     fn rests_on(&self) -> &'static str {
-        "one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints; \
-         a run's last commit is on the disk; a file system with working locks"
+        "one transaction per batch in WAL mode, and a file system with working locks. A power failure can \
+         undo the last batches of an unfinished run, always together with their checkpoints"
     }
 }

@@ -51,8 +51,8 @@ impl Marks {
                     doing: "marking dates".to_owned(),
                     code: None,
                     message: format!(
-                        "{} has rollups since this run began, by the days of {time} in {zone}; what was committed is kept, \
-                         write the same into [record] time and [source] timezone and run again to go on",
+                        "{} has had rollups since this run began, by the days of {time} in {zone}. What was committed is kept: \
+                         write the same into [record] time and [source] timezone, and run the same command again",
                         self.target
                     ),
                 }

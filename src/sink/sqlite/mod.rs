@@ -276,8 +276,8 @@ impl Sqlite {
         Err(replaced(
             &self.path,
             "the database was moved, deleted or replaced while it was being written to. What was committed \
-            is in the old file: put it back and run again to go on, or run again to load everything from \
-            the start",
+            is in the old file: put it back to resume, and run the same command again; without it, the command \
+            loads everything from the start",
         ))
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn open_locks(path: &Path, is_found: bool) -> Result<SourceLocks> {
         Some(locks) if locks.is_what_was_opened().map_err(lock)? => Ok(locks),
         _ => Err(replaced(
             path,
-            "the database was replaced while it was being opened, and nothing was written to it; run again",
+            "the database was replaced while it was being opened, and nothing was written to it. Run the same command again",
         )),
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn advice(error: &Error) -> &'static str {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "the file and its directory must be writable"
         }
-        _ => "what was committed is kept, run again to go on",
+        _ => "what was committed is kept. To resume, run the same command again",
     }
 }
 

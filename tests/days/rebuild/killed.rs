@@ -84,7 +84,11 @@ fn a_signal_leaves_the_old_day(kind: Kind) {
     let ended = rebuild.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(143));
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("is as it was, run again to start over") && !said.contains("commit"), "{said}");
+    assert!(
+        said.contains("is as it was before. To start over, run the same command again")
+            && !said.contains("commit"),
+        "{said}"
+    );
     assert_eq!(days.query("SELECT n FROM t ORDER BY n"), before);
     let (_, status) = days.json("status");
     assert_eq!(status["dates"][0]["state"], "done", "{status}");

@@ -88,7 +88,8 @@ impl DynamoState {
             Err(bucket::Failure::Denied(why)) => {
                 return Err(Failure::Final(
                     ErrorKind::Unfit(vec![format!(
-                        "{shown} is not there, and may not be made ({why}); have this run, and run again:\n{}",
+                        "{shown} does not exist, and may not be created ({why}); have somebody with that \
+                         right run this, then run the same command again:\n{}",
                         self.definition()
                     )])
                     .into(),

@@ -42,10 +42,11 @@ pub const FORMS: &str = "the state is kept in a bucket (s3://BUCKET/PREFIX, gs:/
 macro_rules! rests_on {
     ($state:literal) => {
         concat!(
-            "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
-             compare-and-set; ",
+            "object names and bytes that are determined by the source and the rules, a checkpoint that is \
+             moved by compare-and-set after the objects are written, and ",
             $state,
-            "; until it has moved, a listing may show records of a batch that is being written, and none twice"
+            ". Until the checkpoint has moved, a listing may show records of the current batch, none of \
+             them twice"
         )
     };
 }
@@ -149,7 +150,7 @@ fn in_postgres(named: &Named<'_>) -> Result<State> {
     let shown = state.describe();
     let warning = state.is_unverified().then(|| {
         format!(
-            "the connection to {shown} is not verified: anybody in between could change the state (sslmode=verify-full)"
+            "the connection to {shown} is not verified: others on the way could change the state (sslmode=verify-full)"
         )
     });
     Ok(State { store: Arc::new(state), shown, warning })
@@ -191,8 +192,8 @@ fn in_redis(named: &Named<'_>) -> Result<State> {
     let shown = address.to_string();
     let warning = address.is_open_to_others().then(|| {
         format!(
-            "what is said to {shown} is not encrypted: anybody in between could change the state, and read the password; \
-             let a tunnel listen on this machine, and name that"
+            "the connection to {shown} is not encrypted: others on the way could read the password and \
+             change the state; use a tunnel that listens on this machine, and name its address"
         )
     });
     Ok(State { store: Arc::new(redis::RedisState::new(address)), shown, warning })

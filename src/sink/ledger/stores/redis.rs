@@ -101,7 +101,7 @@ impl RedisState {
         match trouble {
             Trouble::Line(cause) => Failure::Away(format!("{}: {}", self.address, why(&cause))),
             Trouble::Behind => Failure::Away(format!(
-                "{}: it has acknowledged a move and not written it down ({} ms); is its disk too slow?",
+                "{}: it acknowledged a write, but has not saved it after {} ms; is its disk too slow?",
                 self.address,
                 String::from_utf8_lossy(LOG_MAX)
             )),
@@ -238,7 +238,7 @@ fn doubts(settings: Option<&Settings>, replication: &str, is_asked: bool, shown:
     let value = |name: &str| settings.and_then(|settings| settings.get(name)).map_or("", String::as_str);
     match settings {
         None => doubts.push(format!(
-            "{shown} does not say whether it persists what it is told (no CONFIG); see that it has appendonly yes"
+            "{shown} does not tell whether it saves what it acknowledges (CONFIG is not available); make sure that it has appendonly yes"
         )),
         Some(_) if value("appendonly") != "yes" => doubts.push(format!(
             "{shown} keeps no log (appendonly no){}: a restart loses the state, and a load that finds objects and no \
@@ -250,7 +250,7 @@ fn doubts(settings: Option<&Settings>, replication: &str, is_asked: bool, shown:
         )),
         Some(_) if value("appendfsync") == "no" || value("appendfsync") == "everysec" && !is_asked => {
             doubts.push(format!(
-                "{shown} may lose the last moves when its machine fails (appendfsync {}); set appendfsync always",
+                "{shown} may lose the last writes when its machine fails (appendfsync {}); set appendfsync always",
                 value("appendfsync")
             ));
         }
@@ -258,15 +258,15 @@ fn doubts(settings: Option<&Settings>, replication: &str, is_asked: bool, shown:
     }
     if value("maxmemory-policy").starts_with("allkeys") && value("maxmemory") != "0" {
         doubts.push(format!(
-            "{shown} throws keys away when it is full (maxmemory-policy {}), the state among them; set noeviction",
+            "{shown} evicts keys when it is full (maxmemory-policy {}), and could evict the state; set noeviction",
             value("maxmemory-policy")
         ));
     }
     let replicas = replication.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
     if replicas.is_some_and(|count| count.trim() != "0") {
         doubts.push(format!(
-            "{shown} has replicas: if one takes over, moves that were acknowledged may be lost, for they are copied \
-             behind the answer"
+            "{shown} has replicas: if one takes over, acknowledged writes may be lost, because they are \
+             replicated after the answer"
         ));
     }
     doubts

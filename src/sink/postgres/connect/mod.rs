@@ -101,7 +101,9 @@ impl Server {
         let user = match given.text("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().map_err(|error| {
-                Error::connection(format!("the system does not tell who we are ({error}); give a user"))
+                Error::connection(format!(
+                    "the name of the current user cannot be determined ({error}); give a user"
+                ))
             })?,
         };
         let database = given.text("dbname").unwrap_or(&user).to_owned();
