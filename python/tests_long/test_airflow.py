@@ -124,6 +124,8 @@ def test_a_connection_of_airflow_is_the_destination_and_is_shown_nowhere(postgre
         port=5433, extra='{"sslmode": "verify-full"}',
     )  # fmt: skip
     assert airflow.destination(connection) == "postgresql://a%40b:p%2Fw@db:5433/app?sslmode=verify-full"
+    connection = Connection(conn_id="logs", conn_type="postgres", host="::1", schema="a/b")
+    assert airflow.destination(connection) == "postgresql://[::1]/a%2Fb"
     operator = airflow.LogmillOperator(task_id="load", job=job("postgresql://ada:hidden@db/app"))
     assert "hidden" not in repr([getattr(operator, field) for field in operator.template_fields])
     write("2024-02-29.ndjson", {"n": 2})

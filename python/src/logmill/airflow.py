@@ -108,7 +108,10 @@ def destination(connection: Any) -> str:
     extra = {key: value for key, value in connection.extra_dejson.items() if isinstance(value, (str, int))}
     query = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in extra.items())
     host = quote(connection.host or "", safe=".:[]")
-    return f"postgresql://{at}{host}{port}/{connection.schema or ''}{'?' + query if query else ''}"
+    if host.count(":") > 1 and not host.startswith("["):
+        host = f"[{host}]"
+    database = quote(connection.schema or "", safe="")
+    return f"postgresql://{at}{host}{port}/{database}{'?' + query if query else ''}"
 
 
 def _run_above(context: Context) -> dict[str, str]:
