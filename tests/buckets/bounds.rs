@@ -1,8 +1,12 @@
-//! Memory: what a load into a bucket takes does not grow with the file, and less with what is in it.
+//! Bounds: the memory of a load into a bucket does not grow with the file, and the number of its requests does not
+//! grow with what the table remembers.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use super::story::Story;
+use crate::harness::cloud::Cloud;
+use crate::harness::web::{Fate, Web};
 
 /// How many KiB a load takes at most, whatever the file: rows in line and in pieces, what those of a range are
 /// compressed into, and the object on its way.
@@ -40,4 +44,31 @@ fn memory_is_bounded_by_the_range_and_not_by_the_file() {
             assert_eq!(story.rows().len(), lines);
         }
     }
+}
+
+/// How many different requests it takes to load one file into a table that remembers one file with a dead letter, and
+/// so many without.
+fn requests_behind(files: usize) -> usize {
+    let cloud = Cloud::moto();
+    let web = Web::before(cloud.port(), |_| Fate::Passes);
+    let story = Story::new().to(cloud).through(Some(web.endpoint())).files("old*.ndjson");
+    story.write("old.ndjson", "{\"id\":0}\n{\"id\":\"x\"}\n");
+    for file in 1..=files {
+        story.write(&format!("old{file}.ndjson"), &format!("{{\"id\":{file}}}\n"));
+    }
+    story.run(&[]).exit(3);
+    let story = story.files("new.ndjson");
+    story.write("new.ndjson", "{\"id\":1000}\n");
+    web.asked();
+    let ended = story.run(&[]);
+    ended.exit(0);
+    assert_eq!(ended.json()["open_dead_letters_of_job"], 1, "the letter of the other file is counted");
+    // A heartbeat, or a request that is tried again, counts once.
+    let asked: BTreeSet<_> = web.asked().into_iter().map(|asked| (asked.method, asked.target)).collect();
+    asked.len()
+}
+
+#[test]
+fn a_load_asks_for_no_more_where_much_was_loaded_before() {
+    assert_eq!(requests_behind(4), requests_behind(24));
 }

@@ -451,6 +451,12 @@ impl Ended {
         assert!(said.contains(words), "not said: {words}\n{said}");
     }
 
+    #[track_caller]
+    pub(crate) fn says_nothing_of(&self, words: &str) {
+        let said = self.out() + &self.err();
+        assert!(!said.contains(words), "said: {words}\n{said}");
+    }
+
     fn out(&self) -> String {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }

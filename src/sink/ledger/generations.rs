@@ -188,6 +188,7 @@ impl MapLedger {
             return Err(lost_ownership());
         }
         renewal.checkpoint.move_on(advance, deltas);
+        self.note_refused(source, deltas)?;
         Ok(advance.completes.then_some(source).into_iter().collect())
     }
 

@@ -32,6 +32,16 @@ impl Heart {
         Ok(())
     }
 
+    /// Whether a run before this one may have left a source in the middle of a range.
+    pub(super) fn has_left(&self) -> bool {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).record.has_left()
+    }
+
+    /// Records that no run before this one has left a source in the middle of a range.
+    pub fn nothing_is_left(&self) -> Result<()> {
+        self.change(|record| record.note_left(false))
+    }
+
     /// Whether the store still has the run. If its record went back some beats, the heart beats on from
     /// there.
     pub(super) fn is_there(&self) -> Result<bool> {

@@ -8,7 +8,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::records::{
-    CheckpointRecord, JobRecord, SourceRecord, first_key, hex, name_key, of_key, parse, run_key, source_key,
+    CheckpointRecord, JobRecord, SourceRecord, first_key, hex, name_key, of_key, parse, refused_key, run_key,
+    source_key,
 };
 use super::run_record::{KEPT, RunRecord};
 use super::store::{Entry, Failure, Store, Swap, Version};
@@ -103,13 +104,20 @@ impl Keys {
         self.ask(|store| store.check())?.into_iter().for_each(|doubt| self.settings.observer.warn(doubt));
         self.open()?;
         let last = self.last_run()?;
-        let record = RunRecord::begun(&self.settings.command, self.success_before(last)?);
+        let before = self.run_record(last)?;
+        let mut record = RunRecord::after(&self.settings.command, before.as_ref());
+        if last > 0 && before.is_none() {
+            record.note_left(true);
+        }
         let mut run = last + 1;
         let version = loop {
             match self.set(&run_key(run), None, &record)? {
                 Some(version) => break version,
                 // Another run has begun, or died before it recorded its number.
-                None => run += 1,
+                None => {
+                    run += 1;
+                    record.note_left(true);
+                }
             }
         };
         self.change_job(|job| job.last_run = job.last_run.max(run))?;
@@ -290,15 +298,7 @@ impl Keys {
                 ids.extend(self.same_line(line)?.into_values());
             }
         }
-        let mut found = Vec::new();
-        for source in ids.into_iter().map(source_key) {
-            if let Some(entry) = self.get(&source)? {
-                let splits = self.list(&format!("{source}/"))?;
-                found.push((source, entry));
-                found.extend(splits);
-            }
-        }
-        Snapshot::new(found)
+        self.remembered_by_id(ids)
     }
 
     /// Everything remembered.
@@ -323,6 +323,10 @@ impl Keys {
             {
                 self.put(&key, Some(&entry.version), None)?;
             }
+        }
+        let refused = refused_key(id);
+        if let Some(entry) = self.get(&refused)? {
+            self.put(&refused, Some(&entry.version), None)?;
         }
         Ok(())
     }

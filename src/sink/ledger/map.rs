@@ -14,6 +14,7 @@
 //! | `run/{id}` | a run, its heartbeat, and how far it is: the last few |
 //! | `day/{date}` | how a day of the job stands, as far as its sources do not say it |
 //! | `letters/{source}/{object}` | what became of dead letters that were tried again or discarded |
+//! | `refused/{source}` | that records of a source were refused |
 //!
 //! A claim looks up what its files may be, never all that was ever loaded. A source is made after the keys
 //! that lead to it, by order of ids, at a key where nothing may be: of two runs with the same new file one
@@ -23,7 +24,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::heart::Heart;
@@ -39,7 +39,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::{held, is_free, lost_ownership};
 use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
-use crate::source::{Candidate, Hash16};
+use crate::source::Candidate;
 use crate::split::Split;
 
 /// The ledger of a run, in a store.
@@ -62,6 +62,8 @@ pub struct MapLedger {
     pub(super) ends_renewals: bool,
     /// Sources with objects of other generations, of which the run that made them is dead.
     pub(super) untidy: Vec<Untidy>,
+    /// The sources that this run has recorded as ones with dead letters.
+    pub(super) with_refused: BTreeSet<i32>,
     /// Runs that were found dead.
     pub(super) dead: Arc<Mutex<BTreeSet<i64>>>,
 }
@@ -82,41 +84,6 @@ impl Called {
         let SourceRecord { label, name, generation, .. } = source;
         Called { label: label.clone(), name: name.clone(), generation: *generation }
     }
-}
-
-/// A split as people are told of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SplitStatus {
-    /// The split.
-    pub split: Split,
-    /// The name of its source.
-    pub name: String,
-    /// How far it is.
-    pub position: u64,
-    /// Whether that is its end.
-    pub complete: bool,
-    /// Whether its source is complete.
-    pub source_is_complete: bool,
-    /// What became of its records.
-    pub counts: Counts,
-    /// The run that owns it,
-    pub owner: Option<i64>,
-    /// and whether that has not ended: only its heart says whether it lives.
-    pub is_held: bool,
-    /// The day that its source belongs to.
-    pub data_date: Option<NaiveDate>,
-    /// What decided its rows.
-    pub rules: Hash16,
-    /// When its checkpoint moved last.
-    pub moved_at: DateTime<Utc>,
-    /// What its source is called in names of objects,
-    pub label: String,
-    /// and which generation these are of.
-    pub generation: i32,
-    /// Objects of other generations may be there.
-    pub is_untidy: bool,
-    /// How the names of the objects begin that it may have beyond its checkpoint.
-    pub stems: Vec<String>,
 }
 
 enum Trouble {
@@ -155,6 +122,7 @@ impl MapLedger {
             renewals: BTreeMap::new(),
             ends_renewals: false,
             untidy: Vec::new(),
+            with_refused: BTreeSet::new(),
             dead: Arc::default(),
         })
     }
@@ -217,6 +185,11 @@ impl MapLedger {
         self.run
     }
 
+    /// Whether a file of this run is this source.
+    pub fn is_claimed(&self, source: i32) -> bool {
+        self.claimed.contains(&source)
+    }
+
     /// What a source of this run is called in names of objects.
     pub fn label(&self, source: i32) -> &str {
         self.labels.get(&source).map(|called| called.label.as_str()).unwrap_or_default()
@@ -241,6 +214,7 @@ impl MapLedger {
             if record.position != advance.from {
                 return Err(lost_ownership());
             }
+            self.note_refused(advance.split.source, deltas)?;
             record.move_on(advance, deltas);
             record.written_by = self.run;
             let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
@@ -265,6 +239,7 @@ impl MapLedger {
         let Some(setbacks) = look.setbacks(&self.acknowledged) else { return Ok(None) };
         self.acknowledged.forget(&setbacks);
         self.owned.clear();
+        self.with_refused.clear();
         if !look.has_run {
             self.run = self.heart.begin_anew()?;
         }
@@ -325,13 +300,18 @@ impl MapLedger {
         if self.look()?.setbacks(&self.acknowledged).is_some() {
             return Err(went_back());
         }
+        let mut has_left = false;
         for (split, (mut record, version)) in std::mem::take(&mut self.owned) {
+            has_left |= record.open.is_some() || !record.abandoned.is_empty();
             record.owner = None;
             // One that was taken over is not ours to give back.
             let _ = self.keys.set(&split_key(split), Some(&version), &record)?;
         }
         self.end_day(ending.failure)?;
-        self.heart.change(|record| record.end(ending))
+        self.heart.change(|record| {
+            record.end(ending);
+            record.note_left(record.has_left() || has_left);
+        })
     }
 
     /// Forgets sources: all of them, or none if a living run holds one. Before, `tidy` removes what is there of
@@ -373,46 +353,6 @@ impl MapLedger {
     /// Whether there is one. Nothing is written.
     pub fn is_there(store: Arc<dyn Store>, settings: Settings) -> Result<bool> {
         Ok(Keys { store, settings }.get("job")?.is_some())
-    }
-
-    /// Every split, in their order. Nothing is written.
-    pub fn status(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<SplitStatus>> {
-        let keys = Keys { store, settings };
-        let snapshot = keys.remembered()?;
-        let mut status = Vec::new();
-        for checkpoint in snapshot.remembered.iter().flat_map(|memory| &memory.checkpoints) {
-            let source = &snapshot.sources[&checkpoint.split.source].0;
-            let record = snapshot.checkpoint(checkpoint.split);
-            let owner = checkpoint.owner.map(|owner| owner.run);
-            let open = record.and_then(|record| record.open.as_ref());
-            let stems = open.into_iter().flat_map(|range| &range.stems);
-            status.push(SplitStatus {
-                split: checkpoint.split,
-                name: source.name.clone(),
-                position: checkpoint.position,
-                complete: checkpoint.complete,
-                source_is_complete: source.complete,
-                counts: record.map(CheckpointRecord::counts).unwrap_or_default(),
-                owner,
-                is_held: match owner {
-                    Some(run) => keys.heart(run)?.is_some(),
-                    None => false,
-                },
-                data_date: source.data_date.as_deref().and_then(|date| date.parse().ok()),
-                rules: checkpoint.rules_hash,
-                moved_at: record
-                    .and_then(|record| DateTime::from_timestamp_micros(record.moved_us))
-                    .unwrap_or_default(),
-                label: source.label.clone(),
-                generation: source.generation,
-                is_untidy: source.is_untidy,
-                stems: stems
-                    .chain(record.into_iter().flat_map(|record| &record.abandoned))
-                    .cloned()
-                    .collect(),
-            });
-        }
-        Ok(status)
     }
 
     /// What is remembered of all sources of the day, or of those without one. Nothing is written.

@@ -20,6 +20,7 @@ mod rivals;
 mod run_record;
 mod runs;
 mod setback;
+mod status;
 mod store;
 pub mod stores;
 
@@ -31,11 +32,12 @@ use anew::{decide_anew, wanted_anew, without_file};
 pub use heart::Heart;
 pub use keys::{Settings, prefix};
 pub use letters::{AllLetters, Known as KnownLetters, LettersId, LettersRecord};
-pub use map::{MapLedger, SplitStatus};
+pub use map::MapLedger;
 pub use records::OpenRange;
 pub use renewal::Untidy;
 pub use runs::LastRuns;
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
+pub use status::SplitStatus;
 pub use store::{Entry, Failure, Store, Swap, Version, behind};
 
 use super::Batch;

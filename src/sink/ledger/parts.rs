@@ -67,6 +67,7 @@ impl MapLedger {
             renewals: BTreeMap::new(),
             ends_renewals: false,
             untidy: Vec::new(),
+            with_refused: self.with_refused.clone(),
             dead: Arc::clone(&self.dead),
         }
     }

@@ -278,6 +278,14 @@ pub(super) fn source_key(source: i32) -> String {
     format!("source/{source}")
 }
 
+/// The prefix of the keys of sources with dead letters.
+pub(super) const REFUSED: &str = "refused/";
+
+/// The key that records that a source has dead letters.
+pub(super) fn refused_key(source: i32) -> String {
+    format!("{REFUSED}{source}")
+}
+
 pub(super) fn split_key(split: Split) -> String {
     format!("source/{}/{}", split.source, split.start)
 }

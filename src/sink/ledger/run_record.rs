@@ -40,6 +40,8 @@ struct Told {
     lanes: Lanes,
     /// When a load before it last reached the end of its sources.
     success_us: Option<i64>,
+    /// A run before it, or this one at its end, may have left a source in the middle of a range.
+    has_left: bool,
 }
 
 /// How far the lanes of a run are, by lane number.
@@ -57,11 +59,24 @@ pub(super) struct Lane {
 }
 
 impl RunRecord {
-    pub(super) fn begun(command: &str, success_us: Option<i64>) -> RunRecord {
+    /// The record of a run that begins after another.
+    pub(super) fn after(command: &str, last: Option<&RunRecord>) -> RunRecord {
         let now = now_us();
         let command = command.to_owned();
-        let told = Told { command, began_us: now, heard_us: now, success_us, ..Told::default() };
+        let success_us = last.and_then(RunRecord::success_us);
+        // One that has not ended is dead, or still at work.
+        let has_left = last.is_some_and(|last| last.told.has_left || last.outcome.is_none());
+        let told = Told { command, began_us: now, heard_us: now, success_us, has_left, ..Told::default() };
         RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None, told }
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.told.has_left
+    }
+
+    /// Records whether a run may have left a source in the middle of a range.
+    pub(super) fn note_left(&mut self, has_left: bool) {
+        self.told.has_left = has_left;
     }
 
     /// Records how far it is.

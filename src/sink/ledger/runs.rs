@@ -35,12 +35,7 @@ impl Heart {
 }
 
 impl Keys {
-    /// When a load last reached the end of its sources, by the record of this run.
-    pub(super) fn success_before(&self, run: i64) -> Result<Option<i64>> {
-        Ok(self.run_record(run)?.and_then(|record| record.success_us()))
-    }
-
-    fn run_record(&self, run: i64) -> Result<Option<RunRecord>> {
+    pub(super) fn run_record(&self, run: i64) -> Result<Option<RunRecord>> {
         let key = run_key(run);
         self.get(&key)?.map(|entry| parse(&key, &entry)).transpose()
     }

@@ -37,17 +37,20 @@ pub(super) fn open_of(splits: &[SplitStatus], letters: &AllLetters, sources: &[i
     open
 }
 
-/// Tells of sources that a run left in the middle of a range and that are no files of this one: what was written of it
-/// counts for nothing, and nobody removes it as long as they do not come again.
-pub(super) fn tell_left(place: &Place, settings: &Settings, all: &[SplitStatus], own: &[i32]) -> Result<()> {
-    let mut left: Vec<&SplitStatus> = all
-        .iter()
-        .filter(|split| !split.stems.is_empty() && !split.complete && !own.contains(&split.split.source))
-        .collect();
-    if left.iter().any(|split| split.is_held) {
-        let runs = MapLedger::runs(state::store(place), state::settings(place, settings))?.runs;
-        left.retain(|split| !runs.iter().any(|run| Some(run.id) == split.owner && run.is_alive));
+/// Warns of sources that a run left in the middle of a range and that are no files of this one: the objects of that
+/// range count for nothing, and stay until the file is loaded again. If there are none, the next run need not look.
+pub(super) fn tell_left(place: &Place, settings: &Settings, ledger: &MapLedger) -> Result<()> {
+    let all = state::splits(place, settings)?;
+    let is_left = |split: &&SplitStatus| {
+        !split.stems.is_empty() && !split.complete && !ledger.is_claimed(split.split.source)
+    };
+    let mut left: Vec<&SplitStatus> = all.iter().filter(is_left).collect();
+    let runs = MapLedger::runs(state::store(place), state::settings(place, settings))?.runs;
+    // One that is at work may still die.
+    if left.is_empty() && !runs.iter().any(|run| run.is_alive && run.id != ledger.run()) {
+        return ledger.heart().nothing_is_left();
     }
+    left.retain(|split| !runs.iter().any(|run| Some(run.id) == split.owner && run.is_alive));
     if let [first, others @ ..] = &left[..] {
         let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
         settings.observer.warn(format!(

@@ -1,10 +1,10 @@
 //! Buckets as a destination: rows in objects, whose names and bytes follow from the source and the rules.
 //!
-//! There is no transaction here, and none is needed: whoever writes a range of a source writes the same
-//! objects, so writing twice is writing once, and the checkpoint moves behind them by compare-and-set.
-//! A batch is a fixed range of a source, whatever the workers and the chunks. Before its first object
-//! the range is taken down as open, with where it ends and how its objects are called: after a crash
-//! the next run writes it to the same end, or removes what it does not write again.
+//! Buckets have no transactions, and none is needed. Every run that writes a range of a source writes the same objects,
+//! so writing twice is writing once, and the checkpoint moves afterwards by compare-and-set. A batch is a fixed range of
+//! a source, however the workers and chunks divide it. Before its first object the range is recorded as open, with its
+//! end and the names of its objects. After a crash the next run writes the range to the same end, and removes the
+//! objects that it does not write again.
 
 mod body;
 #[cfg(feature = "buckets")]
@@ -61,32 +61,32 @@ struct Objects {
     place: Place,
     ledger: MapLedger,
     encoding: Encoding,
-    /// Where a replay is, if that is what it is open for.
+    /// The position of a replay, if this is one.
     pager: Option<Pager>,
-    /// What a rebuild has written of letters.
+    /// The objects of dead letters that a rebuild has written.
     new_letters: Vec<LettersId>,
-    /// The threads that encode objects. All lanes have the same.
+    /// The threads that encode objects, shared by all lanes.
     pool: Arc<rayon::ThreadPool>,
-    /// The range of which rows are coming in.
+    /// The range whose rows are arriving.
     growing: Option<Growing>,
-    /// What its lanes have left.
+    /// The ledgers of lanes that have ended.
     left: Arc<Mutex<Vec<MapLedger>>>,
-    /// Before the ledger ends. The heart of a lane beats in the sink that it is one of.
+    /// Keeps the heart of the run beating. A lane has none: its run has.
     _pulse: Option<Pulse>,
 }
 
-/// A bucket, and where in it the table is.
+/// A table in a bucket.
 #[derive(Clone)]
 struct Place {
     bucket: Bucket,
     /// The table, as one part of a key.
     table: String,
-    /// What decides names and bytes of objects, as a short hash.
+    /// A short hash of everything that determines names and bytes of objects, except the source.
     rules: String,
     kept: Kept,
 }
 
-/// What is written is another as soon as this is.
+/// The version of the encoders. A change of what they write needs a new number.
 const ENCODER: u32 = 3;
 
 impl Place {
@@ -113,7 +113,7 @@ impl Place {
         blake3::hash(what.as_bytes()).to_hex()[..8].to_owned()
     }
 
-    /// Asks the bucket until it answers. `doing` says what is tried.
+    /// Repeats a request until the bucket answers. `doing` describes it for messages.
     fn ask<T>(
         &self,
         settings: &Settings,
@@ -134,10 +134,10 @@ impl Place {
         }
     }
 
-    /// Removes the objects whose names begin so: those of a range, each up to its number.
+    /// Removes the objects with these prefixes, which end before the number of the object.
     fn remove(&self, settings: &Settings, stems: &[String]) -> Result<()> {
         for stem in stems {
-            // Behind the stem comes `.ext` or `.N.ext`; anything else is of another range.
+            // A stem is followed by `.ext` or `.N.ext`; any other key belongs to another range.
             let found = self.list(settings, stem, |listed| listed.key[stem.len()..].starts_with('.'))?;
             for listed in found {
                 self.ask(settings, "removing an object", |bucket| bucket.delete(&listed.key))?;
@@ -146,7 +146,7 @@ impl Place {
         Ok(())
     }
 
-    /// The objects whose keys begin so and that are meant. No more of them are in memory, and a page.
+    /// The selected objects with this prefix. Besides them, only one page of the listing is in memory.
     fn list(
         &self,
         settings: &Settings,
@@ -161,7 +161,7 @@ impl Place {
         Ok(meant)
     }
 
-    /// Visits each object whose key begins so, page by page.
+    /// Visits the objects with this prefix, page by page.
     fn each(
         &self,
         settings: &Settings,
@@ -177,7 +177,7 @@ impl Place {
 }
 
 impl Place {
-    /// Removes all objects below a folder that are of these sources.
+    /// Removes all objects of these sources below a folder.
     fn remove_of(&self, settings: &Settings, folder: &str, labels: &[&str]) -> Result<()> {
         let of_these = |listed: &Listed| labels.iter().any(|label| names(&listed.key, label));
         for listed in self.list(settings, folder, of_these)? {
@@ -187,7 +187,7 @@ impl Place {
     }
 }
 
-/// Whether a key names a source, and not one whose name only begins or ends like it.
+/// Whether a key contains the label of a source, and not as a part of a longer one.
 fn names(key: &str, label: &str) -> bool {
     let is_of_label = |ch: char| ch.is_ascii_alphanumeric();
     key.match_indices(label).any(|(at, _)| {
@@ -196,23 +196,23 @@ fn names(key: &str, label: &str) -> bool {
     })
 }
 
-/// The field whose day parts the objects, if they have days in their names.
+/// The field that determines the day of a row, if names contain the day.
 fn time(settings: &Settings) -> Option<Time> {
     settings.rollups.time.clone().filter(|_| settings.objects.path.has_days())
 }
 
-/// Where a row says that it is from: the source by what it is called in names of objects, and the offset. Somebody may
-/// have written a row that says nothing.
+/// The origin that a row states: the label of its source, and the offset. A row that another program has written may
+/// state none.
 type Origin = Option<(String, u64)>;
 
-/// What is said of an object that cannot be read to its end.
+/// The error for an object that cannot be read to its end.
 fn damaged(url: &str, cause: &dyn std::fmt::Display) -> Error {
     let what =
         format!("it is damaged, and what was written is not to be read ({cause}); put it back from a copy");
     Failure::Broken(what).into_error(&format!("reading {url}"))
 }
 
-/// Passes a failpoint. What is to fail there fails for good.
+/// Passes a failpoint. A failure there is final.
 fn pass(point: &'static str) -> Result<()> {
     match failpoint::reached(point) {
         true => Err(Error::broken(format!("failpoint {point}"))),
@@ -243,13 +243,13 @@ impl Objects {
         })
     }
 
-    /// Takes back what its lanes have left.
+    /// Takes over the ledgers of lanes that have ended.
     fn take_left(&mut self) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         left.into_iter().for_each(|ledger| self.ledger.join(ledger));
     }
 
-    /// What there is of the range of a split, which nobody else has then.
+    /// Takes the range of a split out of `growing`, or begins it.
     fn grown(&mut self, split: Split) -> Growing {
         if let Some(growing) = self.growing.take().filter(|growing| growing.is_of(split)) {
             return growing;
@@ -288,7 +288,7 @@ impl Sink for Objects {
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         self.growing = None;
-        // An object is never changed, so a line that grew after it was loaded is refused with its place.
+        // Objects are never changed, so a line that has grown since it was loaded is refused with its place.
         let asked = Asked { key_is_position: false, ..asked.clone() };
         let answers = self.ledger.claim(&asked)?;
         pass("after-claim")?;
@@ -310,7 +310,7 @@ impl Sink for Objects {
         pass("after-cut")
     }
 
-    /// As many as are asked for: each writes objects of its own, and moves checkpoints of its own.
+    /// As many as requested: lanes share neither objects nor checkpoints.
     fn open_lanes(&mut self, lanes: usize) -> Result<usize> {
         Ok(lanes)
     }
@@ -359,7 +359,7 @@ impl Sink for Objects {
             return replay::commit(&writing, pager.as_mut(), pool, batch);
         }
         let mut growing = self.grown(advance.split);
-        // Those that were taken ahead have no rows any more.
+        // Parcels that were taken ahead are empty by now.
         batch.parcels.iter().for_each(|parcel| growing.add(parcel));
         let Objects { settings, place, encoding, ledger, new_letters, .. } = self;
         let mut writing = Writing { settings, place, encoding, ledger };
@@ -383,12 +383,8 @@ impl Sink for Objects {
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
-        let Objects { settings, place, pager, .. } = self;
-        let splits = state::splits(place, settings)?;
-        if pager.is_none() {
-            history::tell_left(place, settings, &splits, sources)?;
-        }
-        Ok(history::open_of(&splits, &state::letters(place, settings)?, sources))
+        let Objects { settings, place, ledger, .. } = self;
+        Ok(history::open_of(&ledger.status_with_refused()?, &state::letters(place, settings)?, sources))
     }
 
     fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
@@ -408,8 +404,11 @@ impl Sink for Objects {
         self.take_left();
         let settings =
             Settings { retry_for: ending.retry_for(self.settings.retry_for), ..self.settings.clone() };
-        // What a run that was fenced has written since.
+        // A fenced run may have written them since the claim.
         self.place.remove(&settings, &self.ledger.abandoned()?)?;
+        if ending.failure.is_none() && self.pager.is_none() && self.ledger.may_have_left() {
+            history::tell_left(&self.place, &settings, &self.ledger)?;
+        }
         self.ledger.finish(ending)
     }
 }
