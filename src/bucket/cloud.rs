@@ -13,7 +13,7 @@ use bytes::Bytes;
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetRange, ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
+    GetOptions, GetRange, ObjectMeta, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
 use super::address::{Address, Scheme};
@@ -91,11 +91,12 @@ impl Cloud {
         })
     }
 
-    pub(super) fn put(&self, key: String, bytes: Bytes) -> Pending<()> {
+    pub(super) fn put(&self, key: String, pieces: &[Bytes]) -> Pending<()> {
         let client = Arc::clone(&self.patient);
+        let payload: PutPayload = pieces.iter().cloned().collect();
         pending(async move {
             let path = path(&key)?;
-            within(bytes.len() as u64, client.put(&path, bytes.into())).await?;
+            within(payload.content_length() as u64, client.put(&path, payload)).await?;
             Ok(())
         })
     }

@@ -73,8 +73,8 @@ impl Folder {
         }
     }
 
-    pub(super) fn put(&self, key: &str, bytes: &[u8]) -> Result<(), Failure> {
-        self.write(key, bytes, |draft, path| {
+    pub(super) fn put(&self, key: &str, pieces: &[Bytes]) -> Result<(), Failure> {
+        self.write(key, pieces, |draft, path| {
             fs::rename(draft, path)?;
             Ok(true)
         })
@@ -85,10 +85,10 @@ impl Folder {
     pub(super) fn put_if(
         &self,
         key: &str,
-        bytes: &[u8],
+        bytes: Bytes,
         expected: Option<&Version>,
     ) -> Result<Swap, Failure> {
-        let written = self.write(key, bytes, |draft, path| match expected {
+        let written = self.write(key, &[bytes], |draft, path| match expected {
             None => match fs::hard_link(draft, path) {
                 Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
                 linked => {
@@ -188,7 +188,7 @@ impl Folder {
     fn write(
         &self,
         key: &str,
-        bytes: &[u8],
+        pieces: &[Bytes],
         name: impl Fn(&Path, &Path) -> io::Result<bool>,
     ) -> io::Result<Option<Version>> {
         let path = self.path(key).map_err(|failure| io::Error::other(failure.to_string()))?;
@@ -197,7 +197,7 @@ impl Folder {
         let draft = draft_of(&path);
         let mut file = own(&draft)?;
         let named = file.set_len(0).and_then(|()| {
-            file.write_all(bytes)?;
+            pieces.iter().try_for_each(|piece| file.write_all(piece))?;
             file.sync_all()?;
             name(&draft, &path)
         });
@@ -238,7 +238,7 @@ fn own(draft: &Path) -> io::Result<File> {
             .custom_flags(libc::O_NOFOLLOW)
             .open(draft)?;
         file.lock()?;
-        // Whoever held it may have given it its name, or removed it, before it was ours.
+        // Its last owner may have renamed or removed it before we got the lock.
         match fs::metadata(draft) {
             Ok(found) if found.ino() == file.metadata()?.ino() => return Ok(file),
             Err(cause) if !is_missing(&cause) => return Err(cause),

@@ -1,11 +1,11 @@
-//! Buckets: what an object store can do, in the few calls that the rest of the program needs.
+//! Buckets: one interface to object stores, with the few calls that the rest of the program needs.
 //!
-//! S3, GCS and Azure are one interface to us, and a folder is a fourth store behind it, so that
-//! everything that is built on a bucket works, and is tested, with no server. The calls block; those
-//! that end in `_later` are under way when they return, so that a caller can have several in flight.
+//! It covers S3, GCS, Azure and, as a fourth store, a folder, so that everything built on a bucket works and is tested
+//! without a server. Calls block; those that end in `_later` return while the request is under way, so that a caller can
+//! have several in flight.
 //!
-//! Nothing here decides. A store that is away is for the caller to wait for, and a conditional write
-//! of which the outcome is not known is said to be that, and never tried again.
+//! This module makes no decisions. It reports that a store is unavailable, and the caller waits. It reports that the
+//! outcome of a conditional write is unknown, and never repeats that write.
 
 mod address;
 #[cfg(feature = "buckets")]
@@ -220,24 +220,25 @@ impl Bucket {
         }
     }
 
-    /// Writes an object, whatever stood there.
+    /// Writes an object unconditionally.
     pub fn put(&self, key: &str, bytes: Bytes) -> Result<(), Failure> {
-        self.put_later(key, bytes).wait()
+        self.put_later(key, &[bytes]).wait()
     }
 
-    /// The same, under way.
-    pub fn put_later(&self, key: &str, bytes: Bytes) -> Pending<()> {
+    /// Writes an object that consists of these pieces, and returns while it is under way. The pieces are not copied
+    /// together: an object may be large.
+    pub fn put_later(&self, key: &str, pieces: &[Bytes]) -> Pending<()> {
         match &self.store {
-            Store::Folder(folder) => Pending(Answer::Here(folder.put(key, &bytes))),
+            Store::Folder(folder) => Pending(Answer::Here(folder.put(key, pieces))),
             #[cfg(feature = "buckets")]
-            Store::Cloud(cloud) => cloud.put(self.address.full(key), bytes),
+            Store::Cloud(cloud) => cloud.put(self.address.full(key), pieces),
         }
     }
 
-    /// Writes an object if what stands there is of the version that is expected: none, if nothing is to.
+    /// Writes an object if the present one has the expected version; `None` expects no object.
     pub fn put_if(&self, key: &str, bytes: Bytes, expected: Option<&Version>) -> Result<Swap, Failure> {
         match &self.store {
-            Store::Folder(folder) => folder.put_if(key, &bytes, expected),
+            Store::Folder(folder) => folder.put_if(key, bytes, expected),
             #[cfg(feature = "buckets")]
             Store::Cloud(cloud) => cloud.put_if(self.address.full(key), bytes, expected.cloned()).wait(),
         }
@@ -252,7 +253,7 @@ impl Bucket {
         }
     }
 
-    /// All objects whose keys begin so, page by page, in the order of their keys as the store has it.
+    /// All objects with this prefix, page by page, in the store's order of keys.
     pub fn list(&self, prefix: &str) -> Pages<'_> {
         Pages { bucket: self, prefix: self.address.full(prefix), next: Next::Page(None) }
     }

@@ -8,9 +8,9 @@ use super::story::Story;
 use crate::harness::cloud::Cloud;
 use crate::harness::web::{Fate, Web};
 
-/// How many KiB a load takes at most, whatever the file: rows in line and in pieces, what those of a range are
-/// compressed into, and the object on its way.
-const PEAK: u64 = 224 << 10;
+/// The maximum memory of a load in KiB, whatever the file: rows in line and in pieces, the compressed pieces of a range,
+/// and the objects in flight.
+const PEAK: u64 = 192 << 10;
 
 /// Two ranges and a half of what hardly compresses: both the rows of a range and its object are in memory at once.
 #[test]

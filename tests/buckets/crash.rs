@@ -82,6 +82,21 @@ fn a_file_that_grew_after_a_crash_is_written_to_the_end_that_it_had() {
     }
 }
 
+/// A range has rows of so many days at most, and a day counts once in each of them, however often it was begun.
+#[test]
+fn a_range_of_many_days_that_grew_after_a_crash_is_not_refused() {
+    let line = |id: i64| {
+        let day = chrono::NaiveDate::from_ymd_opt(2020, 1, 1).unwrap() + chrono::TimeDelta::days(id % 260);
+        format!("{{\"id\":{id},\"at\":\"{day}T12:00:00Z\"}}\n")
+    };
+    let story = Story::new().destination("object_size = \"1MiB\"");
+    story.write("a.ndjson", &(0..260).map(line).collect::<String>());
+    assert!(story.is_killed_at("after-open", 0));
+    story.write("a.ndjson", &(0..520).map(line).collect::<String>());
+    story.run(&["--take-over"]).exit(0);
+    story.check_complete();
+}
+
 #[test]
 fn what_was_begun_by_other_rules_is_removed() {
     let story = Story::new();

@@ -140,6 +140,22 @@ fn a_denial_is_said_and_nothing_is_lost() {
     }
 }
 
+/// The run gives its sources back at its end; what it still had on its way would come behind the next run.
+#[test]
+fn no_object_is_on_its_way_when_a_load_has_failed() {
+    let (cloud, puts) = (Cloud::moto(), AtomicUsize::new(0));
+    let web = Web::before(cloud.port(), move |asked| match asked.is_plain_put() {
+        true if puts.fetch_add(1, Ordering::Relaxed) == 0 => Fate::Fails(403),
+        true => Fate::Waits(Duration::from_secs(2)),
+        false => Fate::Passes,
+    });
+    let story = with_files(Story::new().to(cloud)).through(Some(web.endpoint()));
+    story.run(&[]).exit(1).says("AccessDenied");
+    let begun = web.asked().iter().filter(|asked| asked.is_plain_put()).count();
+    assert!(begun > 1, "nothing was on its way beside the first object");
+    assert_eq!(story.objects().len(), begun - 1);
+}
+
 #[test]
 fn a_bucket_that_goes_away_in_the_midst_is_waited_for_or_given_up() {
     let expected = undisturbed();

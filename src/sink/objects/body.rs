@@ -1,9 +1,10 @@
-//! What an object holds: rows one after the other, as a file of its own, put together from pieces that are encoded by
-//! themselves.
+//! The content of an object: a file of rows in their order, assembled from pieces that are encoded independently.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::{self, Write as _};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 #[cfg(feature = "buckets")]
 use super::columns::{ColumnEncoder, Columns};
@@ -26,7 +27,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// That of a job, with the constants of a run.
+    /// The encoding of a job, with the constants of a run.
     pub(super) fn new(settings: &Settings, constants: &[Constant]) -> Result<Encoding> {
         let unfit = |why| Error::from(ErrorKind::Unfit(vec![why]));
         let (form, time) = (settings.objects.form, time(settings));
@@ -39,7 +40,7 @@ impl Encoding {
             #[cfg(not(feature = "buckets"))]
             return Err(ErrorKind::NotCompiled { what: "Parquet", feature: "buckets" }.into());
         }
-        // Whoever cannot write the form finds out before anything is remembered.
+        // If this build cannot write the form, the run fails before anything is remembered.
         compressed(form, Vec::new())?;
         let encoder = Arc::new(JsonEncoder::new(settings, constants, time).map_err(unfit)?);
         Ok(Encoding::Lines(Lines { form, has_place: settings.key == Key::Position, encoder }))
@@ -53,7 +54,7 @@ impl Encoding {
         }
     }
 
-    /// Whether the rows are to be encoded by themselves. It depends on nothing but them.
+    /// Whether a piece ends here. Only its rows decide, so that the bytes of an object are always the same.
     pub(super) fn is_whole(&self, piece: &Piece) -> bool {
         match self {
             Encoding::Lines(..) => piece.is_whole(FRAME_ROWS, FRAME_BYTES),
@@ -71,27 +72,35 @@ impl Encoding {
         }
     }
 
-    /// An object of these pieces.
-    pub(super) fn object(&self, pieces: Vec<Encoded>) -> Result<Vec<u8>> {
+    /// Assembles an object from its pieces. Frames stay separate buffers: joining them would copy the object.
+    pub(super) fn object(&self, pieces: Vec<Encoded>) -> Result<Vec<Bytes>> {
         match self {
-            Encoding::Lines(..) => Ok(put_together(pieces)),
+            Encoding::Lines(..) => {
+                let frame = |piece| match piece {
+                    Encoded::Frame(frame) => Some(frame.into()),
+                    #[cfg(feature = "buckets")]
+                    Encoded::Group(..) => None,
+                };
+                Ok(pieces.into_iter().filter_map(frame).collect())
+            }
             #[cfg(feature = "buckets")]
             Encoding::Columns(encoder) => {
                 let group = |piece| match piece {
                     Encoded::Group(group) => Some(group),
                     Encoded::Frame(..) => None,
                 };
-                parquet::object(&encoder.columns, pieces.into_iter().filter_map(group).collect())
+                let groups = pieces.into_iter().filter_map(group).collect();
+                parquet::object(&encoder.columns, groups).map(|file| vec![file.into()])
             }
         }
     }
 }
 
-/// Rows in the form of their object.
+/// An encoded piece.
 pub(super) enum Encoded {
-    /// As a file that can stand behind another.
+    /// A complete compressed file; several of them in a row are one file, too.
     Frame(Vec<u8>),
-    /// As columns.
+    /// A row group.
     #[cfg(feature = "buckets")]
     Group(parquet::Group),
 }
@@ -104,10 +113,9 @@ pub(super) struct Lines {
     encoder: Arc<JsonEncoder>,
 }
 
-/// How many rows are compressed by themselves. Some programs read the first frame of a file and no other,
-/// so a small object has only one.
+/// The number of rows in a frame. Some programs read only the first frame of a file, so a small object has one.
 const FRAME_ROWS: usize = 16 << 10;
-/// And so many bytes, where rows are long: each is in memory twice while it is compressed.
+/// The size at which a frame ends earlier. While a frame is compressed, its rows are in memory twice.
 const FRAME_BYTES: usize = 4 << 20;
 
 impl Lines {
@@ -122,17 +130,18 @@ impl Lines {
     }
 }
 
-/// Fast: the network or the disk has its part of the work to do as well.
+/// The fastest level. At level 3 DuckDB's Parquet of the same rows was 7 % smaller (58.9 of 63.6 MB), but here
+/// compression shares the cores with the workers.
 #[cfg(feature = "zstd")]
 const ZSTD_LEVEL: i32 = 1;
 
-/// Lines as a file of this form.
+/// Compresses lines as the form requires.
 fn compressed(form: Form, lines: Vec<u8>) -> Result<Vec<u8>> {
     match form {
         Form::Ndjson => Ok(lines),
         #[cfg(feature = "gzip")]
         Form::NdjsonGz => {
-            // Without a name and a time, so that the same rows are the same bytes.
+            // The header has no name and no time, so that the same rows give the same bytes.
             let mut out = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::default());
             out.write_all(&lines).and_then(|()| out.finish()).map_err(broken)
         }
@@ -146,36 +155,18 @@ fn compressed(form: Form, lines: Vec<u8>) -> Result<Vec<u8>> {
     }
 }
 
-/// In one go: a stream copies what it compresses into a window first.
+/// Compresses in one call, because a stream would first copy its input into a window.
 #[cfg(feature = "zstd")]
 fn zstd(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
     compressor.include_checksum(true)?;
     let mut frame = compressor.compress(lines)?;
-    // It was given room for what does not compress.
+    // The buffer was sized for input that does not compress.
     frame.shrink_to_fit();
     Ok(frame)
 }
 
-/// The frames one behind the other. Each is gone as soon as it has its place.
-fn put_together(pieces: Vec<Encoded>) -> Vec<u8> {
-    let bytes = |piece: &Encoded| match piece {
-        Encoded::Frame(frame) => frame.len(),
-        #[cfg(feature = "buckets")]
-        Encoded::Group(..) => 0,
-    };
-    let mut object = Vec::with_capacity(pieces.iter().map(bytes).sum());
-    for piece in pieces {
-        match piece {
-            Encoded::Frame(frame) => object.extend_from_slice(&frame),
-            #[cfg(feature = "buckets")]
-            Encoded::Group(..) => {}
-        }
-    }
-    object
-}
-
-/// Nothing but memory is written to.
+/// Compression writes only to memory, so an error is a defect of the program.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn broken(cause: io::Error) -> Error {
     Error::broken(format!("compressing rows: {cause}"))

@@ -1,8 +1,7 @@
-//! A batch into objects: fence, open range, objects, dead letters, the look at the file, then the
-//! checkpoint.
+//! The commit of a batch: fence, open range, objects, dead letters, a last look at the file, then the checkpoint.
 //!
-//! Whatever fails before the checkpoint leaves objects that the next run writes again, byte for byte,
-//! or that it removes; nothing is moved before all that it stands for is acknowledged.
+//! A failure before the checkpoint leaves objects that the next run writes again, byte for byte, or removes. The
+//! checkpoint moves only once the bucket has acknowledged everything before it.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,7 +19,7 @@ use crate::sink::destination::Settings;
 use crate::sink::ledger::{LettersId, MapLedger, OpenRange};
 use crate::sink::{Advance, Batch, Committed, Counts};
 
-/// What a commit needs.
+/// Everything that a commit needs.
 pub(super) struct Writing<'a> {
     pub(super) settings: &'a Settings,
     pub(super) place: &'a Place,
@@ -28,28 +27,28 @@ pub(super) struct Writing<'a> {
     pub(super) ledger: &'a mut MapLedger,
 }
 
-/// What the names of all objects of a batch have in common.
+/// The common parts of the names of a batch's objects.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
-    /// What their source is called in them.
+    /// The label of their source.
     pub(super) label: &'a str,
     pub(super) generation: i32,
-    /// Which replay of dead letters the rows are of; 0 if they are of the load.
+    /// The number of the replay of dead letters that wrote the rows; 0 for those of the load.
     pub(super) replay: u32,
 }
 
-/// So many objects are on their way at once, at most,
+/// The maximum number of objects in flight,
 const UNDER_WAY: usize = 8;
-/// and so many bytes, unless one has more.
+/// and of their bytes, unless one object alone is larger.
 const UNDER_WAY_BYTES: usize = 32 << 20;
 
 impl Writing<'_> {
-    /// Commits a batch, of which the rows are those of a range that has grown.
+    /// Commits a batch, whose rows are in `growing`.
     pub(super) fn commit(&mut self, batch: &Batch, advance: &Advance, growing: Growing) -> Result<Committed> {
         pass("before-fence")?;
         self.ledger.fence(&batch.advances)?;
         pass("after-fence")?;
-        // Before it costs anything; it is asked again when all is written.
+        // Checked early, before the expensive steps, and again when everything is written.
         batch.still_holds()?;
         let known = self.ledger.open_range(advance.split).cloned();
         let stretches = grown(batch, advance, growing)?;
@@ -81,8 +80,8 @@ impl Writing<'_> {
         Ok(Committed { counts: vec![counts], refused: Vec::new(), completed })
     }
 
-    /// Commits a batch of a source that is loaded anew: its objects are written beside those that are there, and
-    /// nothing counts yet.
+    /// Commits a batch of a source that is being reloaded. Its objects are written beside the existing ones and do not
+    /// count yet.
     pub(super) fn commit_anew(
         &mut self,
         batch: &Batch,
@@ -129,7 +128,7 @@ impl Writing<'_> {
         }
     }
 
-    /// How the names of the objects of these rows begin.
+    /// The prefixes of the names of the objects of these rows.
     pub(super) fn stems(&self, named: &Named<'_>, stretches: &[Stretch]) -> Vec<String> {
         let path = &self.settings.objects.path;
         let of_stretch = |stretch: &Stretch| -> Vec<String> {
@@ -138,7 +137,7 @@ impl Writing<'_> {
         stretches.iter().flat_map(of_stretch).collect()
     }
 
-    /// What is taken down before the first object.
+    /// The record of the open range, which is written before the first object.
     fn range(&self, advance: &Advance, stretches: &[Stretch], has_letters: bool) -> OpenRange {
         let mut stems = self.stems(&self.named(advance), stretches);
         stems.extend(has_letters.then(|| self.letters_stem(advance)));
@@ -167,7 +166,7 @@ impl Writing<'_> {
         queue.finish()
     }
 
-    /// The dead letters of a batch, if it has any, as the lines of their object.
+    /// The content of the object of the batch's dead letters, if it has any.
     fn letters(&self, batch: &Batch, advance: &Advance) -> Result<Option<Vec<u8>>> {
         let letters = batch.dead_letters(&[], self.settings.raw_max)?;
         let source = advance.split.source;
@@ -189,7 +188,7 @@ impl Writing<'_> {
         format!("{}{}", letters::folder(&self.place.table), self.letters_name(advance))
     }
 
-    /// How the name of the object of the letters of a batch begins, without its folder.
+    /// The prefix of the name of the batch's object of dead letters, without its folder.
     fn letters_name(&self, advance: &Advance) -> String {
         let Named { label, generation, .. } = self.named(advance);
         let generation = if generation > 0 { format!("-g{generation}") } else { String::new() };
@@ -203,16 +202,20 @@ impl Writing<'_> {
     }
 }
 
-/// The objects of a batch: its rows are all there.
+/// Completes the range of a batch.
 fn grown(batch: &Batch, advance: &Advance, growing: Growing) -> Result<Vec<Stretch>> {
     let path = batch.parcels.first().map_or(Path::new(""), |parcel| parcel.source.path());
     growing.end(advance.from, advance.to, path)
 }
 
-/// Objects on their way. What fails for an outage is sent again until it is there.
+fn size(body: &[Bytes]) -> usize {
+    body.iter().map(Bytes::len).sum()
+}
+
+/// The objects in flight. After an outage, an object is sent again until the bucket acknowledges it.
 struct Queue<'a> {
     writing: &'a Writing<'a>,
-    under_way: VecDeque<(String, Bytes, Pending<()>)>,
+    under_way: VecDeque<(String, Vec<Bytes>, Pending<()>)>,
     bytes: usize,
 }
 
@@ -221,27 +224,26 @@ impl<'a> Queue<'a> {
         Queue { writing, under_way: VecDeque::new(), bytes: 0 }
     }
 
-    fn put(&mut self, key: String, body: Vec<u8>) -> Result<()> {
+    fn put(&mut self, key: String, body: Vec<Bytes>) -> Result<()> {
         pass("before-object")?;
-        while self.under_way.len() >= UNDER_WAY || self.bytes > 0 && self.bytes + body.len() > UNDER_WAY_BYTES
-        {
+        let bytes = size(&body);
+        while self.under_way.len() >= UNDER_WAY || self.bytes > 0 && self.bytes + bytes > UNDER_WAY_BYTES {
             self.settle()?;
         }
-        let body = Bytes::from(body);
-        self.bytes += body.len();
-        let pending = self.writing.place.bucket.put_later(&key, body.clone());
+        self.bytes += bytes;
+        let pending = self.writing.place.bucket.put_later(&key, &body);
         self.under_way.push_back((key, body, pending));
         pass("after-object")
     }
 
-    /// Waits for the one that is longest on its way.
+    /// Waits for the oldest one.
     fn settle(&mut self) -> Result<()> {
         let Some((key, body, pending)) = self.under_way.pop_front() else { return Ok(()) };
-        self.bytes -= body.len();
+        self.bytes -= size(&body);
         match pending.wait() {
             Err(failure) if failure.is_outage() => {
                 let Writing { place, settings, .. } = self.writing;
-                place.ask(settings, "writing an object", |bucket| bucket.put(&key, body.clone()))
+                place.ask(settings, "writing an object", |bucket| bucket.put_later(&key, &body).wait())
             }
             done => {
                 let doing = format!("writing {}", self.writing.place.bucket.url_of(&key));
@@ -255,5 +257,15 @@ impl<'a> Queue<'a> {
             self.settle()?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Queue<'_> {
+    /// After a failure, waits for the others. A run that has given its sources back must not have an object on its
+    /// way: the next run may have given that range up, and would remove the object too early.
+    fn drop(&mut self) {
+        for (.., pending) in self.under_way.drain(..) {
+            let _ = pending.wait();
+        }
     }
 }

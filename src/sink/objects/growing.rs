@@ -1,16 +1,17 @@
-//! The objects of a range, while its rows come in.
+//! The objects of a range, built while its rows arrive.
 //!
-//! A row goes to the object that it will be of, and as soon as a piece of that object is whole, the threads of the pool
-//! encode it. So the work on a range is spread over the time in which it is read, and no more of its rows are in memory
-//! than those of pieces that are not whole, or not encoded yet. Where pieces and objects end follows from the rows
-//! alone: neither the threads nor the parcels that rows come in decide a byte.
+//! Each row is appended to its object. Once a piece of an object is complete, a thread of the pool encodes it. So the
+//! encoding is spread over the time in which the range is read, and memory holds only the rows of pieces that are
+//! incomplete or still being encoded. The rows alone decide where pieces and objects end: neither the number of threads
+//! nor the size of the parcels changes a byte.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::NaiveDate;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -23,24 +24,26 @@ use crate::sink::destination::Settings;
 use crate::split::Split;
 use crate::work::Parcel;
 
-/// A range has rows of so many days at most.
+/// The maximum number of days in a range, each of which is an object.
 const DAYS_MAX: usize = 500;
 
-/// A range of which the rows come in.
+/// A range whose rows are arriving.
 pub(super) struct Growing {
     split: Split,
     encoders: Encoders,
     days: Days,
-    /// An object is closed before it has more bytes of rows than this.
+    /// The maximum size of an object, in bytes of its encoded rows before compression.
     object_bytes_max: usize,
     stretches: Vec<Stretch>,
-    /// The stretch that the last row is of.
+    /// The index of the stretch of the last row.
     current: usize,
-    /// How many days all stretches have.
-    days_seen: usize,
+    /// The days of all stretches. Each counts once, however often the range was begun: a limit that a crash brings
+    /// nearer would stop a source for good.
+    days_seen: BTreeSet<DayPart>,
 }
 
-/// A stretch of a range that ends where the source once did: its rows of a day are an object, or several.
+/// A part of a range that ends where the source once ended: earlier runs wrote its rows to this point. Its rows of a day
+/// are one object, or several if they are many.
 pub(super) struct Stretch {
     pub(super) start: u64,
     pub(super) end: u64,
@@ -51,25 +54,25 @@ pub(super) struct Stretch {
 #[derive(Default)]
 pub(super) struct Object {
     pieces: Vec<Receiver<Result<Encoded>>>,
-    /// The rows that are no whole piece yet.
+    /// The rows of the incomplete piece.
     rest: Piece,
-    /// The bytes of all its rows.
+    /// The size of all its rows.
     bytes: usize,
 }
 
-/// Which day rows are of.
+/// How the day of a row is determined.
 #[derive(Clone, Copy)]
 enum Days {
-    /// Each says it.
+    /// By the time of the record.
     OfRecord,
     OfRun(NaiveDate),
-    /// None stands in the names.
+    /// Names have no day.
     Without,
 }
 
 impl Growing {
-    /// What a range of a split begins with. `ends` are the ends of its stretches, as far as they are known: where its
-    /// objects ended when it was open before. Rows that say no day are of that of their source.
+    /// An empty range of a split. `ends` are the known ends of its stretches, from earlier runs that had the range open.
+    /// Rows without a day of their own belong to the data date of their source.
     pub(super) fn new(
         split: Split,
         encoders: Encoders,
@@ -93,7 +96,7 @@ impl Growing {
             object_bytes_max: object_bytes.saturating_mul(2),
             stretches: stretches.collect(),
             current: 0,
-            days_seen: 0,
+            days_seen: BTreeSet::new(),
         }
     }
 
@@ -101,8 +104,7 @@ impl Growing {
         self.split == split
     }
 
-    /// Takes the rows of a parcel, which stands behind all that came before. Waits while too many pieces are being
-    /// encoded.
+    /// Appends the rows of the next parcel. Waits while too many pieces are being encoded.
     pub(super) fn add(&mut self, parcel: &Parcel) {
         for row in 0..parcel.rows.len() {
             let offset = parcel.place(row).0.start;
@@ -118,12 +120,12 @@ impl Growing {
             let objects = match self.stretches[self.current].days.entry(day) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
-                    self.days_seen += 1;
+                    self.days_seen.insert(day);
                     entry.insert(Vec::new())
                 }
             };
-            // It is refused in the end.
-            if self.days_seen > DAYS_MAX {
+            // `end` refuses the range.
+            if self.days_seen.len() > DAYS_MAX {
                 continue;
             }
             if let Some(last) = objects.last_mut()
@@ -141,10 +143,10 @@ impl Growing {
         }
     }
 
-    /// The stretches of the range, now that all its rows are there and it is known where it begins and ends.
+    /// Completes the range once all its rows have arrived, and returns its stretches.
     pub(super) fn end(mut self, from: u64, to: u64, path: &Path) -> Result<Vec<Stretch>> {
-        if self.days_seen > DAYS_MAX {
-            let days = self.days_seen;
+        let days = self.days_seen.len();
+        if days > DAYS_MAX {
             return Err(Error::source_at(
                 path,
                 from,
@@ -154,7 +156,7 @@ impl Growing {
                 ),
             ));
         }
-        // It may end before it did when it was open before.
+        // The range may end earlier than it did in an earlier run.
         self.stretches.retain(|stretch| stretch.start == 0 || stretch.start < to);
         if let Some(first) = self.stretches.first_mut() {
             first.start = from;
@@ -177,29 +179,29 @@ impl Object {
         }
     }
 
-    /// Has the rest encoded, if there is one.
+    /// Ends the last piece, if it has any rows, and has it encoded.
     fn close(&mut self, encoders: &Encoders) {
         if !self.rest.is_empty() {
             self.pieces.push(encoders.encode(std::mem::take(&mut self.rest)));
         }
     }
 
-    /// Its bytes, once all its pieces are encoded.
-    pub(super) fn wait(self, encoding: &Encoding) -> Result<Vec<u8>> {
+    /// Waits for its pieces and returns its bytes.
+    pub(super) fn wait(self, encoding: &Encoding) -> Result<Vec<Bytes>> {
         let lost = |_| Error::broken("a thread that encodes is gone");
         let pieces = self.pieces.into_iter().map(|piece| piece.recv().map_err(lost)?);
         encoding.object(pieces.collect::<Result<_>>()?)
     }
 }
 
-/// The threads that encode, with what they are told of one source.
+/// The threads that encode, with the label of one source.
 #[derive(Clone)]
 pub(super) struct Encoders {
     encoding: Encoding,
-    /// What the source is called in its rows.
+    /// The label of the source in its rows.
     label: Arc<str>,
     pool: Arc<rayon::ThreadPool>,
-    /// One for each piece that is being encoded. It holds so many at most.
+    /// Holds a token for each piece that is being encoded. Its capacity limits their number.
     places: (Sender<()>, Receiver<()>),
 }
 
@@ -212,12 +214,12 @@ impl Encoders {
     fn encode(&self, piece: Piece) -> Receiver<Result<Encoded>> {
         let (sender, receiver) = bounded(1);
         let Encoders { encoding, label, places, .. } = self.clone();
-        // Never refused: there is a receiver.
+        // Cannot fail, because `self` holds the receiver.
         let _ = self.places.0.send(());
         self.pool.spawn_fifo(move || {
             let encoded = catch_unwind(AssertUnwindSafe(|| encoding.piece(&label, piece)));
             let panicked = |_| Err(Error::broken("a thread that encodes rows panicked"));
-            // Who gave the range up listens no more.
+            // If the range was abandoned, there is no receiver any more.
             let _ = sender.send(encoded.unwrap_or_else(panicked));
             let _ = places.1.try_recv();
         });
@@ -225,7 +227,7 @@ impl Encoders {
     }
 }
 
-/// Threads that encode objects: compressing them costs more than all that is done to their records before.
+/// The threads that encode objects: compressing rows takes longer than parsing and encoding their records.
 pub(super) fn pool() -> Result<rayon::ThreadPool> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     rayon::ThreadPoolBuilder::new()
