@@ -1,8 +1,8 @@
-//! What lies in a bucket, read to be compared with the sources.
+//! The content of a bucket, read for a comparison with the sources.
 //!
-//! Names say which range of which source an object is of, so objects are read range by range, those of a range side by side
-//! in the order of their records. Rows are read back into the form in which the encoder writes them, so that what is held and
-//! what is expected are the same bytes. A row that stands where no row of its source can stand is one too many.
+//! The name of an object gives its source and range. Objects are read range by range, and those of one range are merged
+//! in the order of their records. Rows are converted back to the form of the encoder, so that stored and expected rows
+//! can be compared as bytes. A row at a place where its source has no record is reported as surplus.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
@@ -30,17 +30,18 @@ use crate::sink::verify::{
 use crate::sink::{Key, Remembered};
 use crate::work::{Recipe, Work};
 
-/// So many bytes of rows are read in one go.
+/// The number of bytes of rows that are read at a time.
 const ROWS_BYTES: usize = 4 << 20;
-/// What is of no source comes last.
+/// The source number of objects that belong to no known source. It sorts last.
 const NOBODY: i32 = i32::MAX;
 
 /// Opens the bucket to be compared with the sources.
 pub(super) fn open(place: &Where, settings: &Settings, verifying: Verifying) -> Result<Box<dyn Verify>> {
     if settings.key == Key::None {
         return Err(Error::usage(
-            "the rows of key = \"none\" do not say where they are from, and a bucket has no other place for it, so they \
-             cannot be held against their records; key = \"position\" says it",
+            "a bucket with key = \"none\" cannot be verified: the name of an object says which range of a source it holds, but \
+             none of its rows says which record it is from, so after one missing row every other would seem wrong; load \
+             into another table with key = \"position\" and verify that one",
         ));
     }
     let kept = ObjectsKept {
@@ -144,7 +145,7 @@ impl ObjectsKept {
             let stem = stem_of(&listed.key, &name);
             let source = match by_label.get(&name.source[..]) {
                 _ if uncommitted.contains(&stem) => return Ok(()),
-                // What a rebuild has left that died.
+                // A dead rebuild has left it.
                 Some(own) if own[0].is_untidy && own[0].generation != name.generation => return Ok(()),
                 Some(own) if self.is_under_way(own, &name) => return Ok(()),
                 Some(own) => own[0].split.source,
