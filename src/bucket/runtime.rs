@@ -1,7 +1,7 @@
-//! The one thread on which everything runs that has to be asynchronous.
+//! The thread for asynchronous code.
 //!
-//! The clients of object stores are written for tokio, and the rest of the program is not. Their calls
-//! are handed over to this thread, which sleeps where there are none, and the caller waits for the answer.
+//! The clients of object stores need tokio; the rest of the program does not use it. Their calls run on this thread, and
+//! the caller waits for the answer.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ pub fn start() -> Result<()> {
     if RUNTIME.get().is_some() {
         return Ok(());
     }
-    // Whoever speaks TLS asks for the one that the process has. It may have been installed before.
+    // Clients of TLS use the default of the process. It may have been installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let failed = |cause: std::io::Error| Error::no_thread("the thread for buckets", &cause);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -33,12 +33,12 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-/// Runs this on the thread, which was started. What comes of it is received.
+/// Runs a future on the thread, which must have been started. Its result arrives at the receiver.
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = sync_channel(1);
     if let Some(runtime) = RUNTIME.get() {
         runtime.spawn(async move {
-            // Nobody may wait for it any more.
+            // The caller may have stopped waiting.
             let _ = sender.send(future.await);
         });
     }

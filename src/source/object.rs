@@ -1,11 +1,11 @@
 //! Objects in buckets, read by ranges.
 //!
-//! An object is of one version from its listing to its last byte: each range is asked for under the
-//! condition that it still is. So what is loaded is one content and never a mixture, and there is nothing to
-//! look at again before a commit: what comes after that is another version, for the next run.
+//! An object keeps one version from its listing to its last byte: each range is requested on the condition that the
+//! version is unchanged. So a load never mixes two contents, and nothing has to be checked again before a commit: a later
+//! version is for the next run.
 //!
-//! The answer to a question takes longer than to read what it brings, so a few ranges are asked for ahead of
-//! who takes them; few enough for the budget of memory, and only once it shows that the object is read on.
+//! A request takes longer than reading its answer, so a few ranges are requested ahead: few enough for the memory budget,
+//! and only once the reader has gone beyond the start of the object.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ pub(super) struct Object {
     pub(super) is_finished: bool,
 }
 
-/// Where objects stand, and how to get there.
+/// A bucket with objects, and how to reach it.
 pub(super) struct Shelf {
     pub(super) bucket: Bucket,
     pub(super) reach: Reach,
@@ -53,7 +53,7 @@ impl PartialEq for Object {
 
 impl Eq for Object {}
 
-/// What is read of an object as it is opened: as much as it is recognised by.
+/// The bytes that are read when an object is opened, which suffice to recognise it.
 const START_BYTES: u64 = 64 << 10;
 
 /// The largest range that is asked for at once,
@@ -151,15 +151,15 @@ impl OpenObject {
 pub(super) struct Ranges {
     source: Arc<Source>,
     object: Object,
-    /// What is at hand of it.
+    /// The bytes that have arrived and are not read yet.
     at_hand: Bytes,
-    /// What was asked for, in order,
+    /// The ranges that were requested, in order,
     coming: VecDeque<(Range<u64>, Pending<Bytes>)>,
     /// up to here.
     asked: u64,
-    /// How many bytes are asked for next,
+    /// The size of the next range,
     piece: u64,
-    /// and how many ranges are to be under way.
+    /// and the number of ranges to keep under way.
     ahead: usize,
     raw: Arc<AtomicU64>,
 }

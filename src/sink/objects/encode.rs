@@ -1,7 +1,7 @@
-//! Rows for objects, made in the workers: which day a row is of, and what stands in it.
+//! Rows for objects, encoded by the workers: the day of each row, and its values.
 //!
-//! What a worker cannot know is added when the object is written: the name of the source, which the
-//! ledger gives, and where the record stands, which the bounds of the rows say anyway.
+//! The label of the source and the offset of the record are added later, when the object is written: the ledger assigns
+//! the label, and the offsets are known from the bounds of the rows.
 
 use chrono::{Datelike as _, NaiveDate};
 
@@ -14,11 +14,11 @@ use crate::sink::judge::write_value;
 use crate::sink::key::{Origin, columns_of};
 use crate::work::{Encoder, Gather, Gathered, Place};
 
-/// Rows of one object, one after the other, and where the record of each stands.
+/// Consecutive rows of one object, with the offsets of their records.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
-    /// Of each row, where it ends and where its record begins in the source.
+    /// For each row, its end in `bytes` and the offset of its record in the source.
     pub(super) rows: Vec<(usize, u64)>,
 }
 
@@ -32,7 +32,7 @@ impl Piece {
         self.rows.is_empty()
     }
 
-    /// Whether it has so many rows, or so many bytes, but for its last row.
+    /// Whether it has reached this number of rows or of bytes.
     pub(super) fn is_whole(&self, rows_max: usize, bytes_max: usize) -> bool {
         self.rows.len() >= rows_max || self.bytes.len() >= bytes_max
     }
@@ -45,15 +45,15 @@ impl Piece {
     }
 }
 
-/// The rows of a chunk: each begins with its day.
+/// The rows of a chunk, each preceded by its day.
 #[derive(Debug, Default)]
 pub(super) struct DatedRows {
     pub(super) bytes: Vec<u8>,
-    /// Those that were met in this chunk.
+    /// A cache of the days met in this chunk.
     days: Days,
 }
 
-/// How a row without a day begins.
+/// The day of a row that has none.
 pub(super) const NO_DAY: i32 = i32::MIN;
 
 impl Gather for DatedRows {
@@ -94,14 +94,14 @@ impl DatedRows {
     }
 }
 
-/// A row, taken apart: its day, where its time is known at all, and the rest of it.
+/// Splits a row into its day and its values.
 pub(super) fn apart(row: &[u8]) -> (DayPart, &[u8]) {
     let (day, rest) = row.split_first_chunk().expect("a row begins with its day");
     let day = NaiveDate::from_num_days_from_ce_opt(i32::from_le_bytes(*day));
     (day.map_or(DayPart::Null, DayPart::Day), rest)
 }
 
-/// Writes rows as JSON objects, which are closed when they are written.
+/// Writes rows as JSON objects without the closing brace, which follows the place of the record.
 #[derive(Debug)]
 pub(super) struct JsonEncoder {
     columns: Vec<Column>,
@@ -110,14 +110,14 @@ pub(super) struct JsonEncoder {
 
 #[derive(Debug)]
 struct Column {
-    /// What stands before the value: `,"name":`.
+    /// The text before the value: `,"name":`.
     before: Vec<u8>,
     value: Written,
 }
 
 #[derive(Debug)]
 enum Written {
-    /// The value of a field, by number.
+    /// A field, by its number.
     Field(usize, Box<Kind>),
     /// The same in every row.
     Constant(Vec<u8>),
@@ -179,12 +179,12 @@ impl Encoder for JsonEncoder {
     }
 }
 
-/// What stands between a row and the offset of its record, where that is a part of it.
+/// The text between a row and the offset of its record, in jobs that write places.
 pub(super) fn before_offset(source: &str) -> Vec<u8> {
     format!(",\"source_id\":\"{source}\",\"source_offset\":").into_bytes()
 }
 
-/// Closes a row, with its place if that is a part of it.
+/// Completes a row, with its place if the job writes places.
 pub(super) fn close(row: &[u8], place: Option<(&[u8], u64)>, out: &mut Vec<u8>) {
     if row.is_empty() {
         out.push(b'{');
@@ -197,7 +197,7 @@ pub(super) fn close(row: &[u8], place: Option<(&[u8], u64)>, out: &mut Vec<u8>) 
     out.extend_from_slice(b"}\n");
 }
 
-/// Writes a number as the formatter does, which would take a quarter of the time of a row.
+/// Writes a number in decimal. The standard formatter would take a quarter of the time of a row.
 fn put_number(mut number: u64, out: &mut Vec<u8>) {
     let (mut digits, mut start) = ([0; 20], 20);
     loop {

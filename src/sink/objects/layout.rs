@@ -1,7 +1,7 @@
-//! What objects are called, and what is in them as far as that is not the job's rows.
+//! The names and forms of objects.
 //!
-//! A name follows from the source, the range, the rules and nothing else, so whoever writes a range
-//! writes the same objects: a crash leaves nothing that the next run does not write again.
+//! A name is a function of the source, the range and the rules, so every run that writes a range writes objects of the
+//! same names: the next run overwrites what a crash has left.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl Form {
     /// All of them.
     pub const ALL: [Form; 4] = [Form::Ndjson, Form::NdjsonGz, Form::NdjsonZst, Form::Parquet];
 
-    /// The word for it in a job, which is how names of objects end, too.
+    /// Its word in a job, which is also the extension of names.
     pub fn word(self) -> &'static str {
         match self {
             Form::Ndjson => "ndjson",
@@ -36,14 +36,14 @@ impl Form {
     }
 }
 
-/// How a job wants its objects.
+/// The objects of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// How rows are written.
     pub form: Form,
-    /// How much of a source goes into one, in bytes of the source.
+    /// The length of a range, in bytes of the source.
     pub object_bytes: u64,
-    /// How their names are made.
+    /// The template of their names.
     pub path: PathPattern,
 }
 
@@ -53,7 +53,7 @@ impl Default for Layout {
     }
 }
 
-/// How names are made of their parts.
+/// A template of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
@@ -64,7 +64,7 @@ pub struct PathPattern {
 enum Piece {
     Text(String),
     Part(Part),
-    /// Vanishes if a part in it is empty.
+    /// Omitted if a part in it is empty.
     Optional(Vec<Piece>),
 }
 
@@ -94,7 +94,7 @@ const PARTS: [(&str, Part); 9] = [
     ("ext", Part::Form),
 ];
 
-/// Names as they are unless a job says otherwise.
+/// The default template.
 pub const DEFAULT_PATH: &str =
     "{table}/[day={day}/]{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}";
 
@@ -110,10 +110,10 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// How a day is written that the record does not say. Hive, Spark and DuckDB read it as null.
+/// The day of records without a time. Hive, Spark and DuckDB read it as null.
 const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// A range of a source, and the day whose rows of it are meant.
+/// The rows of one day in a range of a source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) table: &'a str,
@@ -123,22 +123,22 @@ pub(super) struct Place<'a> {
     pub(super) end: u64,
     pub(super) rules: &'a str,
     pub(super) generation: i32,
-    /// Which replay of dead letters of the range its rows are of; 0 if they are of the load.
+    /// The number of the replay of dead letters that wrote the rows; 0 for those of the load.
     pub(super) replay: u32,
 }
 
-/// The day that stands in a name.
+/// The day in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DayPart {
-    /// There are no days.
+    /// Names have no day.
     Without,
-    /// The record does not say it.
+    /// The record has no time.
     Null,
     Day(NaiveDate),
 }
 
 impl PathPattern {
-    /// Reads a pattern, or says why it is none.
+    /// Parses a template; an error says what is wrong with it.
     pub fn parse(text: &str) -> Result<PathPattern, String> {
         let mut rest = text;
         let pieces = pieces(&mut rest, false)?;
@@ -192,12 +192,12 @@ impl PathPattern {
         of(&self.pieces, part)
     }
 
-    /// Whether objects are of one day each.
+    /// Whether names contain the day, so that each object has rows of one day.
     pub(super) fn has_days(&self) -> bool {
         self.count(Part::Day) > 0
     }
 
-    /// How the names of the objects of a place begin: up to their number.
+    /// The common prefix of the names of a place's objects, which ends before the number.
     pub(super) fn stem(&self, place: &Place<'_>) -> String {
         let name = self.name(place, 1, "");
         name.trim_end_matches('.').to_owned()
@@ -237,7 +237,7 @@ impl Names {
         Names(Regex::new(&expression).expect("an expression that is made of others"))
     }
 
-    /// A name, if it is one of these.
+    /// Parses a name, if the template makes such names.
     pub(super) fn read(&self, key: &str) -> Option<Name> {
         let found = self.0.captures(key)?;
         let text = |name: &str| found.name(name).map(|text| text.as_str());
@@ -364,7 +364,7 @@ fn write_part(part: Part, place: &Place<'_>, number: usize, ext: &str, out: &mut
             DayPart::Day(day) => write!(out, "{day}"),
         },
         Part::Source => out.write_str(place.source),
-        // So that names sort as the ranges do.
+        // Padded, so that names sort in the order of the ranges.
         Part::Start => write!(out, "{:014}", place.start),
         Part::End => write!(out, "{:014}", place.end),
         Part::Rules if place.replay > 0 => write!(out, "{}-r{}", place.rules, place.replay),

@@ -1,6 +1,6 @@
-//! Dead letters beside the objects: one line each, with all that is known of a record that became no row.
+//! Dead letters in objects: one line for each record that did not become a row, with everything known about it.
 //!
-//! As a load writes it, a letter is open and was tried once. What became of it since stands in the line that succeeds it.
+//! A load writes letters as open and tried once. A later attempt is recorded in the line of the successor.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,16 +12,16 @@ use crate::sink::history::{DeadLetter, Filter, Line};
 use crate::sink::replay::Tried;
 use crate::source::{Hash16, Preamble};
 
-/// What is the same in all letters of a source.
+/// The fields that all letters of a source share.
 pub(super) struct Envelope<'a> {
     pub(super) job: &'a str,
     pub(super) table: &'a str,
     pub(super) data_date: Option<String>,
-    /// What the source is called in names of objects.
+    /// The label of the source in names of objects.
     pub(super) label: &'a str,
     /// The name under which it was seen last.
     pub(super) source: &'a str,
-    /// Where the split begins from which its lines are counted.
+    /// The start of the split, from which lines are counted.
     pub(super) split_start: u64,
     pub(super) generation: i32,
 }
@@ -68,7 +68,7 @@ impl Envelope<'_> {
     }
 }
 
-/// Puts bytes in as text, or as base64 where they are none.
+/// Adds bytes as text, or as base64 if they are not UTF-8.
 fn put_bytes(line: &mut Value, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => line[name] = text.into(),
@@ -112,11 +112,11 @@ impl KeptLetter {
         Some(moment.to_utc())
     }
 
-    /// A number for it, by which a person can name it: there is no counter that could give one.
+    /// An id by which a person can name it. It is a hash, because a bucket has no counter.
     pub(super) fn id(&self) -> i64 {
         let hash = blake3::hash(self.text("id").as_bytes());
         let bytes = *hash.as_bytes().first_chunk().expect("32 bytes have a first 8");
-        // Short enough to be typed, and for a reader of JSON to keep.
+        // Short enough to type, and exact as a number in JSON.
         i64::try_from(u64::from_le_bytes(bytes) >> 16).expect("48 bits")
     }
 
@@ -219,7 +219,7 @@ impl KeptLetter {
         self.moment("last_seen").unwrap_or(written)
     }
 
-    /// The letter for people, with its record if that is wanted. So many lines come before its split.
+    /// The letter for people, with its record on request. `lines_before` is the number of lines before its split.
     pub(super) fn dead_letter(
         &self,
         written: DateTime<Utc>,
@@ -281,7 +281,7 @@ impl KeptLetter {
         fixed.is_some()
     }
 
-    /// Nobody wants it.
+    /// A person has discarded it.
     pub(super) fn be_discarded(&mut self, note: Option<&str>) {
         self.0["state"] = "discarded".into();
         if let Some(note) = note {

@@ -1,7 +1,7 @@
-//! An object of Parquet, made in memory: the columns of a group are encoded side by side, and groups then put together.
+//! Parquet files, made in memory: the columns of a row group are encoded in parallel, and the groups then assembled.
 //!
-//! Row groups and pages begin where the rows alone decide, and what the file says of who wrote it is fixed,
-//! so the same rows are the same bytes.
+//! The rows alone decide where row groups and pages begin, and the name of the writing program is fixed, so the same
+//! rows give the same bytes.
 
 use std::sync::Arc;
 
@@ -23,25 +23,25 @@ use super::columns::{Column, Columns, From, LENGTH, NULL};
 use super::encode::Piece;
 use crate::error::{Error, Result};
 
-/// How many rows a group has: what a reader takes in one go.
+/// The number of rows in a group, which a reader reads as a unit.
 pub(super) const GROUP_ROWS: usize = 128 << 10;
-/// How many bytes it has at most, where rows are long, but for the last of them: it is in memory until it is whole.
+/// The size at which a group of long rows ends earlier: its rows are in memory until it is complete.
 pub(super) const GROUP_BYTES: usize = 16 << 20;
-/// So long a name is given to the program that wrote the file, in whichever version.
+/// The name of the writing program, without a version, which would change the bytes.
 const CREATED_BY: &str = "logmill";
 const ZSTD_LEVEL: i32 = 1;
-/// So large a dictionary of numbers gets in a group, before they are written without one.
+/// The maximum size of a dictionary of numbers in a group. Beyond it they are written without one.
 const NUMBERS_BYTES: usize = 64 << 10;
-/// What a file has beside its columns, about.
+/// The approximate size of a file without its columns.
 const REST_BYTES: usize = 64 << 10;
 
-/// A column of a group: its pages, and what the file says of them.
+/// A column of a group: its pages and their metadata.
 type Chunk = (Bytes, ColumnCloseResult);
 
 /// Rows as columns.
 pub(super) struct Group(Vec<Chunk>);
 
-/// Rows of one source as columns, each encoded by itself.
+/// Encodes rows of one source as a row group.
 pub(super) fn group(columns: &Columns, source: &str, piece: Piece) -> Result<Group> {
     let properties = Arc::new(properties(columns)?);
     let descriptor = SchemaDescriptor::new(columns.schema.clone());
@@ -51,7 +51,7 @@ pub(super) fn group(columns: &Columns, source: &str, piece: Piece) -> Result<Gro
     chunks.map(Group).map_err(broken)
 }
 
-/// A file of groups. Each is gone as soon as it has its place.
+/// Assembles a file from its groups, and frees each one as soon as it is copied.
 pub(super) fn object(columns: &Columns, groups: Vec<Group>) -> Result<Vec<u8>> {
     let bytes: usize = groups.iter().flat_map(|Group(chunks)| chunks).map(|(pages, _)| pages.len()).sum();
     let (room, properties) = (Vec::with_capacity(bytes + REST_BYTES), Arc::new(properties(columns)?));
@@ -73,7 +73,7 @@ fn properties(columns: &Columns) -> Result<WriterProperties> {
         .set_compression(Compression::ZSTD(level));
     for column in &columns.columns {
         let path = || ColumnPath::from(column.name.as_str());
-        // Values that come once are only slowed down by a dictionary, and those that grow are small as steps.
+        // Unique values gain nothing from a dictionary, and ascending ones are small as differences.
         if column.grows() {
             builder = builder
                 .set_column_dictionary_enabled(path(), false)
@@ -81,19 +81,19 @@ fn properties(columns: &Columns) -> Result<WriterProperties> {
         } else if column.physical == Physical::FIXED_LEN_BYTE_ARRAY {
             builder = builder.set_column_dictionary_enabled(path(), false);
         } else if column.physical != Physical::BYTE_ARRAY {
-            // One that does not pay is given up before it takes more room than it saves.
+            // Gives up a dictionary before it takes more space than it saves.
             builder = builder.set_column_dictionary_page_size_limit(path(), NUMBERS_BYTES);
         }
     }
     Ok(builder.build())
 }
 
-/// Rows, with where the value of each field begins: a column is gathered without a look at the others.
+/// Rows, with the start of each value, so that a column can be read without parsing the others.
 struct Rows {
     bytes: Bytes,
-    /// Of each row, where it ends and where its record begins in the source.
+    /// For each row, its end in `bytes` and the offset of its record in the source.
     rows: Vec<(usize, u64)>,
-    /// From the start of the row.
+    /// The starts of the values, counted from the start of their row.
     starts: Vec<u32>,
     per_row: usize,
 }
@@ -113,14 +113,14 @@ impl Rows {
         Rows { bytes: bytes.into(), rows, starts, per_row: fields.len() }
     }
 
-    /// Where the values of a field begin, by its number among those that stand in rows.
+    /// The starts of the values of a field, by its number among the fields in rows.
     fn places(&self, field: usize) -> impl Iterator<Item = usize> {
         let row_starts = [0].into_iter().chain(self.rows.iter().map(|&(end, _)| end));
         let starts = self.starts.iter().skip(field).step_by(self.per_row);
         row_starts.zip(starts).map(|(row, &start)| row + start as usize)
     }
 
-    /// A column of them.
+    /// Encodes one column.
     fn encode(
         &self,
         column: &Column,
@@ -152,14 +152,14 @@ impl Rows {
     }
 }
 
-/// Writes the values that stand at these places in `bytes`.
+/// Writes the values that begin at these places in `bytes`.
 fn write(
     writer: &mut ColumnWriter<'_>,
     column: &Column,
     bytes: &Bytes,
     places: impl Iterator<Item = usize>,
 ) -> parquet::errors::Result<usize> {
-    // Slices of one buffer: no value is copied, or allocated by itself.
+    // Slices of one buffer, so that no value is copied or allocated separately.
     let slice = |value: &[u8]| ByteArray::from(bytes.slice_ref(value));
     match column.physical {
         Physical::BOOLEAN => put::<BoolType>(writer, column, bytes, places, |value| value[0] != 0),
@@ -179,7 +179,7 @@ fn write(
     }
 }
 
-/// The same for values of one type, each read from the bytes that it has.
+/// Writes values of one type; `read` converts the bytes of each.
 fn put<T: DataType>(
     writer: &mut ColumnWriter<'_>,
     column: &Column,
@@ -212,7 +212,7 @@ fn number<const SIZE: usize>(value: &[u8]) -> [u8; SIZE] {
     value.try_into().expect("a number has its size")
 }
 
-/// Nothing but memory is written to.
+/// The writer writes only to memory, so an error is a defect of the program.
 fn broken(cause: ParquetError) -> Error {
     Error::broken(format!("writing Parquet: {cause}"))
 }

@@ -1,4 +1,4 @@
-//! A thread for the heart of a run, which is to beat whatever the run is doing.
+//! The thread that keeps the heart of a run beating, whatever the run is doing.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,13 +15,13 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Lets a heart beat so often that it is heard within each lease.
+    /// Beats several times per lease.
     pub(super) fn of(heart: Arc<Heart>, lease: Duration) -> Result<Pulse> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("heart".to_owned()).spawn(move || {
             while stopped.recv_timeout(lease / 3) == Err(RecvTimeoutError::Timeout) {
-                // A heart that cannot be heard counts as dead: whoever takes over moves the checkpoints,
-                // and that is what the run finds out by.
+                // If no beat arrives, the run counts as dead. It notices when another run has moved its
+                // checkpoints.
                 let _ = heart.beat();
             }
         });
@@ -33,7 +33,7 @@ impl Pulse {
 impl Drop for Pulse {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // One beat that waits for a store is not waited for.
+        // The thread may be waiting for the store; it is not joined.
         if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
             let _ = thread.join();
         }

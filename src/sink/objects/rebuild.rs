@@ -1,6 +1,8 @@
-//! A rebuild in a bucket: the next generation of objects beside the one that is there, which goes once the new one counts.
+//! A rebuild in a bucket: the next generation of objects is written beside the present one, which is removed once the
+//! new one counts.
 //!
-//! Who lists sees both in between; the state, and all that asks it, sees the old one or the new one of each source.
+//! In between, a listing shows both generations. The state, and every command that uses it, shows one of them for each
+//! source.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -53,7 +55,7 @@ pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Res
     Ok(())
 }
 
-/// What reads names under each `path` that the job had while generations of these were begun, and now.
+/// Readers of names, one for each `path` that the job has had since the first of these generations was begun.
 fn readers(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Result<Vec<Names>> {
     let now = settings.objects.path.to_string();
     let paths: BTreeSet<&String> = untidy.iter().flat_map(|of| &of.paths).chain([&now]).collect();
@@ -64,7 +66,7 @@ fn readers(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Result<Vec<
     paths.into_iter().map(reader).collect()
 }
 
-/// Tidies up what the claim has found of rebuilds that died.
+/// Tidies up after dead rebuilds that the claim has found.
 pub(super) fn tidy_claimed(place: &Place, settings: &Settings, ledger: &MapLedger) -> Result<()> {
     tidy(place, settings, ledger.untidy())?;
     ledger.untidy().iter().try_for_each(|of| ledger.mark_tidy(of))
@@ -103,7 +105,7 @@ pub(super) fn abandon(of: &Objects) -> Result<()> {
     all.iter().try_for_each(|of| ledger.mark_tidy(of))
 }
 
-/// What was decided about a letter that was there.
+/// The decision of a person about a letter of the old generation.
 struct Old {
     is_discarded: bool,
     is_replayed: bool,

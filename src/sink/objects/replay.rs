@@ -1,7 +1,7 @@
-//! Dead letters that are tried again, and those that nobody wants: both are succeeded, object by object.
+//! Replaying and discarding dead letters: both write successors of their objects, one object at a time.
 //!
-//! A page of a replay is of one object. Its rows are objects of their own, of the range that its letters came from, and
-//! are there before their letters say that they are rows.
+//! A page of a replay has letters of one object. Its rows are written as separate objects of the range that the letters
+//! came from, before the successor says that the letters are rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::sink::ledger::MapLedger;
 use crate::sink::replay::{OpenLetter, Stands, Tried, overtaken};
 use crate::sink::{Batch, Committed, Counts, Ending};
 
-/// So many letters are tried in one go,
+/// The maximum number of letters in a page,
 const PAGE_LETTERS: usize = 20_000;
-/// and no more bytes of records, unless one alone has more.
+/// and of bytes in their records, unless one record alone is larger.
 const PAGE_BYTES: usize = 16 << 20;
 
 /// Open letters, page by page.
@@ -142,7 +142,7 @@ pub(super) fn commit(
     Ok(Committed { counts: vec![counts], refused: Vec::new(), completed: Vec::new() })
 }
 
-/// Refuses letters that are not as they were when they were read.
+/// Refuses letters that have changed since they were read.
 fn refuse_moved(letters: &[KeptLetter], tried: &HashMap<u64, &Tried>) -> Result<()> {
     let mut left: HashMap<u64, &Tried> = tried.clone();
     for letter in letters {
@@ -155,7 +155,7 @@ fn refuse_moved(letters: &[KeptLetter], tried: &HashMap<u64, &Tried>) -> Result<
     left.values().next().map_or(Ok(()), |tried| Err(overtaken(tried.id)))
 }
 
-/// All that decides what a replay writes: the rules, the letters, and what was mended of them.
+/// A hash of everything that determines what a replay writes: the rules, the letters, and their corrections.
 fn what(place: &Place, batch: &Batch) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(place.rules.as_bytes());
@@ -206,7 +206,7 @@ pub(super) fn discard(
                 (moved, last) = (moved + 1, letter.id());
             }
             if moved == 0 {
-                // Another was faster with all of them.
+                // Another run has closed all of them.
                 continue;
             }
             let what = hasher.finalize().to_hex()[..32].to_owned();
@@ -226,5 +226,5 @@ pub(super) fn discard(
     discarded.and_then(|discarded| ended.map(|()| discarded))
 }
 
-/// What a run that discards letters is called.
+/// The command name of a run that discards letters.
 pub(super) const DISCARD: &str = "dead-letters discard";

@@ -1,4 +1,4 @@
-//! The state of a table in a bucket: where its ledger is kept, and what if that is gone.
+//! The state of a table in a bucket: where its ledger is kept, and what happens if it is lost.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::sink::ledger::{self, AllLetters, LettersId, MapLedger, SplitStatus, S
 #[derive(Clone)]
 pub(super) struct Kept {
     store: Arc<dyn Store>,
-    /// What all its keys begin with.
+    /// The prefix of its keys.
     prefix: String,
-    /// Where that is, for people.
+    /// The location, for people.
     pub(super) shown: String,
     warning: Option<String>,
 }
 
 impl Kept {
-    /// In the store that the job names, or in the bucket, beside the objects.
+    /// The store named by the job, or else the bucket itself, beside the objects.
     pub(super) fn of(bucket: &Bucket, table: &str, settings: &Settings) -> Result<Kept> {
         let Some(url) = &settings.state.url else {
             let prefix = format!("_logmill/{table}/");
@@ -37,7 +37,7 @@ impl Kept {
         Ok(Kept { store, prefix: ledger::prefix(&bucket.describe(), table), shown, warning })
     }
 
-    /// Tells what there is to be told of it before it is relied on.
+    /// Warns of a store that is not safe, before it is relied on.
     pub(super) fn warn(&self, settings: &Settings) {
         if let Some(text) = self.warning.clone() {
             settings.observer.tell(&Event::Unsafe { text });
@@ -56,27 +56,27 @@ pub(super) fn settings(place: &Place, settings: &Settings) -> ledger::Settings {
     ledger::Settings { job, prefix, command, data_date, path, lease, retry_for, stop, observer }
 }
 
-/// All that it says of splits.
+/// Every split that the state contains.
 pub(super) fn splits(place: &Place, settings: &Settings) -> Result<Vec<SplitStatus>> {
     MapLedger::status(store(place), self::settings(place, settings))
 }
 
-/// What became of letters that were tried again or discarded.
+/// The fate of letters that were replayed or discarded.
 pub(super) fn letters(place: &Place, settings: &Settings) -> Result<AllLetters> {
     MapLedger::letters(store(place), self::settings(place, settings))
 }
 
-/// Whether a source is still as untidy as it was found.
+/// Whether a source is still in the untidy state in which it was found.
 pub(super) fn is_still_untidy(place: &Place, settings: &Settings, of: &Untidy) -> Result<bool> {
     MapLedger::is_still_untidy(store(place), self::settings(place, settings), of)
 }
 
-/// Which object of letters holds now. `None` if their source was loaded anew or forgotten.
+/// The number of the object of letters that holds now. `None` if their source was reloaded or forgotten.
 pub(super) fn letters_now(place: &Place, settings: &Settings, id: &LettersId) -> Result<Option<u32>> {
     MapLedger::letters_now(store(place), self::settings(place, settings), id)
 }
 
-/// Refuses a table that has objects and no state: a load would write its rows once more.
+/// Refuses a table with objects but without a state, because a load would write its rows a second time.
 pub(super) fn refuse_lost(place: &Place, settings: &Settings) -> Result<()> {
     if has_state(place, settings)? {
         return Ok(());
@@ -93,7 +93,7 @@ pub(super) fn refuse_lost(place: &Place, settings: &Settings) -> Result<()> {
         Ok(None)
     };
     let Some(key) = place.ask(settings, "listing objects", first)? else { return Ok(()) };
-    // The first run of another one may have begun meanwhile.
+    // Another process may have begun the first run meanwhile.
     if has_state(place, settings)? {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //!
 //! An object is never changed. What becomes of letters is written into a successor, `…-r{number}`, and the state says which
 //! one holds. The steps are those of a batch: the successor is taken down as open, its objects are written, the
-//! state moves, and what it took the place of goes. Whoever lists may see letters twice between the last two.
+//! state moves, and the predecessor is removed. Between the last two steps a listing may show letters twice.
 
 use std::collections::HashMap;
 
@@ -104,7 +104,7 @@ pub(super) fn read(place: &Place, settings: &Settings, key: &str) -> Result<Vec<
     find(place, settings, key)?.ok_or_else(|| lost(place, key))
 }
 
-/// What is said where an object of letters has gone that nothing took the place of.
+/// The error for an object of letters that is missing although it holds.
 fn lost(place: &Place, key: &str) -> Error {
     let url = place.bucket.url_of(key);
     let what = format!("{url} is not there, and its dead letters are only in it; put it back");
@@ -143,7 +143,7 @@ fn lines_before(splits: &[&SplitStatus], start: u64) -> Option<u64> {
     u64::try_from(lines?).ok()
 }
 
-/// All objects of letters that hold, in the order of their sources and places.
+/// Every object of letters that holds, ordered by source and offset.
 pub(super) fn objects(place: &Place, settings: &Settings) -> Result<Vec<LettersObject>> {
     let splits = state::splits(place, settings)?;
     let mut sources: HashMap<&str, Vec<&SplitStatus>> = HashMap::new();
@@ -196,7 +196,7 @@ pub(super) struct Begun {
 }
 
 impl Succeeding<'_> {
-    /// Removes what others left behind: what holds no more, and what was given up.
+    /// Removes the objects that other runs left behind: those that no longer hold, and abandoned ones.
     pub(super) fn tidy(&self) -> Result<()> {
         let all = state::letters(self.place, self.settings)?;
         for (id, known) in all.iter() {
@@ -204,14 +204,14 @@ impl Succeeding<'_> {
             self.place.remove(self.settings, &known.0.abandoned)?;
             self.place.remove(self.settings, self.ledger.written_once_more(id, known)?)?;
             if !known.0.gone.is_empty() {
-                // Whoever was faster has removed it as well.
+                // If another run is faster, it has removed the object as well.
                 self.ledger.tidy_letters(id, known)?;
             }
         }
         self.remove_succeeded(&all)
     }
 
-    /// Removes letters that were succeeded, and that a run has written once more which was taken for dead.
+    /// Removes predecessors that a run wrote again after it was taken for dead.
     fn remove_succeeded(&self, all: &AllLetters) -> Result<()> {
         if all.is_empty() {
             return Ok(());
@@ -229,7 +229,7 @@ impl Succeeding<'_> {
         Ok(())
     }
 
-    /// Begins a successor; nothing if somebody else was faster. `stems` are those of its objects beside the letters.
+    /// Begins a successor; `None` if another run was faster. `stems` returns the prefixes of its objects of rows.
     pub(super) fn begin(
         &self,
         object: &mut LettersObject,
@@ -254,8 +254,8 @@ impl Succeeding<'_> {
         Ok(Some(begun))
     }
 
-    /// Writes the letters of the successor and lets it hold; false if somebody else was faster. So many letters became
-    /// rows, and so many are discarded.
+    /// Writes the letters of the successor and makes it hold; false if another run was faster. `moved` is the number of
+    /// letters that became rows and of those that were discarded.
     pub(super) fn end(
         &self,
         object: &mut LettersObject,
