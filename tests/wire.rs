@@ -165,7 +165,8 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
             Rule { at, fault }
         });
         let traffic = run_through(&load, rules.collect()).traffic();
-        assert!(traffic[0].struck, "not even the first fault struck");
+        // A fault on the connection that looks for a pooler can come before that of the first.
+        assert!(traffic.iter().any(|connection| connection.struck), "no fault struck");
     });
 }
 

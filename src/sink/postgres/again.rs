@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 
 use postgres::Client;
 
-use super::ask::Ask as _;
+use super::ask::{Answer, Line, ask_all, with_values};
 use super::constants::Constants;
-use super::ledger::{Run, counts};
+use super::ledger::Run;
 use super::link::Link;
-use super::trouble::{Trouble, at};
+use super::trouble::Trouble;
 use super::verdict::Step;
+use crate::sink::Counts;
 use crate::sink::claim::{signed, unsigned};
 use crate::sink::ledger::{Acknowledged, Found, Holdings, Look};
 use crate::split::Split;
@@ -38,60 +39,91 @@ impl Splits {
 /// Locks the existing checkpoints of these splits, in the order of their key. Once locked, any concurrent
 /// move has either committed or not.
 pub(super) fn lock(client: &mut Client, splits: &Splits) -> Result<(), Trouble> {
-    let locked = client.ask(
+    ask_all(client, Step::Claim, [lock_question(splits)]).map(drop)
+}
+
+fn lock_question(splits: &Splits) -> String {
+    with_values(
         "SELECT FROM unnest($1::int[], $2::bigint[]) m (id, start)
          JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
          ORDER BY c.source_id, c.split_start FOR UPDATE OF c",
         &[&splits.ids, &splits.starts],
-    );
-    at(Step::Claim, locked)?;
-    Ok(())
+    )
 }
 
-/// Reads the checkpoints of these splits. This is a statement of its own, so that it sees what was committed
-/// while it waited for the locks.
+/// Reads the checkpoints of these splits.
 pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) -> Result<Look, Trouble> {
-    let whole = client.ask_one(
-        "SELECT next_source_id, EXISTS (SELECT FROM logmill.runs r WHERE r.id = $1
-                                        AND (extract(epoch FROM r.started_at) * 1000000)::bigint = $2)
-         FROM logmill.meta",
-        &[&run.id, &run.start_us],
-    );
-    let whole = at(Step::Claim, whole)?;
-    let mut look = Look { next_id: whole.get(0), has_run: whole.get(1), ..Look::default() };
-    // The id of a lost source may by now belong to another job.
-    let rows = client.ask(
-        "SELECT c.source_id, c.split_start, c.epoch, c.owner_run, c.position, c.complete,
-                c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
-         FROM unnest($1::int[], $2::bigint[]) m (id, start)
-         JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
-         JOIN logmill.sources s ON s.id = m.id AND s.job = $3",
-        &[&splits.ids, &splits.starts, &job],
-    );
-    for row in at(Step::Claim, rows)? {
-        let split = Split { source: row.get(0), start: unsigned(row.get(1)) };
+    let [whole, found] = ask_all(client, Step::Claim, look_questions(job, run, splits))?;
+    look_of(&whole, &found)
+}
+
+/// What is asked for a look. The statements see what was committed while an earlier one waited for locks.
+fn look_questions(job: &str, run: Run, splits: &Splits) -> [String; 2] {
+    [
+        with_values(
+            "SELECT next_source_id, EXISTS (SELECT FROM logmill.runs r WHERE r.id = $1
+                                            AND (extract(epoch FROM r.started_at) * 1000000)::bigint = $2)
+             FROM logmill.meta",
+            &[&run.id, &run.start_us],
+        ),
+        // The id of a lost source may by now belong to another job.
+        with_values(
+            "SELECT c.source_id, c.split_start, c.epoch, c.owner_run, c.position, c.complete,
+                    c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
+             FROM unnest($1::int[], $2::bigint[]) m (id, start)
+             JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
+             JOIN logmill.sources s ON s.id = m.id AND s.job = $3",
+            &[&splits.ids, &splits.starts, &job],
+        ),
+    ]
+}
+
+fn look_of(whole: &Answer, found: &Answer) -> Result<Look, Trouble> {
+    let whole = whole.only()?;
+    let mut look = Look { next_id: whole.get(0)?, has_run: whole.get(1)?, ..Look::default() };
+    for line in found.rows() {
+        let split = Split { source: line.get(0)?, start: unsigned(line.get(1)?) };
         let found = Found {
-            epoch: row.get(2),
-            owner: row.get(3),
-            position: unsigned(row.get(4)),
-            is_complete: row.get(5),
-            counts: counts(&row, 6),
+            epoch: line.get(2)?,
+            owner: line.get(3)?,
+            position: unsigned(line.get(4)?),
+            is_complete: line.get(5)?,
+            counts: counts(line)?,
         };
         look.splits.insert(split, found);
     }
     Ok(look)
 }
 
-/// The same in a transaction that has begun and keeps the locks.
+/// The counters in a row of such an answer.
+fn counts(line: Line<'_>) -> Result<Counts, Trouble> {
+    Ok(Counts::stored(Counts {
+        lines: line.get(6)?,
+        inserted: line.get(7)?,
+        updated: line.get(8)?,
+        unchanged: line.get(9)?,
+        superseded: line.get(10)?,
+        rejected: line.get(11)?,
+        blank: line.get(12)?,
+        skipped: line.get(13)?,
+        ..Counts::default()
+    }))
+}
+
+/// Begins a transaction with `begin_sql`, reads the checkpoints of everything acknowledged under locks, and ends it
+/// with `end_sql`; without that, the transaction keeps the locks.
 pub(super) fn look_under_lock(
     client: &mut Client,
-    constants: &Constants,
+    (begin_sql, end_sql): (&str, &str),
+    job: &str,
     run: Run,
     acknowledged: &Acknowledged,
 ) -> Result<Look, Trouble> {
     let splits = Splits::of(&Holdings::default(), acknowledged);
-    lock(client, &splits)?;
-    look(client, &constants.scope.job, run, &splits)
+    let [whole, found] = look_questions(job, run, &splits);
+    let begin = format!("{begin_sql}; {}", lock_question(&splits));
+    let [_, whole, found] = ask_all(client, Step::Claim, [begin, whole, format!("{found}; {end_sql}")])?;
+    look_of(&whole, &found)
 }
 
 /// Reads the checkpoints of everything acknowledged, in a transaction of its own.
@@ -101,9 +133,6 @@ pub(super) fn look_again(
     run: Run,
     acknowledged: &Acknowledged,
 ) -> Result<Look, Trouble> {
-    let client = &mut link.client;
-    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
-    let look = look_under_lock(client, constants, run, acknowledged)?;
-    at(Step::Claim, client.batch_execute("COMMIT"))?;
-    Ok(look)
+    let sql = (constants.begin_sql.as_str(), "COMMIT");
+    look_under_lock(&mut link.client, sql, &constants.scope.job, run, acknowledged)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::catalog;
 use super::connect::Server;
 use super::dates::statuses;
-use super::ownership::remembered_of_days;
+use super::memories::remembered_of_days;
 use super::session::Session;
 use super::tables;
 use super::trouble::Trouble;

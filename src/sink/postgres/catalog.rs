@@ -1,11 +1,11 @@
-//! The catalog: the server's description of a table, its columns and the index of its key.
+//! The catalog: the server's description of a table and its columns.
 
 use std::collections::HashMap;
 
-use postgres::{Client, GenericClient, Row, SimpleQueryRow};
+use postgres::{Client, GenericClient, SimpleQueryRow};
 
-use super::ask::Ask as _;
-use super::names::{IndexName, Operator, Order, literal};
+use super::ask::{Answer, Ask as _, Line, ask_all, with_values};
+use super::names::{Operator, Order, literal};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::sink::key::quote;
@@ -30,6 +30,8 @@ pub(super) struct Target {
     pub(super) has_row_triggers: bool,
     /// It has a foreign key to itself.
     pub(super) refers_to_itself: bool,
+    /// This role can read all of its rows, and all of them are on this server.
+    pub(super) is_readable: bool,
 }
 
 /// The name under which the sources of the job's table are remembered, even if the table is gone.
@@ -137,46 +139,65 @@ impl Target {
         schemas: &[String],
         table: &TableName,
     ) -> Result<Option<Target>, Trouble> {
+        let [table, columns] = ask_all(client, Step::Prepare, Target::questions(schemas, table))?;
+        Target::of(&table, &columns)
+    }
+
+    /// What is asked about it: the table, and its columns. The signature is read before the columns: the first
+    /// batch detects any change in between.
+    pub(super) fn questions(schemas: &[String], table: &TableName) -> [String; 2] {
         let named = table.schema.as_ref().map(std::slice::from_ref);
-        // The signature is read before the columns: the first batch detects any change in between.
-        let sql = format!(
-            "WITH RECURSIVE target (oid) AS (
-                 SELECT c.oid FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
-                 JOIN pg_namespace n ON n.nspname = p.name
-                 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
-                 ORDER BY p.place LIMIT 1
-             ), part (oid) AS (
-                 SELECT oid FROM target UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-             )
-             SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
-                    EXISTS (SELECT FROM part JOIN pg_trigger g ON g.tgrelid = part.oid
-                            WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1),
-                    EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid),
-                    ARRAY(SELECT DISTINCT a.attname::text FROM part JOIN pg_partitioned_table p ON p.partrelid = part.oid
-                          CROSS JOIN unnest(p.partattrs::int2[]) k (attnum)
-                          LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
-                          ORDER BY 1),
-                    {SIGNATURE}
-             FROM target JOIN pg_class c ON c.oid = target.oid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        );
-        let found = client.ask_opt(&sql, &[&named.unwrap_or(schemas), &table.name]);
-        let Some(row) = at(Step::Prepare, found)? else { return Ok(None) };
-        let oid: u32 = row.get(0);
-        let kind: String = row.get(3);
-        let columns = read_columns(client, oid)?;
+        let schemas = named.unwrap_or(schemas);
+        let ask = |sql: &str| with_values(&format!("{FOUND}, {sql}"), &[&schemas, &table.name]);
+        [
+            ask(&format!(
+                "part (oid) AS (
+                     SELECT oid FROM target UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+                 )
+                 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
+                        EXISTS (SELECT FROM part JOIN pg_trigger g ON g.tgrelid = part.oid
+                                WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1),
+                        EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid),
+                        array_to_json(ARRAY(
+                            SELECT DISTINCT a.attname::text FROM part JOIN pg_partitioned_table p ON p.partrelid = part.oid
+                            CROSS JOIN unnest(p.partattrs::int2[]) k (attnum)
+                            LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
+                            ORDER BY 1)),
+                        c.relkind IN ('r', 'p') AND has_schema_privilege(n.oid, 'USAGE')
+                            AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
+                            AND NOT EXISTS (SELECT FROM part JOIN pg_class p ON p.oid = part.oid WHERE p.relkind = 'f'),
+                        {SIGNATURE}
+                 FROM target JOIN pg_class c ON c.oid = target.oid JOIN pg_namespace n ON n.oid = c.relnamespace"
+            )),
+            ask(COLUMNS),
+        ]
+    }
+
+    /// The table that the answers describe.
+    pub(super) fn of(table: &Answer, columns: &Answer) -> Result<Option<Target>, Trouble> {
+        let Some(line) = table.first() else { return Ok(None) };
         Ok(Some(Target {
-            oid,
-            schema: row.get(1),
-            name: row.get(2),
-            kind: kind.chars().next().unwrap_or('?'),
-            columns,
-            partition_columns: row.get(6),
-            signature: Signature::of(&row, 7),
-            has_row_triggers: row.get(4),
-            refers_to_itself: row.get(5),
+            oid: line.get(0)?,
+            schema: line.get(1)?,
+            name: line.get(2)?,
+            kind: line.get(3)?,
+            columns: columns.rows().map(TargetColumn::of).collect::<Result<_, _>>()?,
+            partition_columns: line.get(6)?,
+            signature: Signature::of(line, 8)?,
+            has_row_triggers: line.get(4)?,
+            refers_to_itself: line.get(5)?,
+            is_readable: line.get(7)?,
         }))
     }
 }
+
+/// The table of this name in the first of the schemas that has one. Parameters: schemas, name.
+const FOUND: &str = "WITH RECURSIVE target (oid) AS (
+         SELECT c.oid FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
+         JOIN pg_namespace n ON n.nspname = p.name
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
+         ORDER BY p.place LIMIT 1
+     )";
 
 /// The properties of a table that its encoded rows depend on. A table that was renamed and created anew has
 /// other columns in the same positions, but is found by the same name.
@@ -212,9 +233,10 @@ impl Signature {
     pub(super) const TEXTS: usize = 4;
 
     /// The signature that starts at column `first` of a row.
-    fn of(row: &Row, first: usize) -> Signature {
-        let text = |index: usize| row.get::<_, Option<String>>(first + index).unwrap_or_default();
-        Signature { oid: text(0), persistence: text(1), columns: text(2), indexes: text(3) }
+    fn of(line: Line<'_>, first: usize) -> Result<Signature, Trouble> {
+        let text =
+            |index: usize| Ok::<_, Trouble>(line.get::<Option<String>>(first + index)?.unwrap_or_default());
+        Ok(Signature { oid: text(0)?, persistence: text(1)?, columns: text(2)?, indexes: text(3)? })
     }
 
     /// What differs in the table that an answer describes; `None` if nothing has changed.
@@ -240,48 +262,47 @@ impl Signature {
     }
 }
 
-fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetColumn>, Trouble> {
-    let rows = client.ask(
-        "WITH RECURSIVE base (attnum, oid, modifier, not_null) AS (
-             SELECT attnum, atttypid, atttypmod, false FROM pg_attribute
-             WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
-             UNION ALL
-             SELECT b.attnum, t.typbasetype, t.typtypmod, b.not_null OR t.typnotnull
-             FROM base b JOIN pg_type t ON t.oid = b.oid
-             WHERE t.typtype = 'd'
-         )
-         SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef,
-                a.attgenerated <> '' OR a.attidentity = 'a', a.attidentity <> '',
-                t.oid, b.modifier, t.typtype::text,
-                -- Some types have elements and are no arrays: points, and names.
-                coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
-                b.not_null,
-                NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true),
-                format_type(a.atttypid, -1), a.atttypid <> t.oid, format_type(t.oid, -1)
-         FROM pg_attribute a
-         JOIN base b ON b.attnum = a.attnum
-         JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
-         WHERE a.attrelid = $1 ORDER BY a.attnum",
-        &[&oid],
-    );
-    let rows = at(Step::Prepare, rows)?;
-    let columns = rows.iter().map(|row| TargetColumn {
-        name: row.get(0),
-        type_name: row.get(1),
-        plain_type: row.get(12),
-        base_type: row.get(14),
-        not_null: row.get(2),
-        has_default: row.get::<_, bool>(3) || row.get::<_, bool>(5),
-        is_generated: row.get(4),
-        base_oid: row.get(6),
-        base_modifier: row.get(7),
-        base_kind: row.get::<_, String>(8).chars().next().unwrap_or('?'),
-        item_oid: row.get(9),
-        is_domain: row.get(13),
-        domain_not_null: row.get(10),
-        equates_texts: row.get::<_, u32>(6) == oid::BPCHAR || row.get(11),
-    });
-    Ok(columns.collect())
+const COLUMNS: &str = "base (attnum, oid, modifier, not_null) AS (
+         SELECT a.attnum, a.atttypid, a.atttypmod, false FROM target JOIN pg_attribute a ON a.attrelid = target.oid
+         WHERE a.attnum > 0 AND NOT a.attisdropped
+         UNION ALL
+         SELECT b.attnum, t.typbasetype, t.typtypmod, b.not_null OR t.typnotnull
+         FROM base b JOIN pg_type t ON t.oid = b.oid
+         WHERE t.typtype = 'd'
+     )
+     SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef,
+            a.attgenerated <> '' OR a.attidentity = 'a', a.attidentity <> '',
+            t.oid, b.modifier, t.typtype::text,
+            -- Some types have elements and are no arrays: points, and names.
+            coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
+            b.not_null,
+            NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true),
+            format_type(a.atttypid, -1), a.atttypid <> t.oid, format_type(t.oid, -1)
+     FROM target JOIN pg_attribute a ON a.attrelid = target.oid
+     JOIN base b ON b.attnum = a.attnum
+     JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+     ORDER BY a.attnum";
+
+impl TargetColumn {
+    fn of(line: Line<'_>) -> Result<TargetColumn, Trouble> {
+        let base_oid: u32 = line.get(6)?;
+        Ok(TargetColumn {
+            name: line.get(0)?,
+            type_name: line.get(1)?,
+            plain_type: line.get(12)?,
+            base_type: line.get(14)?,
+            not_null: line.get(2)?,
+            has_default: line.get(3)? || line.get(5)?,
+            is_generated: line.get(4)?,
+            base_oid,
+            base_modifier: line.get(7)?,
+            base_kind: line.get(8)?,
+            item_oid: line.get(9)?,
+            is_domain: line.get(13)?,
+            domain_not_null: line.get(10)?,
+            equates_texts: base_oid == oid::BPCHAR || line.get(11)?,
+        })
+    }
 }
 
 /// The ids of types, which are the same on every server.
@@ -319,184 +340,67 @@ pub(super) struct Types {
     pub(super) items: HashMap<u32, TargetColumn>,
 }
 
-/// Reads the types of the columns of `target`.
-pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Result<Types, Trouble> {
-    let bases: Vec<u32> = target.columns.iter().map(|column| column.base_oid).collect();
-    let mut labels: HashMap<u32, Vec<String>> = HashMap::new();
-    let rows = client.ask(
-        "SELECT enumtypid, enumlabel::text FROM pg_enum
-         WHERE enumtypid = ANY($1) OR enumtypid IN (SELECT typelem FROM pg_type WHERE oid = ANY($1))
-         ORDER BY enumtypid, enumsortorder",
-        &[&bases],
-    );
-    for row in at(Step::Prepare, rows)? {
-        labels.entry(row.get(0)).or_default().push(row.get(1));
+impl Types {
+    /// What is asked about the types of the columns of `target`: the labels of enums, and the items of arrays.
+    pub(super) fn questions(target: &Target) -> [String; 2] {
+        let bases: Vec<u32> = target.columns.iter().map(|column| column.base_oid).collect();
+        let items: Vec<u32> =
+            target.columns.iter().map(|column| column.item_oid).filter(|&oid| oid != 0).collect();
+        let has_enums = target.columns.iter().any(|column| column.base_kind == 'e');
+        let ask = |is_needed: bool, sql: &str, oids: &Vec<u32>| match is_needed {
+            true => with_values(sql, &[oids]),
+            false => String::new(),
+        };
+        [
+            ask(
+                has_enums || !items.is_empty(),
+                "SELECT enumtypid, enumlabel::text FROM pg_enum
+                 WHERE enumtypid = ANY($1) OR enumtypid IN (SELECT typelem FROM pg_type WHERE oid = ANY($1))
+                 ORDER BY enumtypid, enumsortorder",
+                &bases,
+            ),
+            ask(
+                !items.is_empty(),
+                "SELECT oid, format_type(oid, NULL), typtype::text FROM pg_type WHERE oid = ANY($1)",
+                &items,
+            ),
+        ]
     }
-    let mut items = HashMap::new();
-    for column in target.columns.iter().filter(|column| column.item_oid != 0) {
-        let row = client.ask_one(
-            "SELECT format_type(oid, NULL), typtype::text FROM pg_type WHERE oid = $1",
-            &[&column.item_oid],
-        );
-        let row = at(Step::Prepare, row)?;
-        items.insert(
-            column.item_oid,
-            TargetColumn {
-                name: column.name.clone(),
-                type_name: row.get(0),
-                plain_type: row.get(0),
-                base_type: row.get(0),
+
+    /// The types that the answers describe.
+    pub(super) fn of(labels: &Answer, items: &Answer) -> Result<Types, Trouble> {
+        let mut types = Types::default();
+        for line in labels.rows() {
+            types.labels.entry(line.get(0)?).or_default().push(line.get(1)?);
+        }
+        for line in items.rows() {
+            let (oid, type_name): (u32, String) = (line.get(0)?, line.get(1)?);
+            let item = TargetColumn {
+                name: String::new(),
+                type_name: type_name.clone(),
+                plain_type: type_name.clone(),
+                base_type: type_name,
                 not_null: false,
                 is_domain: false,
                 domain_not_null: false,
                 has_default: false,
                 is_generated: false,
                 equates_texts: false,
-                base_oid: column.item_oid,
+                base_oid: oid,
                 base_modifier: -1,
-                base_kind: row.get::<_, String>(1).chars().next().unwrap_or('?'),
+                base_kind: line.get(2)?,
                 item_oid: 0,
-            },
-        );
-    }
-    Ok(Types { labels, items })
-}
-
-/// The unique index of a key.
-#[derive(Clone, Debug, Default)]
-pub(super) struct KeyIndex {
-    /// Its id; `None` if there is no key.
-    pub(super) oid: Option<u32>,
-    /// The index and, on a partitioned target, its parts.
-    pub(super) names: Vec<IndexName>,
-    /// The operators that compare the columns of the key.
-    pub(super) equals: Vec<(String, Operator)>,
-}
-
-/// Finds the unique index that the key needs, or the reason why none can be used.
-pub(super) fn find_key_index(
-    client: &mut impl GenericClient,
-    target: &Target,
-    key: &Key,
-) -> Result<Result<KeyIndex, String>, Trouble> {
-    let mut wanted = target.identity(key);
-    if wanted.is_empty() {
-        return Ok(Ok(KeyIndex::default()));
-    }
-    if let (Key::Columns(columns), true) = (key, wanted.len() > key.columns().len()) {
-        let missing = wanted.split_off(columns.len()).join(", ");
-        return Ok(Err(format!(
-            "{} is partitioned by {missing}, which is not in the key: rows of the same key could stand in two partitions; \
-             add it to the key",
-            target.name
-        )));
-    }
-    // The position of a record is in no other table, whatever inherits from which.
-    if *key != Key::Position
-        && let Some(heir) = find_heir(client, target)?
-    {
-        return Ok(Err(format!(
-            "{heir} inherits from {}, and no index of {0} covers its rows, which have keys, too; load into a table from \
-             which none inherits, or write key = \"position\"",
-            target.name
-        )));
-    }
-    wanted.sort();
-    let rows = client.ask(
-        "SELECT c.relname::text, i.indexrelid,
-                array_agg(a.attname::text ORDER BY a.attname) FILTER (WHERE k.n <= i.indnkeyatts),
-                i.indisvalid AND i.indisready, i.indimmediate, i.indpred IS NULL, i.indexprs IS NULL,
-                EXISTS (SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) d (attnum, collation_oid)
-                        JOIN pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = d.attnum
-                        JOIN pg_collation o ON o.oid IN (d.collation_oid, b.attcollation) AND NOT o.collisdeterministic
-                        WHERE d.collation_oid <> b.attcollation)
-         FROM pg_index i
-         JOIN pg_class c ON c.oid = i.indexrelid
-         CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n)
-         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-         WHERE i.indrelid = $1 AND i.indisunique
-         GROUP BY c.relname, i.indexrelid, i.indisvalid, i.indisready, i.indimmediate, i.indpred, i.indexprs, i.indisprimary, i.indrelid, i.indkey::int2[], i.indcollation::oid[]
-         ORDER BY i.indisprimary DESC, c.relname",
-        &[&target.oid],
-    );
-    let columns = wanted.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-    let mut nearly = None;
-    for row in at(Step::Prepare, rows)? {
-        let mut columns: Vec<String> =
-            row.get::<_, Option<Vec<Option<String>>>>(2).unwrap_or_default().into_iter().flatten().collect();
-        columns.sort();
-        if columns != wanted {
-            continue;
+            };
+            types.items.insert(oid, item);
         }
-        let name: String = row.get(0);
-        let flaw = match (row.get(3), row.get(4), row.get(5), row.get(6), row.get(7)) {
-            (false, ..) => "it is not valid yet",
-            (_, false, ..) => "it is deferrable",
-            (_, _, false, ..) => "it is partial",
-            (_, _, _, false, _) => "it has expressions",
-            (.., true) => "its collation calls other texts equal than that of the column",
-            _ => return read_key_index(client, row.get(1)).map(Ok),
-        };
-        nearly = Some(format!("the unique index {name} cannot be used: {flaw}"));
+        Ok(types)
     }
-    let missing = nearly.unwrap_or_else(|| format!("no unique index on ({columns})"));
-    Ok(Err(format!(
-        "{}: {missing}; the key needs one (CREATE UNIQUE INDEX ON {} ({columns}))",
-        target.name,
-        target.quoted()
-    )))
 }
 
-/// A table that inherits from the target without being a partition of it: its rows are seen in the target. The chunks
-/// of TimescaleDB are partitions by another name, each with an index of its own.
-fn find_heir(client: &mut impl GenericClient, target: &Target) -> Result<Option<String>, Trouble> {
-    let heir = client.ask_opt(
-        "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-         WHERE i.inhparent = $1 AND NOT c.relispartition
-           AND c.relnamespace::regnamespace::text <> '_timescaledb_internal' ORDER BY c.relname LIMIT 1",
-        &[&target.oid],
-    );
-    Ok(at(Step::Prepare, heir)?.map(|row| row.get(0)))
-}
-
-fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex, Trouble> {
-    let parts = client.ask(
-        "WITH RECURSIVE part (oid) AS (
-             SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-         ) SELECT n.nspname::text, c.relname::text
-         FROM part JOIN pg_class c ON c.oid = part.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
-        &[&oid],
-    );
-    let parts = at(Step::Prepare, parts)?;
-    let index = |row: &Row| IndexName { schema: row.get(0), name: row.get(1) };
-    let equals = client.ask(
-        "SELECT a.attname::text, n.nspname::text, o.oprname::text
-         FROM pg_index i
-         CROSS JOIN unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY k (attnum, class, place)
-         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-         JOIN pg_opclass c ON c.oid = k.class
-         JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3 AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
-         JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-         WHERE i.indexrelid = $1 AND k.place <= i.indnkeyatts",
-        &[&oid],
-    );
-    let equals = at(Step::Prepare, equals)?;
-    let operator = |row: &Row| (row.get(0), Operator { schema: row.get(1), name: row.get(2) });
-    Ok(KeyIndex {
-        oid: Some(oid),
-        names: parts.iter().map(index).collect(),
-        equals: equals.iter().map(operator).collect(),
-    })
-}
-
-/// Reads the server's ordering of the values of a column.
-pub(super) fn order_of(
-    client: &mut impl GenericClient,
-    target: &Target,
-    column: &str,
-) -> Result<Order, Trouble> {
-    let Some(column) = target.column(column) else { return Ok(Order::default()) };
-    let rows = client.ask(
+/// Asks for the server's ordering of the values of a column.
+pub(super) fn order_question(target: &Target, column: &str) -> String {
+    let Some(column) = target.column(column) else { return String::new() };
+    with_values(
         "SELECT n.nspname::text, o.oprname::text
          FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod AND a.amname = 'btree'
          JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy IN (3, 5)
@@ -505,11 +409,15 @@ pub(super) fn order_of(
          WHERE c.opcdefault AND c.opcintype = $1
          ORDER BY m.amopstrategy",
         &[&column.base_oid],
-    );
-    let rows = at(Step::Prepare, rows)?;
-    let operator = |row: &Row| Operator { schema: row.get(0), name: row.get(1) };
-    Ok(match &rows[..] {
-        [equal, greater] => Order { equal: operator(equal), greater: operator(greater) },
-        _ => Order::default(),
+    )
+}
+
+/// The ordering that an answer describes; that of a built-in type, if there is none.
+pub(super) fn order_of(answer: &Answer) -> Result<Order, Trouble> {
+    let operator = |line: Line<'_>| Ok(Operator { schema: line.get(0)?, name: line.get(1)? });
+    let operators: Vec<Operator> = answer.rows().map(operator).collect::<Result<_, Trouble>>()?;
+    Ok(match <[Operator; 2]>::try_from(operators) {
+        Ok([equal, greater]) => Order { equal, greater },
+        Err(_) => Order::default(),
     })
 }

@@ -1,7 +1,8 @@
 //! The constants of a run: the target, the columns, the statements.
 
 use super::apart::Apart;
-use super::catalog::{KeyIndex, Target};
+use super::catalog::Target;
+use super::key_index::KeyIndex;
 use super::marks::Marks;
 use super::merge::Merge;
 use super::wire::{Column, Wire};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use postgres::{Client, GenericClient};
 
-use super::ask::Ask as _;
+use super::ask::{Ask as _, with_values};
 use super::catalog;
 use super::connect::Server;
 use super::session::Session;
@@ -28,18 +28,16 @@ const TABLES: Tables<'static> = Tables {
     dead_letters: "logmill.dead_letters",
 };
 
-/// Records that a run has begun to load its day, if it has one.
-pub(super) fn begin(client: &mut Client, scope: &Scope) -> Result<(), Trouble> {
-    let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
-    at(Step::Claim, client.tell(&begin_sql(DATES), &[job, target, date]))?;
-    Ok(())
+/// The statement that records that a run has begun to load its day; empty if it has none.
+pub(super) fn begin(scope: &Scope) -> String {
+    let Scope { job, target, data_date: Some(date) } = scope else { return String::new() };
+    with_values(&begin_sql(DATES), &[job, target, date]) + "; "
 }
 
-/// Records the state of a run's day at its end, if it has one.
-pub(super) fn end(client: &mut Client, scope: &Scope, failure: Option<&str>) -> Result<(), Trouble> {
-    let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
-    at(Step::Claim, client.tell(&end_sql(&TABLES, "date"), &[job, target, date, &failure]))?;
-    Ok(())
+/// The statement that records the state of a run's day at its end; empty if it has none.
+pub(super) fn end(scope: &Scope, failure: Option<&str>) -> String {
+    let Scope { job, target, data_date: Some(date) } = scope else { return String::new() };
+    with_values(&end_sql(&TABLES, "date"), &[job, target, date, &failure]) + "; "
 }
 
 /// Forgets the days whose sources are all about to be forgotten.
@@ -82,7 +80,7 @@ pub(super) fn note_absent(server: &Arc<Server>, settings: &Settings, dates: &[Na
         at(Step::Claim, link.client.batch_execute("BEGIN"))?;
         for date in dates {
             let scope = Scope { job: settings.job.clone(), target: target.clone(), data_date: Some(date) };
-            end(&mut link.client, &scope, None)?;
+            at(Step::Claim, link.client.batch_execute(&end(&scope, None)))?;
         }
         at(Step::Claim, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))
     });

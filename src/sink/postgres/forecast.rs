@@ -9,10 +9,12 @@ use super::compare::compare;
 use super::connect::Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
+use super::look::Look;
+use super::memories::remembered;
 use super::metrics;
 use super::narrow::narrower;
-use super::ownership::{find_holder, remembered};
-use super::prepare::{check_tables, look_at_past, look_at_server, past, refuse_lost_target, refuse_pooler};
+use super::ownership::find_holder;
+use super::prepare::{find, look_at_past, past, refuse_lost_target};
 use super::role::Role;
 use super::session::Session;
 use super::trouble::{Trouble, at};
@@ -65,15 +67,16 @@ fn look(
     server: &Server,
     settings: &Settings,
 ) -> Result<(Forecast, Scope, Option<i32>), Trouble> {
+    let mut result = Forecast::default();
+    let forecast = &mut result;
+    let found = find(link, Some(server), settings)?;
+    pass(forecast, found.refuse_pooler())?;
+    pass(forecast, found.server.refuse(false))?;
     let Link { client, schemas, .. } = link;
-    let mut found = Forecast::default();
-    let forecast = &mut found;
-    pass(forecast, refuse_pooler(client, server))?;
-    pass(forecast, look_at_server(client, false))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
     let role = Role::of(client, schemas, &settings.table)?;
     // Of tables that this role cannot read, it cannot tell the version.
-    let are_fit = pass(forecast, check_tables(client))?.is_some();
+    let are_fit = pass(forecast, found.tables.check())?.is_some();
     let version = if are_fit { tables::version(client)? } else { None };
     match version {
         Some(version) => {
@@ -88,31 +91,11 @@ fn look(
         }
         None => {}
     }
-    let past = match version {
-        Some(version) => past(client, settings, version)?,
-        None => Past::default(),
-    };
-    let target = Target::find(client, schemas, &settings.table)?;
+    let target = found.target;
     match &target {
         Some(target) => {
             forecast.has_target = true;
-            let looked = look_at_past(client, &past, target, settings, &mut forecast.warnings);
-            pass(forecast, looked)?;
-            if let Some((columns, key_index)) = pass(forecast, compare(client, target, settings))? {
-                let limits = narrower(&columns, &settings.schema);
-                look_at_refusals(client, target, key_index.oid, limits, forecast)?;
-            }
-            if version == Some(tables::VERSION) {
-                let changes = metrics::compare(client, settings, target);
-                if let Some(changes) = pass(forecast, changes)? {
-                    forecast.warnings.extend(changes.warnings());
-                }
-            }
-            if let Some(time) = settings.rollups.indexed()
-                && !has_index(client, target, time)?
-            {
-                forecast.warnings.push(no_index_of_times(&target.quoted(), time, "USING brin "));
-            }
+            look_at_target(client, target, settings, version, forecast)?;
             look_at_rarer_rights(client, target, settings, &role, forecast)?;
         }
         None => {
@@ -121,6 +104,7 @@ fn look(
                 forecast.makes.push(format!("the table {}", settings.table));
             }
             forecast.obstacles.extend(lacks);
+            let past = version.map_or(Ok(Past::default()), |version| past(client, settings, version))?;
             pass(forecast, refuse_lost_target(&past, schemas, settings))?;
         }
     }
@@ -128,7 +112,36 @@ fn look(
     let place = role.place.as_ref().unwrap_or(&settings.table);
     let target = target.map_or_else(|| place.remembered(), |target| target.remembered());
     let scope = Scope { job: settings.job.clone(), target, data_date: settings.data_date };
-    Ok((found, scope, version))
+    Ok((result, scope, version))
+}
+
+/// Compares a target that exists, as a load would.
+fn look_at_target(
+    client: &mut Client,
+    target: &Target,
+    settings: &Settings,
+    version: Option<i32>,
+    forecast: &mut Forecast,
+) -> Result<(), Trouble> {
+    let look = Look::at(client, target, settings, version)?;
+    let looked = look_at_past(client, &look.past, target, look.is_empty, settings, &mut forecast.warnings);
+    pass(forecast, looked)?;
+    let compared = compare(target, settings, &look.types, look.indexes, &look.rights);
+    if let Some((columns, key_index)) = pass(forecast, compared)? {
+        let limits = narrower(&columns, &settings.schema);
+        look_at_refusals(client, target, key_index.oid, limits, forecast)?;
+    }
+    if version == Some(tables::VERSION)
+        && let Some(changes) = pass(forecast, metrics::changes(settings, target, &look.known))?
+    {
+        forecast.warnings.extend(changes.warnings());
+    }
+    if let Some(time) = settings.rollups.indexed()
+        && !has_index(client, target, time)?
+    {
+        forecast.warnings.push(no_index_of_times(&target.quoted(), time, "USING brin "));
+    }
+    Ok(())
 }
 
 /// Whether an index of the target begins with the column.

@@ -6,12 +6,12 @@
 use std::fmt::{Display, Write as _};
 
 use postgres::error::SqlState;
-use postgres::{Row, SimpleQueryMessage, SimpleQueryRow};
+use postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::Settings;
-use super::ask::Ask as _;
+use super::ask::{Answer, ask_all, hex, with_values};
 use super::frame::Frame;
-use super::link::Link;
+use super::link::{Fence, Link};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
@@ -28,9 +28,16 @@ pub(super) struct Run {
     pub(super) start_us: i64,
 }
 
-/// Opens the row of a run, which all its connections share.
+/// Opens the row of a run, which all its connections share. The fence is prepared on the way.
+///
+/// The row is not waited for to be on disk: the claim, which is, comes after it in the log, and a run that a
+/// server has forgotten opens another one.
 pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Trouble> {
-    let run = link.client.ask_one(
+    let fence = match link.fence {
+        Fence::Missing => format!("{};", prepare_fence_sql()),
+        Fence::Unknown | Fence::Prepared => String::new(),
+    };
+    let insert = with_values(
         "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5)
          RETURNING id, (extract(epoch FROM started_at) * 1000000)::bigint",
         &[
@@ -41,9 +48,14 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Tro
             &&settings.rules_hash.0[..],
         ],
     );
-    let run = at(Step::Prepare, run)?;
+    let question = format!("{fence} BEGIN; SET LOCAL synchronous_commit = off; {insert}; COMMIT");
+    let [run] = ask_all(&mut link.client, Step::Prepare, [question])?;
+    if link.fence == Fence::Missing {
+        link.fence = Fence::Prepared;
+    }
     pass(Step::Prepare, "after-prepare")?;
-    Ok(Run { id: run.get(0), start_us: run.get(1) })
+    let run = run.only()?;
+    Ok(Run { id: run.get(0)?, start_us: run.get(1)? })
 }
 
 /// Releases all that a run holds.
@@ -119,20 +131,33 @@ fn fence_name() -> String {
     format!("logmill_fence_{}", hex(&hash16(FENCE_SQL.as_bytes()).0[..8]))
 }
 
+/// Asks whether a session has it prepared.
+pub(super) fn fence_question() -> String {
+    format!("SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = '{}')", fence_name())
+}
+
+/// Whether it is, by the answer.
+pub(super) fn fence_of(answer: &Answer) -> Result<Fence, Trouble> {
+    Ok(if answer.only()?.get(0)? { Fence::Prepared } else { Fence::Missing })
+}
+
 /// Prepares the fence for a connection under a name, so that it can be part of the message that begins a
-/// batch and is still planned only once. Not within a transaction: if the pool's session has it already, that
+/// batch and is still planned only once.
+fn prepare_fence_sql() -> String {
+    format!("PREPARE {} (int[], bigint[], bigint[], bigint[], bool[]) AS {FENCE_SQL}", fence_name())
+}
+
+/// The same by itself, if it is not done. Not within a transaction: if the pool's session has it already, that
 /// is an error.
 pub(super) fn prepare_fence(link: &mut Link) -> Result<(), Trouble> {
-    if link.has_fence {
+    if link.fence == Fence::Prepared {
         return Ok(());
     }
-    let sql =
-        format!("PREPARE {} (int[], bigint[], bigint[], bigint[], bool[]) AS {FENCE_SQL}", fence_name());
-    match link.client.batch_execute(&sql) {
+    match link.client.batch_execute(&prepare_fence_sql()) {
         Err(error) if error.code() == Some(&SqlState::DUPLICATE_PSTATEMENT) => {}
         prepared => at(Step::Begin, prepared)?,
     }
-    link.has_fence = true;
+    link.fence = Fence::Prepared;
     Ok(())
 }
 
@@ -189,21 +214,6 @@ fn stored_of(row: &SimpleQueryRow) -> Option<Stored> {
         ..Counts::default()
     };
     Some(Stored { has_open_siblings: row.get(1)? == "t", counts: Counts::stored(counts) })
-}
-
-/// The counters of a checkpoint, from this column of a row on.
-pub(super) fn counts(row: &Row, first: usize) -> Counts {
-    Counts::stored(Counts {
-        lines: row.get(first),
-        inserted: row.get(first + 1),
-        updated: row.get(first + 2),
-        unchanged: row.get(first + 3),
-        superseded: row.get(first + 4),
-        rejected: row.get(first + 5),
-        blank: row.get(first + 6),
-        skipped: row.get(first + 7),
-        ..Counts::default()
-    })
 }
 
 /// The move of the checkpoints and the end of the batch, as one message. On a failed transaction the first
@@ -327,11 +337,4 @@ fn stored_preamble(preamble: &Preamble) -> String {
         [] => "NULL::bytea".to_owned(),
         bytes => format!("'\\x{}'::bytea", hex(bytes)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postgres::{Client, SimpleQueryMessage, Statement};
+use postgres::{Client, Statement};
 
 use super::connect::Pulse;
 use super::staging::Staging;
@@ -25,13 +25,14 @@ pub(super) struct Backend {
 /// The connection, and the state kept for it.
 pub(super) struct Link {
     pub(super) client: Client,
+    pub(super) backend: Backend,
     pub(super) pulse: Arc<Pulse>,
     /// The schemas on its role's search path, which the session has left.
     pub(super) schemas: Vec<String>,
     /// The prepared statements of this connection.
     pub(super) statements: Statements,
-    /// The fence is prepared; it is the same for all targets.
-    pub(super) has_fence: bool,
+    /// It is the same for all targets.
+    pub(super) fence: Fence,
     pub(super) staging: Staging,
 }
 
@@ -40,6 +41,16 @@ impl Link {
     pub(super) fn forget(&mut self) {
         (self.statements, self.staging) = (Statements::default(), Staging::default());
     }
+}
+
+/// Whether the fence is prepared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fence {
+    /// A pool may have handed out a session in which it is.
+    #[default]
+    Unknown,
+    Missing,
+    Prepared,
 }
 
 /// A statement that is prepared once per connection: during each round trip the server is idle.
@@ -68,26 +79,12 @@ pub(super) struct Statements {
 /// are not visible.
 pub(super) const OUR_PATH: &str = "pg_catalog, pg_temp";
 
-/// Removes the role's search path from a session, and returns the schemas that were on it. This is the first
-/// statement of every session.
-pub(super) fn leave_path(client: &mut Client) -> Result<Vec<String>, postgres::Error> {
-    Ok(leave_path_and(client, "")?.0)
-}
-
-/// The same with more statements in one message, and their answers.
-pub(super) fn leave_path_and(
-    client: &mut Client,
-    then: &str,
-) -> Result<(Vec<String>, Vec<SimpleQueryMessage>), postgres::Error> {
-    let said = client.simple_query(&format!(
-        "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false)); SET search_path = {OUR_PATH}{then}"
-    ))?;
-    let schemas = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
-        _ => None,
-    });
-    let schemas: Vec<String> = serde_json::from_str(schemas.unwrap_or_default()).unwrap_or_default();
-    Ok((schemas.into_iter().filter(|schema| !schema.starts_with("pg_")).collect(), said))
+/// Removes the role's search path from a session, and returns the schemas that were on it, as JSON. Begins with
+/// the first statement of every session.
+pub(super) fn leave_path_sql() -> String {
+    format!(
+        "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false)); SET search_path = {OUR_PATH}"
+    )
 }
 
 /// The search path for statements that write the target: its triggers, its defaults and what these call

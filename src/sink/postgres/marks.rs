@@ -8,9 +8,10 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{Datelike as _, NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime};
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::ask::date_text;
 use super::catalog::Target;
 use super::link::Link;
 use super::names::literal;
@@ -168,7 +169,7 @@ impl Marks {
         if days.is_empty() {
             return Ok(());
         }
-        let days: Vec<String> = days.iter().map(|day| format!("\"{}\"", written(*day, ""))).collect();
+        let days: Vec<String> = days.iter().map(|day| format!("\"{}\"", date_text(*day, ""))).collect();
         let sql = format!(
             "INSERT INTO logmill.dirty_dates AS d (target, job, date, seq)
              SELECT m.target, m.job, n.date, 1
@@ -198,19 +199,9 @@ fn is_on_a_day(time: &Time) -> String {
     format!("pg_catalog.isfinite(t.{})", quote(&time.name))
 }
 
-/// A date as the server reads it, with what follows it: no year has a sign, and there is no year 0 before our
-/// era.
-fn written(date: NaiveDate, rest: &str) -> String {
-    let (year, era) = match date.year() {
-        year @ 1.. => (year, ""),
-        year => (1 - year, " BC"),
-    };
-    format!("{year:04}{}{rest}{era}", date.format("-%m-%d"))
-}
-
 /// A point in time, in the type of the column of times.
 pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
-    let text = |zone: &str| written(at.date(), &format!("{}{zone}", at.format("T%H:%M:%S")));
+    let text = |zone: &str| date_text(at.date(), &format!("{}{zone}", at.format("T%H:%M:%S")));
     match kind {
         TimeKind::Instant => format!("CAST('{}' AS pg_catalog.timestamptz)", text("Z")),
         TimeKind::Local => format!("CAST('{}' AS pg_catalog.timestamp)", text("")),
@@ -220,7 +211,7 @@ pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
 
 /// A date, as a literal.
 pub(super) fn day(date: NaiveDate) -> String {
-    format!("CAST('{}' AS pg_catalog.date)", written(date, ""))
+    format!("CAST('{}' AS pg_catalog.date)", date_text(date, ""))
 }
 
 /// Why nothing can be computed: the job does not name the time of a record.

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use postgres::Client;
 
 use super::Settings;
-use super::ask::Ask as _;
+use super::ask::{Answer, Ask as _, Line, ask_all, with_values};
 use super::catalog::Target;
 use super::compare::unfit;
 use super::link::begin_sql;
@@ -76,31 +76,46 @@ pub(super) fn known_dates(
     Ok(dates)
 }
 
-/// What is registered for a target, and for others in the tables of these metrics.
-fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Known, Trouble> {
+/// What is asked about the metrics of a target: the clock of its days, and what is registered for it, and for
+/// others in the tables of the job's metrics.
+pub(super) fn questions(settings: &Settings, target: &Target) -> [String; 2] {
     let remembered = target.remembered();
-    let row = client.ask_opt("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]);
-    let row = at(Step::Prepare, row)?;
-    let days = row.as_ref().and_then(|row| row.get::<_, Option<String>>(0).zip(row.get(1)));
     let tables: Vec<String> =
         settings.rollups.metrics.iter().map(|metric| table_of(metric, target).remembered()).collect();
-    let metrics = client.ask(
-        "SELECT rollup_table, metric, target, job, sql_hash FROM logmill.metrics
-         WHERE target = $1 OR rollup_table = ANY($2) ORDER BY rollup_table, metric",
-        &[&remembered, &tables],
-    );
-    let metrics = at(Step::Prepare, metrics)?.into_iter().map(|row| KnownMetric {
-        table: row.get(0),
-        name: row.get(1),
-        target: row.get(2),
-        job: row.get(3),
-        hash: row.get(4),
+    [
+        with_values("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]),
+        with_values(
+            "SELECT rollup_table, metric, target, job, encode(sql_hash, 'hex') FROM logmill.metrics
+             WHERE target = $1 OR rollup_table = ANY($2) ORDER BY rollup_table, metric",
+            &[&remembered, &tables],
+        ),
+    ]
+}
+
+/// What is registered, by the answers.
+pub(super) fn known_of(days: &Answer, registered: &Answer) -> Result<Known, Trouble> {
+    let days = days.first();
+    let metrics = registered.rows().map(|line| {
+        Ok(KnownMetric {
+            table: line.get(0)?,
+            name: line.get(1)?,
+            target: line.get(2)?,
+            job: line.get(3)?,
+            hash: line.get(4)?,
+        })
     });
-    Ok(Known { has_row: row.is_some(), days, metrics: metrics.collect() })
+    let metrics = metrics.collect::<Result<_, Trouble>>()?;
+    let days_of = |line: Line<'_>| Ok::<_, Trouble>(line.get::<Option<String>>(0)?.zip(line.get(1)?));
+    Ok(Known { has_row: days.is_some(), days: days.map(days_of).transpose()?.flatten(), metrics })
+}
+
+fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Known, Trouble> {
+    let [days, registered] = ask_all(client, Step::Prepare, questions(settings, target))?;
+    known_of(&days, &registered)
 }
 
 /// What the job would have to register, or why it may not load.
-fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
+pub(super) fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
     let (job, remembered) = (&settings.job, target.remembered());
     let table_of = |metric: &Metric| table_of(metric, target).remembered();
     let whose = Whose { job, target: &remembered, taken_down_in: "logmill.metrics" };
@@ -134,15 +149,15 @@ pub(super) fn compare(client: &mut Client, settings: &Settings, target: &Target)
     changes(settings, target, &known)
 }
 
-/// Registers the metrics of the job, and returns what to report.
+/// Registers the metrics of the job, beside those registered by now, and returns what to report.
 pub(super) fn register(
     client: &mut Client,
     settings: &Settings,
     target: &Target,
     marks: &Marks,
+    now: &Known,
 ) -> Result<Vec<String>, Trouble> {
-    let now = known(client, settings, target)?;
-    let wanted = changes(settings, target, &now)?;
+    let wanted = changes(settings, target, now)?;
     if wanted.is_empty() {
         return Ok(wanted.warnings());
     }

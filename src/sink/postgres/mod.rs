@@ -26,10 +26,13 @@ mod forget;
 mod frame;
 mod history;
 pub(super) mod jsonb;
+mod key_index;
 mod lanes;
 mod ledger;
 mod link;
+mod look;
 mod marks;
+mod memories;
 mod merge;
 mod metrics;
 mod names;
@@ -39,6 +42,7 @@ mod open_letters;
 mod outbox;
 mod ownership;
 mod pieces;
+mod pooler;
 mod prepare;
 mod probe;
 mod rebuild;
@@ -65,6 +69,7 @@ mod words;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ask::Ask as _;
 use connect::Server;
 use constants::Constants;
 pub(in crate::sink) use destination::{is_named, make};
@@ -417,7 +422,7 @@ impl Sink for Postgres {
             of_target("logmill.sources", "$3")
         );
         self.persist(self.settings.retry_for, move |link| {
-            let row = link.client.query_one(&sql, &[&sources, &constants.scope.job, &constants.scope.target]);
+            let row = link.client.ask_one(&sql, &[&sources, &constants.scope.job, &constants.scope.target]);
             let row = at(Step::Claim, row)?;
             Ok(OpenLetters { selected: unsigned(row.get(0)), job: unsigned(row.get(1)) })
         })
@@ -492,7 +497,7 @@ impl Sink for Postgres {
             if ids.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows = at(Step::Claim, link.client.query(&sql, &[&ids, &first, &last]))?;
+            let rows = at(Step::Claim, link.client.ask(&sql, &[&ids, &first, &last]))?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         })
     }
@@ -548,17 +553,14 @@ impl Sink for Postgres {
         let run = self.run;
         self.persist(retry_for, move |link| {
             pass(Step::Claim, "before-finish")?;
-            at(Step::Claim, link.client.batch_execute(&constants.begin_sql))?;
-            let look = again::look_under_lock(&mut link.client, &constants, run, &acknowledged)?;
+            let (client, Constants { begin_sql, scope, .. }) = (&mut link.client, &*constants);
+            let look = again::look_under_lock(client, (begin_sql, ""), &scope.job, run, &acknowledged)?;
             if look.setbacks(&acknowledged).is_some() {
                 return Err(Trouble::Ours(went_back()));
             }
-            at(Step::Claim, link.client.batch_execute(&release_sql))?;
-            if !is_as_it_was {
-                dates::end(&mut link.client, &constants.scope, failure.as_deref())?;
-            }
             pass(Step::Claim, "mid-finish")?;
-            at(Step::Claim, link.client.batch_execute(&close_sql))
+            let dates_sql = if is_as_it_was { String::new() } else { dates::end(scope, failure.as_deref()) };
+            at(Step::Claim, client.batch_execute(&format!("{release_sql}; {dates_sql}{close_sql}")))
         })?;
         if let Some(spares) = self.spares.take()
             && let Some(session) = self.session.hand_on()
@@ -574,7 +576,7 @@ impl Postgres {
     fn remember(&mut self, whose: Whose) -> Result<Vec<Remembered>> {
         let constants = Arc::clone(&self.constants);
         self.persist(self.settings.retry_for, move |link| {
-            ownership::remembered(&mut link.client, &constants.scope, whose, tables::VERSION)
+            memories::remembered(&mut link.client, &constants.scope, whose, tables::VERSION)
         })
     }
 

@@ -8,25 +8,28 @@
 //! An owner is dead when its backend is no longer in pg_stat_activity. A backend outlives a killed client for
 //! a moment, so a newcomer waits a little before it gives up.
 
-use postgres::{Client, Row, SimpleQueryMessage};
+use std::fmt::Write as _;
+
+use postgres::Client;
 
 use super::again::{Splits, lock, look};
-use super::ask::Ask as _;
+use super::ask::{Ask as _, ask_all, with_values};
 use super::constants::Constants;
 use super::dates;
 use super::ledger::Run;
 use super::link::{Backend, Link};
+use super::memories::{questions, remembered, remembered_by};
 use super::names::literal;
 use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
-use crate::sink::claim::{Scope, Whose, hash, inode, lost_ownership, signed, stored_inode, unsigned};
+use crate::sink::claim::{Scope, Whose, lost_ownership, signed, stored_inode, unsigned};
 use crate::sink::ledger::{
     self, Acknowledged, Claimed, Decided, Described, Grown, Holder, Holding, Holdings, Ledger, Taken, Wanted,
 };
-use crate::sink::{Asked, Checkpoint, Owner, Remembered};
-use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
+use crate::sink::{Asked, Remembered};
+use crate::source::{Candidate, Container, Hash16, hash16};
 use crate::split::Split;
 
 /// Claims the sources of a run in one transaction.
@@ -43,8 +46,7 @@ pub(super) fn claim(
     if let Some(old) = old {
         end_old(client, run, old, None)?;
     }
-    // Never a lone COMMIT: on a failed transaction it is answered without an error.
-    let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
+    let end_sql = String::new();
     let mut claiming = Claiming { client, constants, run, backend, end_sql };
     let claimed = ledger::claim(&mut claiming, asked)?;
     let end_sql = claiming.end_sql;
@@ -53,6 +55,8 @@ pub(super) fn claim(
         return Ok(claimed);
     }
     pass(Step::Claim, "before-claim-commit")?;
+    // Never a lone COMMIT: on a failed transaction it is answered without an error.
+    let end_sql = format!("{end_sql}SET CONSTRAINTS ALL IMMEDIATE; COMMIT");
     at(Step::Claim, client.batch_execute(&end_sql))?;
     pass(Step::Claim, "after-claim")?;
     Ok(claimed)
@@ -64,6 +68,7 @@ struct Claiming<'a> {
     constants: &'a Constants,
     run: i64,
     backend: Backend,
+    /// The statements that are sent with COMMIT: those that cannot find a claim overtaken.
     end_sql: String,
 }
 
@@ -75,19 +80,16 @@ impl Ledger for Claiming<'_> {
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         let Claiming { client, constants, .. } = self;
         let (job, target) = (literal(&constants.scope.job), literal(&constants.scope.target));
-        let begun = client.simple_query(&format!(
+        let begin = format!(
             "{}; SELECT next_source_id FROM logmill.meta FOR UPDATE;
              UPDATE logmill.sources SET target = {target} WHERE job = {job} AND target IS NULL",
             constants.begin_sql
-        ));
-        let next_id = at(Step::Claim, begun)?.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-            _ => None,
-        });
-        let next_id = next_id.ok_or_else(|| Error::broken("logmill.meta has no row"))?;
-        let remembered = remembered(client, &constants.scope, Whose::Own, tables::VERSION)?;
+        );
+        let [sources, containers] = questions(&constants.scope, Whose::Own, tables::VERSION);
+        let [next_id, sources, containers] = ask_all(*client, Step::Claim, [begin, sources, containers])?;
+        let next_id = next_id.first().ok_or_else(|| Error::broken("logmill.meta has no row"))?.get(0)?;
         pass(Step::Claim, "after-memories")?;
-        Ok((remembered, next_id))
+        Ok((remembered_by(&sources, &containers)?, next_id))
     }
 
     fn of_others(&mut self) -> Result<Vec<Remembered>, Trouble> {
@@ -99,121 +101,19 @@ impl Ledger for Claiming<'_> {
     }
 
     fn write(&mut self, decided: &Decided<'_>) -> Result<(), Trouble> {
-        self.create(&decided.new, decided.rules_hash)?;
-        if !decided.new.is_empty() {
-            self.end_sql = format!("UPDATE logmill.meta SET next_source_id = {}; COMMIT", decided.next_id);
-        }
         self.take(&decided.taken, decided.rules_hash)?;
         self.grow(&decided.grown, decided.rules_hash)?;
         self.hold(&decided.held)?;
+        self.create(&decided.new, decided.rules_hash);
+        if !decided.new.is_empty() {
+            let _ = write!(self.end_sql, "UPDATE logmill.meta SET next_source_id = {}; ", decided.next_id);
+        }
         if decided.begins_any() {
-            dates::begin(self.client, &self.constants.scope)?;
+            self.end_sql.push_str(&dates::begin(&self.constants.scope));
         }
-        self.describe(&decided.described)?;
-        add_containers(self.client, &decided.containers)
-    }
-}
-
-/// The remembered sources, from tables of this version.
-pub(super) fn remembered(
-    client: &mut Client,
-    scope: &Scope,
-    whose: Whose,
-    version: i32,
-) -> Result<Vec<Remembered>, Trouble> {
-    remembered_of(client, scope, whose, "s.data_date IS NOT DISTINCT FROM $3", version)
-}
-
-/// The same for the sources of all days; the day of the scope is ignored.
-pub(super) fn remembered_of_days(
-    client: &mut Client,
-    scope: &Scope,
-    version: i32,
-) -> Result<Vec<Remembered>, Trouble> {
-    let of_any_day = "s.data_date IS DISTINCT FROM $3";
-    remembered_of(client, scope, Whose::Own, of_any_day, version)
-}
-
-fn remembered_of(
-    client: &mut Client,
-    scope: &Scope,
-    whose: Whose,
-    of_days: &str,
-    version: i32,
-) -> Result<Vec<Remembered>, Trouble> {
-    let (sources, checkpoints) = tables::of_version(version);
-    let is_asked_for = match whose {
-        // Sources from an older version have no table yet, and are taken to be in the job's.
-        Whose::Own => "s.job = $1 AND coalesce(s.target, $2) = $2",
-        Whose::Others => "s.job <> $1 AND s.target = $2",
-    };
-    let sources = format!("{sources} s WHERE {is_asked_for} AND {of_days}");
-    let rows = client.ask(
-        &format!(
-            "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
-                    c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                    c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
-                    (extract(epoch FROM c.owner_start) * 1000000)::bigint,
-                    c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date, s.generation
-             FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
-             ORDER BY s.id, c.split_start"
-        ),
-        &[&scope.job, &scope.target, &scope.data_date],
-    );
-    let mut remembered: Vec<Remembered> = Vec::new();
-    for row in at(Step::Claim, rows)? {
-        let id = row.get(0);
-        if remembered.last().is_none_or(|memory| memory.source_id != id) {
-            let head_len = u32::try_from(row.get::<_, i32>(2)).unwrap_or(0);
-            let tail_start = row.get::<_, Option<i64>>(4).map(unsigned);
-            let head = (head_len, hash(row.get(3)));
-            let mut memory = Remembered::new(id, row.get(18), row.get(1), head, tail_start);
-            memory.known.inode = inode(row.get(19), row.get(20));
-            memory.data_date = row.get(22);
-            memory.generation = row.get(23);
-            remembered.push(memory);
-        }
-        let memory = remembered.last_mut().expect("just pushed");
-        memory.push(checkpoint(&row));
-    }
-    if remembered.is_empty() {
-        return Ok(remembered);
-    }
-    let containers = client.ask(
-        &format!(
-            "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
-             FROM logmill.containers k JOIN (SELECT s.id FROM {sources}) s ON s.id = k.source_id"
-        ),
-        &[&scope.job, &scope.target, &scope.data_date],
-    );
-    for row in at(Step::Claim, containers)? {
-        let container = Container {
-            size: unsigned(row.get(1)),
-            head_hash: hash(row.get(2)),
-            tail_hash: hash(row.get(3)),
-        };
-        // `remembered` is sorted by id.
-        if let Ok(index) = remembered.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
-            remembered[index].known.containers.push(container);
-        }
-    }
-    Ok(remembered)
-}
-
-fn checkpoint(row: &Row) -> Checkpoint {
-    let owner = |run| Some(Owner { run, pid: row.get::<_, Option<i32>>(15)?, start_us: row.get(16) });
-    Checkpoint {
-        split: Split { source: row.get(0), start: unsigned(row.get(5)) },
-        end: row.get::<_, Option<i64>>(6).map(unsigned),
-        position: unsigned(row.get(7)),
-        lines: unsigned(row.get(8)),
-        tail: (u32::try_from(row.get::<_, i32>(9)).unwrap_or(0), hash(row.get(10))),
-        preamble: Preamble::new(row.get::<_, Option<&[u8]>>(17).unwrap_or_default()),
-        complete: row.get(11),
-        rules_hash: hash(row.get(12)),
-        rules_since: unsigned(row.get(21)),
-        epoch: row.get(13),
-        owner: row.get::<_, Option<i64>>(14).and_then(owner),
+        self.describe(&decided.described);
+        self.end_sql.push_str(&add_containers(&decided.containers));
+        Ok(())
     }
 }
 
@@ -280,34 +180,33 @@ impl Sources {
 }
 
 impl Claiming<'_> {
-    fn create(&mut self, new: &[(i32, &Candidate)], rules_hash: Hash16) -> Result<(), Trouble> {
+    fn create(&mut self, new: &[(i32, &Candidate)], rules_hash: Hash16) {
         if new.is_empty() {
-            return Ok(());
+            return;
         }
-        let Claiming { client, constants, run, backend, .. } = self;
+        let Claiming { constants, run, backend, .. } = self;
         let mut sources = Sources::default();
         for (id, file) in new {
             sources.push(*id, file, (file.fingerprint.head_len, file.fingerprint.head_hash));
         }
         let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
         let Scope { job, target, data_date } = &constants.scope;
-        let made = client.tell(
+        let sql = with_values(
             "INSERT INTO logmill.sources (id, job, target, data_date, name, size, head_len, head_hash, device, inode)
              SELECT id, $1, $2, $3, name, coalesce(size, 0), head_len, head_hash, device, inode
              FROM unnest($4::int[], $5::text[], $6::bigint[], $7::int[], $8::bytea[], $9::bigint[], $10::bigint[])
-                  n (id, name, size, head_len, head_hash, device, inode)",
+                  n (id, name, size, head_len, head_hash, device, inode); ",
             &[job, target, data_date, ids, names, sizes, head_lens, head_hashes, devices, inodes],
         );
-        at(Step::Claim, made)?;
-        let made = client.tell(
+        self.end_sql.push_str(&sql);
+        let sql = with_values(
             "INSERT INTO logmill.checkpoints
                  (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
              SELECT id, 0, 0, $5, 1, $2, $3, to_timestamp(0) + $4::bigint * interval '1 microsecond', $6
-             FROM unnest($1::int[]) n (id)",
+             FROM unnest($1::int[]) n (id); ",
             &[ids, run, &backend.pid, &backend.start_us, &&hash16(b"").0[..], &&rules_hash.0[..]],
         );
-        at(Step::Claim, made)?;
-        Ok(())
+        self.end_sql.push_str(&sql);
     }
 
     fn take(&mut self, taken: &[Taken], rules_hash: Hash16) -> Result<(), Trouble> {
@@ -402,14 +301,14 @@ impl Claiming<'_> {
         }
     }
 
-    fn describe(&mut self, described: &[Described<'_>]) -> Result<(), Trouble> {
+    fn describe(&mut self, described: &[Described<'_>]) {
         if described.is_empty() {
-            return Ok(());
+            return;
         }
         let mut sources = Sources::default();
         described.iter().for_each(|it| sources.push(it.id, it.file, it.head));
         let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
-        let updated = self.client.tell(
+        self.end_sql.push_str(&with_values(
             "UPDATE logmill.sources s
              SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash,
                  device = coalesce(n.device, s.device), inode = coalesce(n.inode, s.inode)
@@ -417,18 +316,16 @@ impl Claiming<'_> {
                   n (id, name, size, head_len, head_hash, device, inode)
              WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash, s.device, s.inode)
                  IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash,
-                                   coalesce(n.device, s.device), coalesce(n.inode, s.inode))",
+                                   coalesce(n.device, s.device), coalesce(n.inode, s.inode)); ",
             &[ids, names, sizes, head_lens, head_hashes, devices, inodes],
-        );
-        at(Step::Claim, updated)?;
-        Ok(())
+        ));
     }
 }
 
-/// Records in which archives sources were seen.
-pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)]) -> Result<(), Trouble> {
+/// The statement that records in which archives sources were seen; empty if there are none.
+pub(super) fn add_containers(containers: &[(i32, Container)]) -> String {
     if containers.is_empty() {
-        return Ok(());
+        return String::new();
     }
     let ids: Vec<i32> = containers.iter().map(|(id, _)| *id).collect();
     let sizes: Vec<i64> = containers.iter().map(|(_, container)| signed(container.size)).collect();
@@ -436,13 +333,11 @@ pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)
         containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
     };
     let (heads, tails) = (column(|container| container.head_hash), column(|container| container.tail_hash));
-    let added = client.tell(
+    with_values(
         "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT DO NOTHING; ",
         &[&ids, &sizes, &heads, &tails],
-    );
-    at(Step::Claim, added)?;
-    Ok(())
+    )
 }
 
 /// Ends an abandoned backend of this run that sits idle in a transaction and holds locks. A backend that is

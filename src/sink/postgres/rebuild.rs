@@ -172,7 +172,7 @@ fn begin(
     pass(Step::Rebuild, "after-rows-deleted")?;
     let sources_removed = remove_sources(client, &settings.job, anew)?;
     set_back(client, constants, anew)?;
-    super::dates::begin(client, &constants.scope)?;
+    at(Step::Claim, client.batch_execute(&super::dates::begin(&constants.scope)))?;
     let timeout = settings.timeouts.statement.as_millis();
     at(Step::Rebuild, client.batch_execute(&format!("SET LOCAL statement_timeout = {timeout}")))?;
     pass(Step::Rebuild, "after-set-back")?;
@@ -380,7 +380,7 @@ fn set_back(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Result
             may_delete(at(Step::Rebuild, client.execute(&sql, &[of])))?;
         }
     }
-    add_containers(client, &containers)?;
+    at(Step::Claim, client.batch_execute(&add_containers(&containers)))?;
     let set_back = client.execute(
         "UPDATE logmill.checkpoints c
          SET split_end = NULL, position = 0, lines = 0, tail_len = 0, tail_hash = $3, complete = false, preamble = NULL,

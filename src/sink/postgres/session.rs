@@ -14,13 +14,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, SimpleQueryMessage};
 
+use super::ask::ask_all;
 use super::connect::{Cause, NotConnected, Pulse, Server};
-use super::link::{APPLICATION_NAME, Backend, Link, leave_path, leave_path_and};
-use super::trouble::{Refusal, Trouble, at};
+use super::link::{APPLICATION_NAME, Backend, Link, leave_path_sql};
+use super::trouble::{Refusal, Trouble, odd_answer};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
 use crate::sink::destination::Timeouts;
@@ -87,20 +88,23 @@ impl Session {
                 };
                 // From here on the caller measures the time.
                 let _ = ready.send(Ok(None));
-                let greeted = greet(&mut client, timeouts);
-                let (backend, schemas) = match greeted {
-                    Ok((backend, schemas)) => (Ok(Some(backend)), schemas),
-                    Err(trouble) => (Err(trouble), Vec::new()),
+                let (backend, schemas) = match greet(&mut client, timeouts) {
+                    Ok(greeted) => greeted,
+                    Err(trouble) => {
+                        let _ = ready.send(Err(trouble));
+                        return;
+                    }
                 };
-                if ready.send(backend).is_err() {
+                if ready.send(Ok(Some(backend))).is_err() {
                     return;
                 }
                 let mut link = Link {
                     client,
+                    backend,
                     pulse: thread_pulse,
                     schemas,
                     statements: Default::default(),
-                    has_fence: false,
+                    fence: Default::default(),
                     staging: Default::default(),
                 };
                 // Ends when the session is dropped.
@@ -279,7 +283,7 @@ impl Session {
                 Err(error) if error.is_for_want_of_room() => return Ok(None),
                 Err(_) => return Ok(Some(false)),
             };
-            leave_path(&mut client)?;
+            client.batch_execute(&leave_path_sql())?;
             let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
             let row = client.query_one(
                 "SELECT count(*) > 0 FROM pg_stat_activity
@@ -334,46 +338,35 @@ fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow
     }
 }
 
-/// The first statements on a new connection.
+/// The first statements on a new connection. Returns its backend, and the schemas on its role's search path.
 fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String>), Trouble> {
-    // These limits apply outside of transactions; a batch sets them too.
-    let then = format!(
-        "; SET statement_timeout = {}; SET lock_timeout = {};
-         SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
-         FROM pg_stat_get_activity(pg_backend_pid())",
-        timeouts.statement.as_millis(),
-        timeouts.lock.as_millis()
-    );
-    let (schemas, said) = at(Step::Prepare, leave_path_and(client, &then))?;
-    let backend = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) if row.len() == 2 => {
-            Some(Backend { pid: row.get(0)?.parse().ok()?, start_us: row.get(1)?.parse().ok()? })
-        }
-        _ => None,
-    });
-    let backend = backend.ok_or_else(|| Trouble::Ours(odd_answer(Step::Prepare)))?;
+    let mut ask = |then: &str| {
+        // These limits apply outside of transactions; a batch sets them too.
+        let question = format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}; {then}
+             SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
+             FROM pg_stat_get_activity(pg_backend_pid())",
+            timeouts.statement.as_millis(),
+            timeouts.lock.as_millis()
+        );
+        ask_all(client, Step::Prepare, [leave_path_sql(), question])
+    };
     // Must come before the first temporary table: a stage of a whole batch then stays in memory. A pool may
     // hand out a session that has had one; then it is only slower.
-    match client.batch_execute("SET temp_buffers = '64MB'") {
-        Err(error) if error.as_db_error().is_none() => Err(Trouble::new(Step::Prepare, &error)),
-        _ => Ok((backend, schemas)),
-    }
+    let [schemas, backend] = match ask("SET temp_buffers = '64MB';") {
+        Err(Trouble::Server(refusal)) if refusal.code == SqlState::INVALID_PARAMETER_VALUE => ask("")?,
+        said => said?,
+    };
+    let schemas: Vec<Option<String>> = schemas.only()?.get(0)?;
+    let schemas = schemas.into_iter().flatten().filter(|schema| !schema.starts_with("pg_")).collect();
+    let backend = backend.only()?;
+    Ok((Backend { pid: backend.get(0)?, start_us: backend.get(1)? }, schemas))
 }
 
 /// Whether a panic comes from the driver, over an answer with other columns than were asked for. No real
 /// server gives one; an impostor may, and that is an error like others.
 pub(in crate::sink) fn is_of_answer(panic: &(dyn Any + Send)) -> bool {
     panic.downcast_ref::<String>().is_some_and(|text| text.starts_with("error retrieving column"))
-}
-
-pub(super) fn odd_answer(step: Step) -> Error {
-    ErrorKind::Server {
-        doing: step.doing().to_owned(),
-        sqlstate: None,
-        message: "the server answered with other columns than were asked for; is it a PostgreSQL server?"
-            .to_owned(),
-    }
-    .into()
 }
 
 /// The result of `question`, unless it takes too long or its thread cannot be started.

@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use super::ask::Ask as _;
+use super::ask::{Answer, Ask as _, ask_all};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
@@ -23,36 +23,108 @@ pub(super) const VERSION_OF_MARKS: i32 = 6;
 /// held for a transaction, and bounded by lock_timeout.
 pub(super) const DDL_LOCK: &str = "SELECT pg_advisory_xact_lock(6021020241109)";
 
-/// Creates the tables, or migrates them to the present version. Must run in a transaction that holds the lock
-/// for definitions.
-pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
-    match version(client)? {
-        Some(VERSION) => Ok(()),
-        Some(version) if version > VERSION => check_version(version),
-        _ => {
-            // Even if the schema exists, this requires a right on the database.
-            let exists = client.ask_one("SELECT to_regnamespace('logmill') IS NOT NULL", &[]);
-            let exists = at(Step::Prepare, exists)?.get(0);
-            let sql = if exists { SQL.replacen(SCHEMA_SQL, "", 1) } else { SQL.to_owned() };
-            at(Step::Prepare, client.batch_execute(&sql))
+/// Selects the version, if the tables exist.
+pub(super) const VERSION_QUESTION: &str = "SELECT version FROM logmill.meta";
+
+/// Whether the schema exists, and the table with the version. Read from the catalog itself: a backend that
+/// waited for the lock still has a cached answer that the name did not exist.
+const EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'logmill'),
+            EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = 'logmill' AND c.relname = 'meta')";
+
+/// Begins a transaction that holds the lock for definitions, and returns what creates the tables in it, or
+/// migrates them to the present version.
+pub(super) fn begin_making(client: &mut Client, begin_sql: &str) -> Result<String, Trouble> {
+    let begin = format!("{begin_sql}; {DDL_LOCK}");
+    let [_, exists] = ask_all(client, Step::Prepare, [begin, EXISTS.to_owned()])?;
+    let exists = exists.only()?;
+    if exists.get(1)? {
+        match version_of(client)? {
+            VERSION => return Ok(String::new()),
+            version => check_version(version)?,
         }
     }
+    // Even if the schema exists, creating it requires a right on the database.
+    Ok(if exists.get(0)? { SQL.replacen(SCHEMA_SQL, "", 1) } else { SQL.to_owned() })
 }
 
 /// The version of the tables, if they exist.
 pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
-    // Read from the catalog itself: a backend that waited for the lock still has a cached answer that the
-    // name did not exist.
-    let exists = client.ask_one(
-        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                        WHERE n.nspname = 'logmill' AND c.relname = 'meta')",
-        &[],
-    );
-    if !at(Step::Prepare, exists)?.get::<_, bool>(0) {
-        return Ok(None);
+    let [exists] = ask_all(client, Step::Prepare, [EXISTS.to_owned()])?;
+    if exists.only()?.get(1)? { version_of(client).map(Some) } else { Ok(None) }
+}
+
+fn version_of(client: &mut Client) -> Result<i32, Trouble> {
+    let version = client.ask_one(VERSION_QUESTION, &[]);
+    Ok(at(Step::Prepare, version)?.get(0))
+}
+
+/// logmill's tables, as the catalog describes them.
+#[derive(Debug)]
+pub(super) struct Described(Vec<Table>);
+
+#[derive(Debug)]
+struct Table {
+    name: String,
+    is_unlogged: bool,
+    /// This role lacks a right on it.
+    is_closed: bool,
+    /// This role cannot use the schema.
+    is_hidden: bool,
+}
+
+/// Selects the tables, with what can be wrong with them.
+pub(super) const DESCRIBED: &str = "SELECT c.relname::text, c.relpersistence <> 'p',
+            NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+                 AND has_table_privilege(c.oid, 'UPDATE')),
+            NOT has_schema_privilege(n.oid, 'USAGE')
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'logmill' AND c.relkind = 'r' ORDER BY 1";
+
+impl Described {
+    /// The tables that an answer describes.
+    pub(super) fn of(answer: &Answer) -> Result<Described, Trouble> {
+        let tables = answer.rows().map(|line| {
+            let (name, is_unlogged) = (line.get(0)?, line.get(1)?);
+            Ok(Table { name, is_unlogged, is_closed: line.get(2)?, is_hidden: line.get(3)? })
+        });
+        Ok(Described(tables.collect::<Result<_, Trouble>>()?))
     }
-    let version = client.ask_one("SELECT version FROM logmill.meta", &[]);
-    Ok(Some(at(Step::Prepare, version)?.get(0)))
+
+    /// Whether there are tables that have a version.
+    pub(super) fn have_version(&self) -> bool {
+        self.0.iter().any(|table| table.name == "meta")
+    }
+
+    /// Refuses tables whose rows a crash can undo without undoing the target's, which are worthless, and those
+    /// that this role cannot write.
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        let mut findings = Vec::new();
+        for Table { name, .. } in self.0.iter().filter(|table| table.is_unlogged) {
+            findings.push(format!(
+                "logmill.{name} is UNLOGGED, and would be emptied by a crash while the target is not; \
+                 ALTER TABLE logmill.{name} SET LOGGED"
+            ));
+        }
+        if self.0.iter().any(|table| table.is_hidden) {
+            findings.push(
+                "this role may not use the schema logmill; GRANT USAGE ON SCHEMA logmill TO it".to_owned(),
+            );
+        }
+        let closed = self.0.iter().filter(|table| table.is_closed);
+        let closed: Vec<String> = closed.map(|table| format!("logmill.{}", table.name)).collect();
+        if !closed.is_empty() {
+            let are_all = closed.len() == self.0.len();
+            let closed = if are_all { "ALL TABLES IN SCHEMA logmill".to_owned() } else { closed.join(", ") };
+            findings.push(format!(
+                "this role lacks rights on {closed}; GRANT SELECT, INSERT, UPDATE, DELETE ON {closed} TO it"
+            ));
+        }
+        match findings.is_empty() {
+            true => Ok(()),
+            false => Err(Trouble::Ours(ErrorKind::Unfit(findings).into())),
+        }
+    }
 }
 
 /// What a statement reads of sources and of checkpoints, with the columns of the present version: a reader

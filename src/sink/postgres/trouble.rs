@@ -62,6 +62,17 @@ pub(super) fn pass(step: Step, point: &'static str) -> Result<(), Trouble> {
     }
 }
 
+/// The server gave an answer that no PostgreSQL gives.
+pub(super) fn odd_answer(step: Step) -> Error {
+    ErrorKind::Server {
+        doing: step.doing().to_owned(),
+        sqlstate: None,
+        message: "the server answered with other columns than were asked for; is it a PostgreSQL server?"
+            .to_owned(),
+    }
+    .into()
+}
+
 /// The longest text of an error that is kept: a server can send megabytes, and all of it would be shown.
 const SAID_BYTES_MAX: usize = 16 << 10;
 

@@ -14,12 +14,9 @@ mod partition;
 
 use std::cmp::Ordering;
 
-use postgres::GenericClient;
-
-use super::ask::Ask as _;
+use super::ask::{Answer, with_values};
 use super::catalog::Target;
-use super::trouble::{Trouble, at};
-use super::verdict::Step;
+use super::trouble::Trouble;
 use super::wire::Column;
 use crate::reject::{Code, Faults, Path};
 use crate::schema::{Exact, Value};
@@ -111,48 +108,45 @@ impl Demands {
     }
 }
 
-/// The CHECKs and partitions of a target that are understood at least in part.
-pub(super) fn read(
-    client: &mut impl GenericClient,
-    target: &Target,
-    columns: &[Column],
-) -> Result<Demands, Trouble> {
-    // Texts are equal if their bytes are, unless a collation says otherwise.
-    let collated = at(Step::Prepare, client.ask(&with_domains(COLLATED), &[&target.oid]))?;
-    let collated: Vec<String> = collated.iter().map(|row| row.get(0)).collect();
-    let known: Vec<compile::KnownColumn<'_>> = columns
-        .iter()
-        .filter_map(|column| match column.origin {
-            Origin::Field(index) | Origin::Extra(index) => {
-                let is_collated = collated.contains(&column.name);
-                Some(compile::KnownColumn::new(index, column, target.column(&column.name)?, is_collated))
+impl Demands {
+    /// What is asked about a target: its columns in which texts can be equal without being the same, its
+    /// CHECKs, its partitions.
+    pub(super) fn questions(target: &Target) -> [String; 3] {
+        let ask = |sql: &str| with_values(sql, &[&target.oid]);
+        let partitions = if target.kind == 'p' { ask(partition::TREE) } else { String::new() };
+        [ask(&with_domains(COLLATED)), ask(&with_domains(CHECKS)), partitions]
+    }
+
+    /// The CHECKs and partitions that are understood at least in part.
+    pub(super) fn of(
+        [collated, checks, partitions]: &[Answer; 3],
+        target: &Target,
+        columns: &[Column],
+    ) -> Result<Demands, Trouble> {
+        // Texts are equal if their bytes are, unless a collation says otherwise.
+        let collated: Vec<String> = collated.rows().map(|line| line.get(0)).collect::<Result<_, _>>()?;
+        let known: Vec<compile::KnownColumn<'_>> = columns
+            .iter()
+            .filter_map(|column| match column.origin {
+                Origin::Field(index) | Origin::Extra(index) => {
+                    let is_collated = collated.contains(&column.name);
+                    Some(compile::KnownColumn::new(index, column, target.column(&column.name)?, is_collated))
+                }
+                // Values written by logmill itself are right, or the server refuses them.
+                _ => None,
+            })
+            .collect();
+        let mut understood = Vec::new();
+        for line in checks.rows() {
+            let domain_of: Option<String> = line.get(2)?;
+            // A user trigger can repair a row before its CHECKs are evaluated; domains are enforced before that.
+            if domain_of.is_some() || !target.has_row_triggers {
+                understood.extend(Check::of(line.get(0)?, line.get(1)?, domain_of.as_deref(), &known));
             }
-            // Values written by logmill itself are right, or the server refuses them.
-            _ => None,
-        })
-        .collect();
-    let rows = at(Step::Prepare, client.ask(&with_domains(CHECKS), &[&target.oid]))?;
-    let checks = rows.iter().filter_map(|row| {
-        let (name, text, domain_of): (String, String, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        // A user trigger can repair a row before its CHECKs are evaluated; domains are enforced before that.
-        if domain_of.is_none() && target.has_row_triggers {
-            return None;
         }
-        let test = compile::compile(&parse::parse(&text)?, &known, domain_of.as_deref());
-        let mut fields = Vec::new();
-        test.fields(&mut fields);
-        let name_of =
-            |index: &usize| known.iter().find(|known| known.index == *index).map(|known| known.name);
-        let field = match fields.as_slice() {
-            [] => return None,
-            [index, others @ ..] if others.iter().all(|other| other == index) => name_of(index),
-            _ => None,
-        };
-        Some(Check { name, text, field: field.map(str::to_owned), test })
-    });
-    let checks = checks.collect();
-    let part = partition::read(client, target, &known)?.map(|part| (part, target.name.clone()));
-    Ok(Demands { checks, part })
+        let part = partition::part(partitions, target, &known)?.map(|part| (part, target.name.clone()));
+        Ok(Demands { checks: understood, part })
+    }
 }
 
 /// Prepends the columns of a table with their types, including the base types of their domains.
@@ -183,6 +177,26 @@ const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.att
     ORDER BY 1, 3";
 
 impl Check {
+    /// A CHECK as the server prints it; `None` if nothing of it is understood.
+    fn of(
+        name: String,
+        text: String,
+        domain_of: Option<&str>,
+        known: &[compile::KnownColumn<'_>],
+    ) -> Option<Check> {
+        let test = compile::compile(&parse::parse(&text)?, known, domain_of);
+        let mut fields = Vec::new();
+        test.fields(&mut fields);
+        let name_of =
+            |index: &usize| known.iter().find(|known| known.index == *index).map(|known| known.name);
+        let field = match fields.as_slice() {
+            [] => return None,
+            [index, others @ ..] if others.iter().all(|other| other == index) => name_of(index),
+            _ => None,
+        };
+        Some(Check { name, text, field: field.map(str::to_owned), test })
+    }
+
     /// Adds a fault if the values of a row violate this CHECK.
     #[inline]
     fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {

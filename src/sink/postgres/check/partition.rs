@@ -6,16 +6,13 @@
 
 use std::cmp::Ordering;
 
-use postgres::GenericClient;
-
-use super::super::ask::Ask as _;
+use super::super::ask::{Answer, Line};
 use super::compile::KnownColumn;
 use super::{CHECK_VIOLATION, Constant, Subject};
 use crate::reject::{Faults, Path};
 use crate::schema::Value;
 use crate::sink::postgres::catalog::Target;
-use crate::sink::postgres::trouble::{Trouble, at};
-use crate::sink::postgres::verdict::Step;
+use crate::sink::postgres::trouble::Trouble;
 
 /// What a table accepts.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,33 +43,19 @@ struct Range {
     part: Part,
 }
 
-/// The partitions of a target, if some record may fit none.
-pub(super) fn read(
-    client: &mut impl GenericClient,
+/// The partitions of a target that an answer describes, if some record may fit none.
+pub(super) fn part(
+    tree: &Answer,
     target: &Target,
     known: &[KnownColumn<'_>],
 ) -> Result<Option<Part>, Trouble> {
-    if target.kind != 'p' {
-        return Ok(None);
-    }
-    let rows = at(Step::Prepare, client.ask(TREE, &[&target.oid]))?;
-    let tables: Vec<Table> = rows
-        .iter()
-        .map(|row| Table {
-            oid: row.get(0),
-            parent: row.get(1),
-            bound: row.get(2),
-            strategy: row.get(3),
-            column: row.get(4),
-            is_plain: row.get(5),
-        })
-        .collect();
+    let tables = tree.rows().map(Table::of).collect::<Result<Vec<_>, _>>()?;
     let part = part_of(target.oid, &tables, known);
     Ok(Some(part).filter(|part| *part != Part::All))
 }
 
 /// The target and its partitions. A single column must determine them, in the server's own order.
-const TREE: &str = "SELECT t.relid::oid, t.parentrelid::oid, pg_get_expr(c.relpartbound, c.oid), p.partstrat::text, a.attname::text,
+pub(super) const TREE: &str = "SELECT t.relid::oid, t.parentrelid::oid, pg_get_expr(c.relpartbound, c.oid), p.partstrat::text, a.attname::text,
            coalesce(p.partnatts = 1 AND p.partexprs IS NULL, false)
                AND EXISTS (SELECT FROM pg_opclass o WHERE o.oid = p.partclass[0] AND o.opcdefault
                            AND o.opcnamespace = 'pg_catalog'::regnamespace)
@@ -89,6 +72,19 @@ struct Table {
     strategy: Option<String>,
     column: Option<String>,
     is_plain: bool,
+}
+
+impl Table {
+    fn of(line: Line<'_>) -> Result<Table, Trouble> {
+        Ok(Table {
+            oid: line.get(0)?,
+            parent: line.get(1)?,
+            bound: line.get(2)?,
+            strategy: line.get(3)?,
+            column: line.get(4)?,
+            is_plain: line.get(5)?,
+        })
+    }
 }
 
 fn part_of(oid: u32, tables: &[Table], known: &[KnownColumn<'_>]) -> Part {

@@ -14,19 +14,21 @@ use std::time::Duration;
 use postgres::{Row, Statement};
 
 use self::fields::{Field, fields, list, whole};
-use super::catalog::{self, KeyIndex, Target};
+use super::catalog::{self, Target};
 use super::compare::refuse_row_security;
 use super::connect::Server;
 use super::encode::CopyEncoder;
+use super::key_index::KeyIndex;
 use super::link::{Link, begin_sql};
-use super::ownership::remembered;
+use super::look::Look;
+use super::memories::remembered;
 use super::prepare::{past, refuse_lost_target};
 use super::role::place_of;
 use super::session::{Pull, Session};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::wire::{Column, HEADER, Wire};
-use super::{Settings, Timeouts, check, fit, tables};
+use super::{Settings, Timeouts, fit, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::Remembered;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
@@ -149,17 +151,16 @@ fn look(link: &mut Link, settings: &Settings) -> Result<Looked, Trouble> {
     if settings.key.has_places() && target.column(SOURCE_ID).is_none() {
         return Err(unfit(vec![no_places(&target.name, "compared")]));
     }
-    let types = catalog::read_types(client, &target)?;
-    let mut columns = fit::fit(&target, settings, &types).map_err(unfit)?;
+    let look = Look::at(client, &target, settings, None)?;
+    let mut columns = fit::fit(&target, settings, &look.types).map_err(unfit)?;
     let key_names = target.identity(&settings.key);
     for column in columns.iter_mut().filter(|column| key_names.contains(&column.name)) {
         column.not_null = true;
     }
-    let key_index =
-        catalog::find_key_index(client, &target, &settings.key)?.map_err(|missing| unfit(vec![missing]))?;
+    let key_index = look.indexes.for_key(&target, &settings.key).map_err(|missing| unfit(vec![missing]))?;
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_columns: Vec<usize> = settings.key.columns().into_iter().filter_map(place_of).collect();
-    let demands = check::read(client, &target, &columns)?;
+    let demands = look.checks.demands(&target, &columns)?;
     Ok(Looked {
         scope: scope(settings, target.remembered()),
         version,
