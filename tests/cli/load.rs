@@ -92,6 +92,17 @@ fn verbose_says_more_and_quiet_says_nothing() {
 }
 
 #[test]
+fn a_load_without_a_loaded_file_says_so_and_its_advice_can_be_typed() {
+    let place = place();
+    place.run("load -j job.toml").ended(3, &[]);
+    place.write("logs/a.ndjson", "{\"n\":9}\n");
+    let headline = "app: FAILED, 1 of 1 file was not loaded into app in logmill.db\n";
+    let advice = "`logmill forget -j job.toml logs/a.ndjson` forgets the old one";
+    place.run("load -j job.toml logs/a.ndjson").ended(1, &[headline, advice]);
+    assert!(place.run("plan -j job.toml logs/a.ndjson").ended(1, &[]).stdout.contains(advice));
+}
+
+#[test]
 fn a_quiet_command_prints_nothing_but_errors_and_failures() {
     let place = place();
     place.run("load -j job.toml -q").ended(3, &[]);
