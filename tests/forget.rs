@@ -146,7 +146,7 @@ fn the_report_says_what_happens_to_the_rows(kind: Kind) {
         let ended = load.command("forget").arg("--id").arg("1").arg("--dry-run").for_people().run();
         let text = ended.exit(0).stdout();
         assert!(text.contains("a load finds them by their key"), "{text}");
-        assert_eq!(text.contains("delete those that are to change"), stay, "{on_conflict}: {text}");
+        assert_eq!(text.contains("delete those that should change"), stay, "{on_conflict}: {text}");
     }
 }
 

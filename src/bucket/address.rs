@@ -212,7 +212,7 @@ mod tests {
     fn what_names_no_bucket_is_refused_and_no_secret_is_shown() {
         for (url, word) in [
             ("s3:///key", "no bucket"),
-            ("file://host/folder", "from the root"),
+            ("file://host/folder", "an absolute path"),
             ("s3://logs/../x", "no empty part"),
             ("s3://logs//x", "no empty part"),
             ("s3://key:hushhush@logs/x", "environment"),

@@ -392,7 +392,10 @@ mod tests {
                 "format = \"regex\"\npattern = '(?P<a>.)'\nrecord_start = '['",
                 "this is not a regular expression: ",
             ),
-            ("format = \"regex\"\npreset = \"go\"\npattern = '(?P<a>.)'", "a preset has a pattern, and"),
+            (
+                "format = \"regex\"\npreset = \"go\"\npattern = '(?P<a>.)'",
+                "a preset brings its own pattern, and",
+            ),
             ("format = \"regex\"\npreset = \"golang\"", "unknown preset 'golang'"),
             (
                 "format = \"regex\"\npreset = \"go_slog\"",

@@ -290,7 +290,7 @@ mod tests {
             ("of = \"rows\"\ntable = \"x\"\nby = [\"value\"]", "every rollup has a column", "\"value\""),
             ("of = \"rows\"\ntable = \"x\"\nby = [\"word\", \"word\"]", "twice", "\"word\""),
             ("of = \"rows\"\ntable = \"t\"", "that of the rows", "\"t\""),
-            ("of = \"rows\"\ntable = \"a b\"", "'table' goes on", "\"a b\""),
+            ("of = \"rows\"\ntable = \"a b\"", "'table' has something after", "\"a b\""),
             ("of = \"rows\"\n[[rollup]]\nmetric = \"n\"\nof = \"count(id)\"", "already", "metric"),
             (
                 "of = \"rows\"\ntable = \"x\"\nby = [\"word\"]\n[[rollup]]\nmetric = \"m\"\nof = \"rows\"\ntable = \"x\"",

@@ -289,7 +289,7 @@ fn of_texts(values: &[&str]) -> (String, Vec<&'static str>, Option<String>) {
     let proposal = seen.propose(&Terms::default());
     let instead = proposal.fields[0].instead.as_ref().map(|(field, what)| match &field.kind {
         Kind::Timestamp(rules) => format!("{} {what}", rules.format.word().unwrap_or("any")),
-        _ => unreachable!("only stamps are asked for"),
+        _ => unreachable!("only timestamps are asked for"),
     });
     (short(&proposal).remove(0), proposal.nulls, instead)
 }
@@ -363,7 +363,7 @@ fn what_only_a_person_knows_is_asked() {
         (&["23/10/27 12:34:56"], "%y/%m/%d %H:%M:%S if the year stands first"),
     ] {
         let (found, _, instead) = of_texts(values);
-        assert!(found.starts_with("a: text # stamps "), "{found}");
+        assert!(found.starts_with("a: text # timestamps "), "{found}");
         assert_eq!(instead.as_deref(), Some(asked), "{values:?}");
     }
 }

@@ -82,7 +82,7 @@ fn unsupported_archives_are_named_with_a_pipe_that_reads_them() {
         logs.write("app.log", start).write("b.log", log(1..=10));
         let said = logs.load();
         said.failed("app.log", &format!("it is a {name} archive, which is not read"));
-        said.failed("app.log", &format!(": {pipe} app.log | logmill load -j JOB -")).did(10, 0);
+        said.failed("app.log", &format!(": {pipe} app.log | logmill load -j job.toml -")).did(10, 0);
     }
 }
 
