@@ -294,7 +294,7 @@ fn results_differ_only_where_their_figures_do() {
     place.run("bench compare old.json same.json").ended(0, &[]);
     let slower = place.run("bench compare old.json bind.json").ended(5, &[]);
     assert!(
-        slower.stdout.contains("bind got slower: 9.1 % less speed, and 5.0 % are borne"),
+        slower.stdout.contains("bind got slower: 9.1 % less speed, and 5.0 % are tolerated"),
         "{}",
         slower.stdout
     );

@@ -82,6 +82,6 @@ fn a_bucket_that_is_not_there_is_named() {
     let mut command = crate::harness::logmill();
     let output = command.arg("load").arg("-j").arg(&other).envs(Cloud::moto().variables()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("NoSuchBucket") && said.contains("make the bucket"), "{said}");
+    assert!(said.contains("NoSuchBucket") && said.contains("create the bucket"), "{said}");
     assert!(!said.contains(crate::harness::cloud::SECRET), "{said}");
 }
