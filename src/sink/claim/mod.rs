@@ -503,11 +503,17 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
 /// How long a new run waits for a holder that may only be outliving its client.
 pub const HOLDER_WAIT: Duration = Duration::from_secs(10);
 
-/// How often it checks whether the holder is gone.
+/// How often it checks at first whether the holder is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How often it checks once it has waited longer than that: the holder is at work then.
+/// How often it checks in the end: the holder is at work then.
 const LOOK_EVERY_LATER: Duration = Duration::from_secs(1);
+
+/// The pause before the next check, after so long a wait: as often as at first while the holder may only be
+/// outliving its client, then less and less often.
+fn pause(waited: Duration) -> Duration {
+    (waited / 50).clamp(LOOK_EVERY, LOOK_EVERY_LATER)
+}
 
 /// Waits a moment for the holder of `source`, or gives up.
 pub(super) fn wait_for(
@@ -526,8 +532,7 @@ pub(super) fn wait_for(
         let (source, holder) = (source.to_owned(), holder.to_owned());
         patience.observer.tell(&Event::Held { source, holder, at_most });
     }
-    let look_every = if waited < HOLDER_WAIT { LOOK_EVERY } else { LOOK_EVERY_LATER };
-    match patience.stop.sleep(look_every) {
+    match patience.stop.sleep(pause(waited)) {
         true => Ok(()),
         false => Err(stopped(patience.stop)),
     }

@@ -1,12 +1,15 @@
 //! What is decided of real files, by what is remembered of them.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::{Pattern, Reach, Selection, discover};
+use crate::source::{Objects, Parts, Pattern, Reach, Runtime, Selection, discover};
 use crate::stop::Stop;
 
 const RULES: Hash16 = Hash16([1; 16]);
@@ -28,10 +31,14 @@ impl Files {
 }
 
 fn candidate(path: &Path) -> Candidate {
+    stoppable(path, &Stop::default())
+}
+
+fn stoppable(path: &Path, stop: &Stop) -> Candidate {
     let name = path.file_name().expect("a name").to_string_lossy().into_owned();
     let pattern = Pattern { text: name.into(), base: path.parent().expect("a folder").to_owned() };
     let found = discover(&[pattern], &Selection::default(), &Reach::default()).expect("a pattern").files;
-    Candidate::open(&found[0], &Stop::default()).expect("a file")
+    Candidate::open(&found[0], stop).expect("a file")
 }
 
 fn asked(files: &[&Path]) -> Asked {
@@ -301,6 +308,39 @@ fn a_living_holder_is_waited_for_where_somebody_said_so() {
     assert!(waits(Some(Split::whole(1)), Some(HOLDER_WAIT)));
 }
 
+/// A new run follows at once a holder that was only outliving its client; and one that waits for an hour of
+/// work does not ask the server about it five times a second.
+#[test]
+fn it_looks_often_at_first_and_seldom_later() {
+    let waits = [Duration::ZERO, HOLDER_WAIT / 2, HOLDER_WAIT, HOLDER_WAIT * 3, HOLDER_WAIT * 360];
+    let pauses = waits.map(pause);
+    assert_eq!(pauses[..3], [LOOK_EVERY; 3]);
+    assert!(pauses[3] > LOOK_EVERY && pauses[3] < LOOK_EVERY_LATER, "{:?}", pauses[3]);
+    assert_eq!(pauses[4], LOOK_EVERY_LATER);
+}
+
+#[test]
+fn the_end_of_a_wait_is_told_where_its_beginning_was() {
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&told);
+    let observer = Observer::new(move |event| seen.lock().expect("nobody panicked").push(event.to_string()));
+    // It waits no longer than it takes to see that it is to stop.
+    let stop = Stop::default();
+    stop.ask(libc::SIGTERM);
+    let patience = Patience { retry_for: HOLDER_WAIT, stop: &stop, observer: &observer };
+    let mut since = None;
+    is_free(since, &observer);
+    assert!(told.lock().expect("nobody panicked").is_empty());
+    for _ in 0..2 {
+        let error = wait_for("a", "run 3", &mut since, None, patience).expect_err("a stop");
+        assert!(matches!(error.kind(), ErrorKind::Stopped(libc::SIGTERM)));
+    }
+    is_free(since, &observer);
+    let told = told.lock().expect("nobody panicked");
+    assert_eq!((told.len(), told[0].as_str()), (2, "a is held by run 3; waiting for it"));
+    assert!(told[1].starts_with("no longer waiting"), "{}", told[1]);
+}
+
 #[test]
 fn what_is_stored_is_read_as_it_was() {
     for value in [0, 1, 2, i64::MAX as u64] {
@@ -312,4 +352,169 @@ fn what_is_stored_is_read_as_it_was() {
     assert_eq!(stored_inode(Some(own)), (Some(-3), Some(5)));
     assert_eq!(inode(Some(-3), Some(5)), Some(own));
     assert_eq!((stored_inode(None), inode(None, Some(5)), inode(Some(5), None)), ((None, None), None, None));
+}
+
+/// Otherwise the run would end with a list of files that have changed, none of which has.
+#[test]
+fn a_stop_says_nothing_of_the_files() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n");
+    let known = loaded(7, &path, "1\n2\n");
+    files.write("a", "1\n2\n3\n");
+    let stop = Stop::default();
+    let asked = Asked { files: vec![stoppable(&path, &stop)], ..asked(&[]) };
+    stop.ask(libc::SIGINT);
+    let stopped = decide(&asked, &[known]).expect_err("a stop");
+    assert!(matches!(stopped.kind(), ErrorKind::Stopped(libc::SIGINT)), "{stopped}");
+}
+
+/// It need not be decompressed to be known again.
+#[test]
+fn an_archive_is_remembered_with_what_it_holds() {
+    let files = Files::new();
+    let path = files.0.path().join("a.gz");
+    let mut gzip =
+        flate2::write::GzEncoder::new(fs::File::create(&path).expect("a file"), flate2::Compression::fast());
+    gzip.write_all(b"1\n2\n").and_then(|()| gzip.finish()).expect("an archive");
+    let asked = asked(&[&path]);
+    let own = asked.files[0].fingerprint.container;
+    assert!(own.is_some());
+    let of = |remembered: &[Remembered]| {
+        let decision = decide(&asked, remembered).expect("a decision").remove(0);
+        (decision.new_container, decision.memory)
+    };
+    assert_eq!(of(&[]), (own, None));
+    let mut known = loaded(7, &path, "1\n2\n");
+    assert_eq!(of(std::slice::from_ref(&known)), (own, Some(0)));
+    known.known.containers.extend(own);
+    assert_eq!(of(&[known]), (None, Some(0)));
+}
+
+#[test]
+fn a_split_that_does_not_exist_yet_can_be_asked_for() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n3\n4\n");
+    let remembered = [memory(7, &path, "1\n2\n3\n", &[(0, Some(4), 4, true), (4, None, 6, true)])];
+    let mut asked = asked(&[&path]);
+    asked.only = Some(Split { source: 7, start: 6 });
+    let task = tasks(answer(&asked, &remembered)).remove(0);
+    assert_eq!((task.split.start, task.is_new), (6, true));
+    // Nothing of the file begins there.
+    asked.only = Some(Split { source: 7, start: 8 });
+    let unknown = decide(&asked, &remembered).expect_err("no such split").to_string();
+    assert!(unknown.contains("no split 7-8"), "{unknown}");
+}
+
+/// The other job goes on with its file, and beside it is a copy of what that held before.
+#[test]
+fn a_copy_of_what_another_job_has_loaded_is_refused_with_its_file() {
+    let files = Files::new();
+    let (another, path) = (files.write("another", "x\n"), files.write("a", "1\n2\n"));
+    let theirs = [loaded(8, &another, "x\n"), loaded(9, &path, "1\n2\n")];
+    files.write("a", "1\n2\n3\n");
+    let copy = files.write("copy", "1\n2\n");
+    let asked = asked(&[&copy, &path]);
+    let decisions = decide(&asked, &[]).expect("a decision");
+    let refused = refuse_sources_of_others(&asked, &decisions, &theirs).expect_err("theirs");
+    let ErrorKind::OfAnotherJob { source_name, more, job } = refused.kind() else { panic!("{refused}") };
+    assert_eq!((source_name.as_str(), *more, job.as_str()), (&*copy.display().to_string(), 1, "job 9"));
+}
+
+#[test]
+fn what_was_empty_goes_on_as_it_is() {
+    let files = Files::new();
+    let path = files.write("a", "");
+    let mut asked = asked(&[&path]);
+    let empty = [loaded(7, &path, "")];
+    assert_eq!(answer(&asked, &empty), finished(7));
+    files.write("a", "1\n");
+    asked.files = vec![candidate(&path)];
+    // A split of its own would begin where this one does, and there is only one of each name.
+    asked.grows_by_splits = true;
+    let task = tasks(answer(&asked, &empty)).remove(0);
+    assert_eq!((task.split, task.is_new), (Split::whole(7), false));
+}
+
+/// Where the two cannot be written at once, a run may have died after it ended the last split, and before it
+/// made the next one.
+#[test]
+fn a_split_is_made_behind_one_that_was_ended_for_it() {
+    let files = Files::new();
+    let path = files.write("a", "1\n2\n3\n");
+    let cuts = [(0, Some(2), 2, true), (2, Some(4), 4, true)];
+    let ended = memory(7, &path, "1\n2\n", &cuts);
+    let task = tasks(answer(&asked(&[&path]), &[ended])).remove(0);
+    assert_eq!((task.split.start, task.start.position, task.end, task.is_new), (4, 4, None, true));
+}
+
+/// How a source is resumed whose last record began at `from`, was `open`, and goes on with `more`. The lines
+/// before it count as one.
+#[track_caller]
+fn grown(framing: &Framing, before: &str, open: &str, more: &str, lines: u64) -> Task {
+    let files = Files::new();
+    let content = format!("{before}{open}");
+    let path = files.write("a", &format!("{content}{more}"));
+    let asked = Asked { framing: framing.clone(), ..asked(&[&path]) };
+    let mut source = loaded(7, &path, &content);
+    source.checkpoints[0].lines = 1 + lines;
+    source.tail_start = Some(before.len() as u64);
+    let task = tasks(answer(&asked, &[source])).remove(0);
+    // It is read from its start, and the lines before it stay counted.
+    assert_eq!((task.start.record, task.lines), (before.len() as u64, 1));
+    task
+}
+
+#[test]
+fn a_last_line_that_has_grown_is_taken_back_as_what_it_was() {
+    let commented = Framing::Commented(b'#');
+    let was = |open, more| {
+        let again = grown(&commented, "1\n", open, more, 1).again.expect("it is read again");
+        assert_eq!((again.offset, again.lines, again.cut_off), (2, 1, None));
+        (again.was_blank, again.was_skipped)
+    };
+    assert_eq!(was("2", "3\n"), (false, false));
+    assert_eq!(was(" ", "3\n"), (true, false));
+    assert_eq!(was("#2", "3\n"), (false, true));
+    // So is the last line of the preamble, and what is read now is read without it.
+    let task = grown(&Framing::Lines, "1\n", "#head", "er\n", 1);
+    assert_eq!((task.again.expect("it is read again").was_skipped, task.preamble.bytes()), (true, &b""[..]));
+}
+
+/// Lines that objects share are counted by their ends, but for the last one, which has none.
+#[test]
+fn an_object_that_has_grown_takes_its_line_back() {
+    let framing = Framing::Objects(Objects::default());
+    let task = grown(&framing, "{\"a\":1}\n", "{\"a\":2", "3}\n", 1);
+    assert_eq!(task.again.expect("it is read again").lines, 1);
+}
+
+/// A trace of which the last line was being written: it became a reject, which is taken back with the record.
+#[test]
+fn what_was_cut_off_behind_a_record_is_read_again_with_it() {
+    let record_start = Some(regex::bytes::Regex::new("^failed").expect("a pattern"));
+    let framing = Framing::Parts(Parts { runtime: Runtime::Cri, record_start });
+    let line = |text| format!("2023-10-27T12:34:56Z stdout F {text}\n");
+    let (before, record) = (line("failed at noon"), line("failed at night"));
+    let task = grown(&framing, &before, &format!("{record}2023-10-27T12"), ":34:57Z stdout F   in main\n", 2);
+    let again = task.again.expect("it is read again");
+    assert_eq!((again.offset, again.lines), (before.len() as u64, 2));
+    assert_eq!(again.cut_off, Some((before.len() + record.len()) as u64));
+}
+
+/// Of a stream that much was kept as a line can be long.
+#[test]
+fn the_last_line_of_a_stream_is_read_again_too() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    writer.write_all(b"1\n23\n").expect("it has room");
+    drop(writer);
+    let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+    let asked = asked(&[&path]);
+    assert!(asked.files[0].stream.is_some());
+    let files = Files::new();
+    let mut source = loaded(7, &files.write("a", "1\n2"), "1\n2");
+    source.known.name.clone_from(&asked.files[0].name);
+    (source.checkpoints[0].lines, source.tail_start) = (2, Some(2));
+    let task = tasks(answer(&asked, &[source])).remove(0);
+    assert_eq!((task.start.record, task.lines), (2, 1));
+    assert!(task.again.is_some());
 }
