@@ -331,10 +331,14 @@ fn the_end_of_a_wait_is_told_where_its_beginning_was() {
     let mut since = None;
     is_free(since, &observer);
     assert!(told.lock().expect("nobody panicked").is_empty());
-    for _ in 0..2 {
-        let error = wait_for("a", "run 3", &mut since, None, patience).expect_err("a stop");
+    for at_most in [None, Some(Duration::MAX)] {
+        let error = wait_for("a", "run 3", &mut since, at_most, patience).expect_err("a stop");
         assert!(matches!(error.kind(), ErrorKind::Stopped(libc::SIGTERM)));
     }
+    // A run that is not to wait says at once who holds it, and nothing of a wait.
+    let error =
+        wait_for("a", "run 3", &mut None, Some(Duration::ZERO), patience).expect_err("no time is left");
+    assert!(matches!(error.kind(), ErrorKind::Held { holder, .. } if holder == "run 3"), "{error}");
     is_free(since, &observer);
     let told = told.lock().expect("nobody panicked");
     assert_eq!((told.len(), told[0].as_str()), (2, "a is held by run 3; waiting for it"));
@@ -478,6 +482,24 @@ fn a_last_line_that_has_grown_is_taken_back_as_what_it_was() {
     // So is the last line of the preamble, and what is read now is read without it.
     let task = grown(&Framing::Lines, "1\n", "#head", "er\n", 1);
     assert_eq!((task.again.expect("it is read again").was_skipped, task.preamble.bytes()), (true, &b""[..]));
+}
+
+/// Without its position, the row of the old line would stay beside that of the new one. A blank line left none.
+#[test]
+fn without_its_position_only_a_blank_line_is_read_again() {
+    let files = Files::new();
+    let of = |open: &str| {
+        let content = format!("1\n{open}");
+        let path = files.write("a", &format!("{content}3\n"));
+        let asked = Asked { key_is_position: false, ..asked(&[&path]) };
+        let mut source = loaded(7, &path, &content);
+        (source.checkpoints[0].lines, source.tail_start) = (2, Some(2));
+        answer(&asked, &[source])
+    };
+    let again = tasks(of(" ")).remove(0).again.expect("it is read again");
+    assert!(again.was_blank);
+    let Answer::Changed(why) = of("2") else { panic!("it cannot be read again") };
+    assert!(why.contains("its last line, at byte 2, had no line end"), "{why}");
 }
 
 /// Lines that objects share are counted by their ends, but for the last one, which has none.
