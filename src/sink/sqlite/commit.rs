@@ -577,3 +577,18 @@ fn move_checkpoints(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `status` shows them, and a record that is read again is taken back from the one that counted it.
+    #[test]
+    fn each_counter_is_read_from_its_column() {
+        let connection = Connection::open_in_memory().expect("a database");
+        let read = connection.query_row("SELECT 'a', 1, 2, 3, 4, 5, 6, 7, 8", [], |row| counts(row, 1));
+        let found = read.expect("counters");
+        let outcomes = [found.inserted, found.updated, found.unchanged, found.superseded, found.rejected];
+        assert_eq!((found.lines, outcomes, found.blank, found.skipped), (1, [2, 3, 4, 5, 6], 7, 8));
+    }
+}
