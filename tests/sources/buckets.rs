@@ -366,7 +366,7 @@ fn an_object_overwritten_during_its_load_is_refused_alone() {
         Fate::Passes
     });
     let loaded = shelf.load();
-    loaded.failed("a.log", "was written anew since it was listed");
+    loaded.failed("a.log", "was rewritten since it was listed");
     // The other object was loaded, and the committed part of this one stays, because the new one begins the
     // same.
     let before = loaded.count("/counts/inserted");
