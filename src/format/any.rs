@@ -1,7 +1,7 @@
-//! The format of a job, whichever it is: the one place that tells formats apart.
+//! The format of a job: the only place that distinguishes between formats.
 //!
-//! [`Spec`] is what a job says, [`AnyFormat`] what is made of it for a schema. Which format it is
-//! is asked once per chunk; the loop over the records of a chunk is compiled for each.
+//! [`Spec`] is what a job says, [`AnyFormat`] is the reader for a schema. The format is matched once per
+//! chunk; the loop over records is compiled for each format.
 
 use std::fmt;
 
@@ -51,13 +51,13 @@ pub enum Spec {
     Contained {
         /// Whose lines.
         runtime: Runtime,
-        /// How the programs wrote: not [`Spec::Csv`] and others whose records need what stands
-        /// before them, and not within a container again.
+        /// The format of the programs: neither one that needs a preamble, such as [`Spec::Csv`], nor a
+        /// container again.
         payload: Box<Spec>,
     },
 }
 
-/// All that decides what a record is, in the form that is hashed: a line for each key.
+/// Everything that determines what a record is, in the form that is hashed: a line for each key.
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, record_start) = match self {
@@ -156,7 +156,7 @@ pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFo
     }
 }
 
-/// The format that stands within the lines of a container.
+/// The format within the lines of a container.
 fn payload_of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> Payload {
     match of(spec, paths, extras) {
         AnyFormat::Ndjson(format) => Payload::Ndjson(format),
@@ -194,8 +194,8 @@ impl Spec {
         }
     }
 
-    /// The fields that its records usually have, in their order; none if only the records tell.
-    /// Inference and presets propose these, and look at the values where a field may hold anything.
+    /// The usual fields of its records, in order; none if only the records tell. Inference and presets
+    /// propose these, and look at the values of a field that may hold anything.
     pub fn usual_fields(&self) -> Vec<Usual<'_>> {
         match self {
             Spec::Ndjson { .. } | Spec::Csv(_) | Spec::Logfmt => Vec::new(),
@@ -219,18 +219,18 @@ impl AnyFormat {
         with!(self, format => format.framing())
     }
 
-    /// Whether nothing that comes can change what precedes a chunk.
+    /// Whether this preamble is final.
     pub fn is_settled(&self, preamble: &Preamble) -> bool {
         with!(self, format => format.is_settled(preamble))
     }
 
-    /// Whether it is settled by the beginning of a source, and nothing further on unsettles it.
+    /// Whether the beginning of a source settles its preamble for good.
     pub fn settles(&self) -> bool {
         self.is_settled(&Preamble::new(b"settled"))
     }
 
-    /// What a chunk of a source says of the next one, given `before`. `copy` is memory to look at its
-    /// bytes in, where they must be looked at.
+    /// The preamble of the next chunk, given the one of this chunk. `copy` is memory for a stable copy of
+    /// the bytes, if they must be read.
     pub fn behind(
         &self,
         before: &Preamble,
@@ -258,7 +258,7 @@ impl AnyFormat {
         with!(self, format => each_record(format, chunk, memory, visit))
     }
 
-    /// What a chunk says of the next one.
+    /// The preamble of the next chunk.
     pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
         match self.is_settled(chunk.preamble) {
             true => chunk.preamble.clone(),

@@ -1,8 +1,9 @@
-//! Columns: what becomes of the values of a text format whose values have fixed places.
+//! Columns: where the values of a text format go, if each has its fixed place in the record.
 //!
-//! The names are known before the record (by the groups of a pattern, the directives of a log
-//! format, a header), so which of them a schema wants is looked up once, and putting a value
-//! into a record only looks.
+//! The names are known before the first record: from the groups of a pattern, from a log format or
+//! from a header. So the schema's fields are looked up once per name, and not once per value.
+
+use std::sync::Arc;
 
 use simd_json::{Node, StaticNode};
 
@@ -22,18 +23,18 @@ pub(super) struct Columns {
 #[derive(Clone, Debug)]
 struct Column {
     name: Box<str>,
-    /// Where its value goes: nearly always to one slot or none,
+    /// The slot of its value, if a field wants it.
     slot: Option<u32>,
-    /// and to more where two fields ask for it.
+    /// The slots of other fields that want the same value.
     others: Box<[u32]>,
-    /// What is wanted of the members of its value.
+    /// The wanted members of its value.
     below: Option<Wanted>,
-    /// No field asks for it, and such values are gathered.
+    /// No field wants it, and the schema gathers such values.
     is_extra: bool,
 }
 
 impl Columns {
-    /// The columns of these names for a schema that wants `wanted`, in `slots` slots.
+    /// The columns of these names, for a schema that wants `wanted` and has `slots` slots.
     pub(super) fn new<S: AsRef<str>>(names: &[S], wanted: &Wanted, slots: usize, extras: Extras) -> Columns {
         let column = |name: &S| {
             let entry = wanted.find(name.as_ref(), &mut 0);
@@ -60,8 +61,38 @@ impl Columns {
     }
 }
 
+/// What a schema wants of a format whose source names its columns: each header gives other [`Columns`].
+#[derive(Clone, Debug)]
+pub(super) struct Wants {
+    wanted: Arc<Wanted>,
+    slots: usize,
+    extras: Extras,
+}
+
+impl Wants {
+    /// The values at `paths`; path `n` goes to slot `n`.
+    pub(super) fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Wants {
+        Wants { wanted: Arc::new(Wanted::new(paths)), slots: paths.len(), extras }
+    }
+
+    /// The columns of these names.
+    pub(super) fn columns<S: AsRef<str>>(&self, names: &[S]) -> Columns {
+        Columns::new(names, &self.wanted, self.slots, self.extras)
+    }
+
+    /// The columns of these names, of which those that no field asks for go nowhere.
+    pub(super) fn columns_without_extras<S: AsRef<str>>(&self, names: &[S]) -> Columns {
+        Columns::new(names, &self.wanted, self.slots, Extras::Ignored)
+    }
+
+    /// Whether both belong to one reader: what was made for one of them then holds for the other.
+    pub(super) fn are(&self, other: &Wants) -> bool {
+        Arc::ptr_eq(&self.wanted, &other.wanted)
+    }
+}
+
 impl<'r> Record<'r> {
-    /// Begins a record of texts. Their names are of use only with extras.
+    /// Begins a record of texts. It keeps their names only if extras are gathered.
     #[inline]
     pub(super) fn begin(&mut self, slots: usize, extras: Extras, input: &Input<'_>) {
         self.unmark(slots);
@@ -76,15 +107,14 @@ impl<'r> Record<'r> {
         self.begin(columns.slots, columns.extras, input);
     }
 
-    /// Puts the text of a column into the record. One that no field asks for is passed over. Of two
-    /// columns of one name the later one counts.
+    /// Puts the text of a column into the record, unless no field wants it. Of two columns with one
+    /// name, the later one counts.
     #[inline]
     pub(super) fn put(&mut self, columns: &'r Columns, column: usize, text: &'r str) {
         self.put_node(columns, column, Node::String(text));
     }
 
-    /// Puts the text of a column into a record that has ended: it is no part of what the record
-    /// itself says.
+    /// Puts a text into a record that has ended: one that the record itself does not contain.
     pub(super) fn put_beside(&mut self, columns: &'r Columns, column: usize, text: &'r str) {
         let before = self.tape.0.len();
         self.beside = self.beside.min(before);
@@ -103,8 +133,7 @@ impl<'r> Record<'r> {
         self.put_node(columns, column, Node::Static(StaticNode::Null));
     }
 
-    /// Puts an object into the record: `members` are its keys and values, with all that is in
-    /// those.
+    /// Puts an object into the record: `members` are the nodes of its keys and values.
     pub(super) fn put_object(
         &mut self,
         columns: &'r Columns,
@@ -123,7 +152,7 @@ impl<'r> Record<'r> {
         self.put_below(columns, column, object, count);
     }
 
-    /// Puts a list into the record: of texts, and of nulls for what is none.
+    /// Puts a list of texts and nulls into the record.
     pub(super) fn put_list(
         &mut self,
         columns: &'r Columns,
@@ -141,9 +170,9 @@ impl<'r> Record<'r> {
         self.put_below(columns, column, list, count);
     }
 
-    /// Marks what is wanted of the `count` nodes below the value at `index`.
+    /// Marks the wanted values among the `count` nodes below the value at `index`.
     fn put_below(&mut self, columns: &Columns, column: usize, index: usize, count: usize) {
-        // Until the record ends, its first node counts what is below its members.
+        // Until the record ends, its first node counts the nodes below its members.
         if let Node::Object { count: below, .. } = &mut self.tape.0[0] {
             *below += count;
         }
@@ -152,8 +181,8 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Puts a value into the record whose name the record itself has. Of equal names the last
-    /// counts. `guess` is where the search for the name begins.
+    /// Puts a value into a record that contains its name. Of equal names, the last counts. `guess` is
+    /// where the search for the name begins.
     #[inline(always)]
     pub(super) fn put_member(
         &mut self,
@@ -176,17 +205,17 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// The same for a value whose name was found.
+    /// The same, once its name is found.
     #[inline(always)]
     pub(super) fn put_entry(&mut self, entry: &'r Entry, value: Node<'r>) {
         let index = self.push_member(&entry.key, value);
         entry.slots.iter().for_each(|&slot| self.slots[slot as usize] = index);
     }
 
-    /// Puts the first node of a value into the record, unless no field asks for it.
+    /// Puts the first node of a value into the record, unless no field wants it.
     ///
-    /// Always in line: a node that is handed over through memory is written in small pieces and read
-    /// in large ones, and waiting for those costs more than everything else here.
+    /// Always in line: otherwise the node passes through memory, written in small pieces and read in
+    /// large ones, and the stalls cost more than everything else here.
     #[inline(always)]
     fn put_node(&mut self, columns: &'r Columns, column: usize, node: Node<'r>) -> bool {
         let Column { name, slot, others, below, is_extra } = &columns.columns[column];

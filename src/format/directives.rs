@@ -1,46 +1,86 @@
-//! Directives: lines of a log that say how to read those behind them, as `#Fields:` does.
+//! Directives: lines of a log that say how to read the lines after them, such as `#Fields:`.
 //!
-//! They may come again in the middle of a file and say something else, so what is kept of them is
-//! the last one of each kind. What a worker keeps as it meets them, and what the planner finds in a
-//! chunk for those behind it, are made by the same function, so they are the same wherever chunks
-//! end.
+//! A directive can be repeated in the middle of a file with another content, so the last one of each
+//! kind counts. Workers collect them line by line, the planner collects them chunk by chunk. Both use
+//! the same function, so the result does not depend on where chunks end.
 
 use memchr::memmem;
 
+use super::columns::Wants;
 use super::{Chunk, Preamble};
 
-/// Which kind of directive a line is. `None` if what it says changes nothing. One of kind 0 begins a
-/// header, and what stood in the one before it is forgotten.
+/// The kind of a directive; `None` if it has no effect. Kind 0 begins a header and discards the previous
+/// one.
 pub(super) type KindOf = fn(&[u8]) -> Option<u8>;
 
-/// What every directive begins with.
+/// The first byte of every directive.
 pub(super) const MARK: u8 = b'#';
 
-/// The last directive of each kind, each with a line end; the newest stands last.
+/// A format whose lines are read as its directives say.
+pub(super) trait Directed {
+    /// What they say.
+    type Said: Default;
+
+    /// Which kind of directive a line is.
+    const KIND_OF: KindOf;
+
+    /// What its schema wants.
+    fn wants(&self) -> &Wants;
+
+    /// Reads what was kept of the directives.
+    fn read(&self, directives: &Directives) -> Self::Said;
+}
+
+/// The directives before a line, read for one reader. What a worker keeps from line to line.
+#[derive(Default)]
+pub struct Known<T> {
+    /// The reader.
+    wants: Option<Wants>,
+    directives: Directives,
+    pub(super) said: T,
+}
+
+impl<T: Default> Known<T> {
+    /// Begins a chunk behind `preamble`.
+    pub(super) fn begin<F: Directed<Said = T>>(&mut self, format: &F, preamble: &Preamble) {
+        let is_same = self.wants.as_ref().is_some_and(|wants| wants.are(format.wants()));
+        if !is_same || self.directives.0 != preamble.bytes() {
+            let directives = Directives::before(preamble);
+            *self = Known { wants: Some(format.wants().clone()), said: format.read(&directives), directives };
+        }
+    }
+
+    /// Takes a line, if it is a directive.
+    pub(super) fn take<F: Directed<Said = T>>(&mut self, format: &F, line: &[u8]) -> bool {
+        let is_directive = line.first() == Some(&MARK);
+        if is_directive && self.directives.put(line, F::KIND_OF) {
+            self.said = format.read(&self.directives);
+        }
+        is_directive
+    }
+
+    /// The directives themselves.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.directives.0
+    }
+}
+
+/// The last directive of each kind, one per line; the newest is the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Directives(Vec<u8>);
 
 impl Directives {
-    /// Those that stand before a chunk.
-    pub(super) fn before(preamble: &Preamble) -> Directives {
+    /// The directives before a chunk.
+    fn before(preamble: &Preamble) -> Directives {
         Directives(preamble.bytes().to_vec())
-    }
-
-    /// Whether they are what precedes a chunk.
-    pub(super) fn are(&self, preamble: &Preamble) -> bool {
-        self.0 == preamble.bytes()
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         self.0.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok())
     }
 
-    /// Puts a line in the place of the one of its kind, and says whether it has one.
-    pub(super) fn put(&mut self, line: &[u8], kind_of: KindOf) -> bool {
+    /// Replaces the directive of the same kind by this one. False if the line has no kind.
+    fn put(&mut self, line: &[u8], kind_of: KindOf) -> bool {
         if std::str::from_utf8(line).is_err() {
             return false;
         }
@@ -52,7 +92,7 @@ impl Directives {
         true
     }
 
-    /// What a chunk says of the next one.
+    /// The preamble of the chunk after this one.
     pub(super) fn behind(chunk: Chunk<'_>, kind_of: KindOf) -> Preamble {
         let Chunk { bytes, preamble, record_bytes_max } = chunk;
         let mut found = Directives::before(preamble);

@@ -1,5 +1,5 @@
-//! The records of a chunk, one after the other: the one loop over records, for everybody who
-//! reads them. `load` and `check`, inference, benches and tests differ in what they do with one.
+//! The loop over the records of a chunk. `load`, `check`, inference, benches and tests all use it, and
+//! differ only in what they do with a record.
 
 use std::any::Any;
 
@@ -14,27 +14,27 @@ use crate::source::is_blank;
 pub struct Memory {
     arena: Bump,
     record: Record<'static>,
-    /// That of the format whose chunk was last.
+    /// The scratch of the format that read the last chunk.
     scratch: Option<Box<dyn Any + Send>>,
     turns: Vec<Turn>,
 }
 
-/// From this byte of a chunk on, another preamble holds than before it.
+/// From this byte of a chunk on, this preamble holds.
 pub type Turn = (usize, Preamble);
 
-/// The preambles within one chunk have no more bytes than this in all. Behind it none is known, so
-/// that nothing is read by a wrong one.
+/// The most bytes that the preambles within one chunk may have in all. Beyond it no preamble is kept, so
+/// that no record is read by a wrong one.
 pub const TURNS_BYTES_MAX: usize = 1 << 20;
 
-/// What was needed beyond this was for a record such as is rare, and is given back.
+/// A larger arena was needed for a rare record, and is released.
 const ARENA_BYTES_KEPT: usize = 1 << 20;
 
-/// A range of a source whose records are to be read.
+/// A range of a source, to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'b> {
-    /// Its bytes, which do not change.
+    /// Its bytes, which must not change meanwhile.
     pub bytes: &'b [u8],
-    /// What precedes it.
+    /// The preamble before it.
     pub preamble: &'b Preamble,
     /// A longer record is not parsed.
     pub record_bytes_max: usize,
@@ -51,37 +51,37 @@ pub struct Place<'r> {
     pub raw: &'r [u8],
 }
 
-/// What a chunk consists of.
+/// What was found in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Lines of any kind.
     pub lines: u32,
     /// Lines that are blank.
     pub blank: u32,
-    /// Lines that the format has beside its records.
+    /// Lines that are not records: headers, directives, comments.
     pub skipped: u32,
     /// Records.
     pub records: u32,
     /// Lines that records have.
     pub record_lines: u32,
-    /// Where in the chunk its last record or other piece starts.
+    /// The start of the last record or skipped line in the chunk.
     pub last: usize,
 }
 
 impl Memory {
-    /// The scratch of `F`, as its last chunk has left it.
+    /// The scratch of `F`, as the last chunk left it.
     fn scratch<F: Format>(&mut self) -> Box<F::Scratch> {
         let scratch = self.scratch.take().and_then(|scratch| scratch.downcast().ok());
         scratch.unwrap_or_default()
     }
 
-    /// Where the preamble changed within the last chunk.
+    /// The places in the last chunk where the preamble changed.
     pub fn turns(&mut self) -> Vec<Turn> {
         std::mem::take(&mut self.turns)
     }
 }
 
-/// What notes where the preamble changes within a chunk: for records that are read alone later.
+/// Notes where the preamble changes within a chunk, so that a single record can be read again later.
 struct Turns<'c, F> {
     format: &'c F,
     chunk: Chunk<'c>,
@@ -92,7 +92,7 @@ struct Turns<'c, F> {
 }
 
 impl<F: Format> Turns<'_, F> {
-    /// Notes what a piece says that is no record.
+    /// Notes the preamble after a piece that is not a record.
     #[cold]
     fn note(&mut self, start: usize, bytes: &[u8], records: u32) {
         let is_full = self.bytes > TURNS_BYTES_MAX;
@@ -104,7 +104,7 @@ impl<F: Format> Turns<'_, F> {
         if behind == *before {
             return;
         }
-        // Of a header of several lines only the whole matters.
+        // A header of several lines counts only as a whole.
         if self.records == records
             && let Some((_, last)) = self.list.pop()
         {
@@ -129,7 +129,7 @@ pub fn each_record<F: Format>(
     let mut turns = Turns { format, chunk, list: memory.turns(), bytes: 0, records: 0 };
     turns.list.clear();
     let has_nul = F::ASKS_FOR_NUL && memchr::memchr(0, chunk.bytes).is_some();
-    // The record's memory is handed from one to the next under another lifetime each time.
+    // Each record takes over the memory of the last one, under another lifetime.
     let mut spare = std::mem::take(&mut memory.record);
     for framed in framing.records(chunk.bytes) {
         let place = Place { start: framed.start, line: counted.lines, raw: framed.bytes };
@@ -166,7 +166,7 @@ pub fn each_record<F: Format>(
     counted
 }
 
-/// What is said of a record that is not parsed because of its length.
+/// The fault of a record that is too long to be parsed.
 pub const TOO_LONG: Malformed = Malformed {
     stage: Stage::Decode,
     code: code::RECORD_TOO_LONG,

@@ -1,14 +1,14 @@
-//! What programs write for characters that would break their lines: `\"`, `\n`, `\x16`, `\u00e4`.
+//! Escapes for characters that would break a line: `\"`, `\n`, `\x16`, `\u00e4`.
 //!
-//! Apache, nginx, JSON and Go each have letters of their own and agree where they share one, so
-//! one reader serves all.
+//! Apache, nginx, JSON and Go have different sets of escapes, but those that they share have the same
+//! meaning, so one reader serves all.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use memchr::memchr;
 
-/// `text` with its escapes undone. A backslash in front of anything else stays. Where what comes
-/// out is no text, or holds a NUL, which no database takes, all of it stays as it is written.
+/// `text` with its escapes undone. A backslash before anything else stays. If the result is not UTF-8, or
+/// contains a NUL, which no database accepts, the whole text stays as written.
 pub(super) fn undo<'r>(text: &'r str, arena: &'r Bump) -> &'r str {
     match memchr(b'\\', text.as_bytes()) {
         None => text,
@@ -47,7 +47,7 @@ fn undone<'r>(text: &'r str, first: usize, arena: &'r Bump) -> Option<&'r str> {
     std::str::from_utf8(out.into_bump_slice()).ok().filter(|_| is_storable)
 }
 
-/// What a backslash and one letter stand for.
+/// The byte that a backslash and one letter stand for.
 fn control(letter: u8) -> Option<u8> {
     match letter {
         b'a' => Some(0x07),
@@ -62,8 +62,8 @@ fn control(letter: u8) -> Option<u8> {
     }
 }
 
-/// The character of `\u` and four digits, two of them for a pair of surrogates, or of `\U` and
-/// eight, and how long that is; no character for half of a pair.
+/// The character of `\u` and four digits (twice for a pair of surrogates) or of `\U` and eight, and its
+/// length; no character for half of a pair.
 fn character(letter: u8, behind: &[u8]) -> Option<(usize, Option<char>)> {
     match letter {
         b'U' => Some((10, char::from_u32(number(behind, 8)?))),

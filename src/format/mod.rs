@@ -1,26 +1,24 @@
 //! Formats: the bytes of a record to named fields. Pure: no I/O, and no allocation per
 //! record once the buffers are warm.
 //!
-//! A format is told once which keys are wanted ([`Wanted`]) and leaves, for every record, a
-//! flat tree of values ([`Record`]) in which the wanted ones are marked. It judges whether
-//! the bytes have the shape of the format and nothing else; what the values mean is the
-//! schema's business.
+//! A format learns once which keys the schema wants ([`Wanted`]). For every record it fills a flat
+//! tree of values ([`Record`]) and marks the wanted ones. It checks that the bytes have the shape of
+//! the format, and nothing else: the schema decides what the values mean.
 //!
 //! # How to add a format
 //!
 //! 1. A folder with a type that implements [`Format`]. `framing` says what separates its records.
 //!    `parse` reads one: a text format calls `Input::utf8`, then `Record::begin_columns`,
 //!    `Record::put` for each value and `Record::end` (see `columns`; `regex` is the smallest
-//!    example), and answers [`Parsed::Skipped`] for what is none of its records. What it reuses
-//!    from record to record is its `Scratch`.
-//! 2. If records mean nothing without something that stands before them (`csv` and its header):
-//!    `is_settled`, `follow` and `begin`. What `parse` learns from a header and what `follow` finds
-//!    in a chunk must be the same, wherever the chunks end.
-//! 3. An arm of [`Spec`], of [`AnyFormat`] and of its macro, all in `any`, and there nothing else.
-//!    `Spec` says what is hashed as a rule of the job.
-//! 4. If it knows its fields before it has seen a record (`access`): an arm of
-//!    [`Spec::usual_fields`], which tells inference and presets their names, what they hold, and the
-//!    letters of their stamps.
+//!    example). It returns [`Parsed::Skipped`] for a line that is not a record. Memory that it reuses
+//!    from record to record goes into its `Scratch`.
+//! 2. If a record can only be read with lines before it (`csv` and its header): `is_settled`,
+//!    `follow` and `begin`. `parse` and `follow` must find the same header, wherever chunks end. A
+//!    format with directives (`w3c`, `zeek`) implements `Directed` instead (see `directives`).
+//! 3. An arm of [`Spec`], of [`AnyFormat`] and of its macro, all in `any`. `Spec` also determines what
+//!    is hashed as a rule of the job.
+//! 4. If its fields are known before the first record (`access`): an arm of [`Spec::usual_fields`],
+//!    from which inference and presets take names, types and the letters of timestamps.
 //! 5. Its word and its keys in `config/keys.rs`, read in `config/format.rs`.
 //! 6. Under `cfg(test)` a plain second implementation that agrees with it on arbitrary bytes, and a
 //!    case in `tests/allocation.rs`.
@@ -86,12 +84,12 @@ pub struct Input<'r> {
     pub text: Option<&'r str>,
     /// Memory that lives as long as the record.
     pub arena: &'r Bump,
-    /// Whether there may be a NUL in it. Most chunks hold none, which is asked once for all of their records.
+    /// Whether it may hold a NUL. Most chunks hold none, so one search serves all records of a chunk.
     pub may_hold_nul: bool,
 }
 
 impl<'r> Input<'r> {
-    /// The record as text, which it must be: a text format reads nothing else.
+    /// The record as text. Anything but UTF-8 is a fault in a text format.
     pub(crate) fn utf8(&self) -> Result<&'r str, Malformed> {
         self.text.ok_or_else(|| {
             let at = std::str::from_utf8(self.raw).map_or_else(|error| error.valid_up_to(), str::len);
@@ -100,7 +98,7 @@ impl<'r> Input<'r> {
         })
     }
 
-    /// A record of which nothing is known yet.
+    /// A record that has not been checked for UTF-8 or NULs.
     pub fn new(raw: &'r [u8], arena: &'r Bump) -> Input<'r> {
         Input { raw, text: std::str::from_utf8(raw).ok(), arena, may_hold_nul: true }
     }
@@ -120,7 +118,13 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// A record that has not as many values as there are columns.
+    /// A record that does not match its format: `what` was met at `at`.
+    #[cold]
+    pub(crate) fn no_match(what: &'static str, at: usize) -> Malformed {
+        Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
+    }
+
+    /// A record whose number of values differs from the number of columns.
     pub(crate) fn column_count(values: usize, columns: usize) -> Malformed {
         let what = match values < columns {
             true => "fewer values than columns",
@@ -135,7 +139,7 @@ impl Malformed {
 pub enum Parsed {
     /// A record.
     Record,
-    /// Something that the format has beside its records: a header, a directive, a comment.
+    /// A line that is not a record: a header, a directive, a comment.
     Skipped,
 }
 
@@ -144,30 +148,29 @@ pub trait Format: Send + Sync {
     /// What a worker reuses from record to record, beside the [`Record`].
     type Scratch: Default + Send + 'static;
 
-    /// Whether it asks if there may be a NUL in a record; if not, it is told that there may be.
+    /// Whether records are searched for NULs. Otherwise every record counts as one that may hold some.
     const ASKS_FOR_NUL: bool = true;
 
     /// What separates its records.
     fn framing(&self) -> &Framing;
 
-    /// Whether nothing that comes can change what precedes a chunk: this preamble stays.
+    /// Whether this preamble is final: nothing later in the source can change it.
     fn is_settled(&self, preamble: &Preamble) -> bool {
         let _ = preamble;
         true
     }
 
-    /// What precedes the chunk that comes behind this one. Asked by the planner for each
-    /// chunk in turn, until it is settled.
+    /// The preamble of the next chunk. The planner asks for it chunk by chunk, until it is settled.
     fn follow(&self, chunk: Chunk<'_>) -> Preamble {
         chunk.preamble.clone()
     }
 
-    /// Makes `scratch` ready for a chunk that stands behind `preamble`.
+    /// Prepares `scratch` for a chunk that follows `preamble`.
     fn begin(&self, preamble: &Preamble, scratch: &mut Self::Scratch) {
         let _ = (preamble, scratch);
     }
 
-    /// Reads one record. On an error the record's content means nothing.
+    /// Reads one record. After an error the content of `record` is undefined.
     fn parse<'r>(
         &'r self,
         input: Input<'r>,

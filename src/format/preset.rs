@@ -1,20 +1,20 @@
-//! Logs that many programs write, each by its name: the pattern of a record, and where one starts.
+//! Presets: well-known logs by name, each with the pattern of its records and of their first lines.
 //!
-//! A preset is what a person would write into a job, and a sample of it. To add one: a line here.
-//! Inference tries them all, so what is found in a file without a job has its fields too.
+//! A preset is what a person would write into a job, with a sample. A new one is an entry in this table.
+//! Inference tries all of them, so a file without a job gets these fields too.
 
 /// A well-known log.
 #[derive(Debug)]
 pub struct Preset {
     /// Its name.
     pub name: &'static str,
-    /// What writes such logs.
+    /// The program that writes it.
     pub about: &'static str,
     /// The `format` of a job that reads it.
     pub format: &'static str,
-    /// The `pattern` of its records, if that is `regex`; else what they are known by.
+    /// The `pattern` of its records if the format is `regex`; otherwise the pattern that recognises them.
     pub pattern: &'static str,
-    /// What a record starts with, where one can have several lines.
+    /// The pattern of a record's first line, if records can have several lines.
     pub record_start: Option<&'static str>,
     /// Some records of it.
     pub sample: &'static str,
@@ -35,7 +35,7 @@ macro_rules! presets {
     (@ $format:ident) => { stringify!($format) };
 }
 
-/// All of them, those that say more first.
+/// All presets, the more specific first.
 #[rustfmt::skip]
 pub const PRESETS: &[Preset] = presets! {
     "openssh", "OpenSSH's sshd, as syslog writes it",

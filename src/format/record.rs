@@ -1,9 +1,8 @@
 //! A record: its values as a flat tree, in memory that is reused.
 //!
-//! The tree is simd-json's tape, whatever the format: a text format pushes strings onto it.
-//! Everything in it is borrowed from the record's copy, its arena or the scratch of its
-//! format, so a `Record<'r>` dies with its bytes; [`Record::reset`] takes only the memory along
-//! to the next.
+//! The tree is simd-json's tape for all formats: a text format pushes strings onto it. Its content is
+//! borrowed from the record's bytes, its arena or the scratch of its format, so a `Record<'r>` lives no
+//! longer than those. [`Record::reset`] keeps only the memory for the next record.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -20,37 +19,36 @@ pub struct Record<'r> {
     pub(super) tape: Tape<'r>,
     /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
     pub(super) slots: Vec<u32>,
-    /// The members of the record that no field asked for, as indexes of their keys. Gathered
-    /// only where the schema asks for them.
+    /// The members that no field wants, as the indexes of their keys. Gathered only if the schema wants
+    /// them.
     pub(super) extras: Vec<u32>,
-    /// Numbers that no machine type holds, with their index in the tape.
+    /// Numbers that no machine type can hold, with their index in the tape.
     pub(super) exact: Vec<(u32, &'r str)>,
-    /// How the record itself writes its values, if it writes them as JSON. In a text format
-    /// every value is a text.
+    /// How the record writes its values, if it is JSON. In a text format every value is a text.
     pub(super) spelling: Spelling<'r>,
-    /// Whether a text of the record may hold a NUL: most records have none, and then no text is
-    /// searched for one.
+    /// Whether a text of the record may hold a NUL. Most records have none, so that no text needs to be
+    /// searched.
     pub(super) may_hold_nul: bool,
-    /// Whether each value of the record stands behind its name. Without them it has no members, and its
-    /// values are only had by their slots.
+    /// Whether the tape has names. Without names the record has no members, and its values are only
+    /// accessible by slot.
     pub(super) has_names: bool,
-    /// Values from this index on stand beside what the record spells.
+    /// Values from this index on are not in the text of the record.
     pub(super) beside: usize,
-    /// What its values take from outside of it: the names in a header, the day in a directive.
+    /// What its values take from outside the record: names from a header, the day from a directive.
     pub(super) outside: &'r [u8],
 }
 
-/// Whether the members that no field asks for are gathered.
+/// What happens to the members that no field wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extras {
-    /// They are passed over: the tree need not hold them.
+    /// They are skipped: the tree need not contain them.
     #[default]
     Ignored,
     /// They are kept for the schema to forbid or to store.
     Gathered,
 }
 
-/// A record of more values is rare, and the memory that it needed is given back.
+/// A record with more values is rare, and its memory is released.
 const NODES_KEPT: usize = 64 << 10;
 
 impl Default for Record<'_> {
@@ -70,7 +68,7 @@ impl Default for Record<'_> {
 }
 
 impl<'r> Record<'r> {
-    /// The same memory, for the next record. In line, or else it is moved twice.
+    /// The same memory, for the next record. In line, because otherwise it is moved twice.
     #[inline(always)]
     pub fn reset<'next>(mut self) -> Record<'next> {
         if self.tape.0.capacity() > NODES_KEPT {
@@ -90,8 +88,8 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// What its values take from outside of it: the same bytes mean something else behind another
-    /// header.
+    /// What its values take from outside the record: after another header the same bytes have another
+    /// meaning.
     pub fn outside(&self) -> &[u8] {
         self.outside
     }
@@ -110,14 +108,14 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// The members that no field asked for, if they were gathered.
+    /// The members that no field wants, if they were gathered.
     pub fn extras(&self) -> impl Iterator<Item = (&str, Item<'_>)> {
         self.extras
             .iter()
             .map(|&key| (self.key(key as usize), Item { record: self, index: key as usize + 1 }))
     }
 
-    /// Forgets what was marked, and makes room for this many slots.
+    /// Clears the marks, and makes room for this many slots.
     pub(super) fn unmark(&mut self, slots: usize) {
         self.slots.clear();
         self.slots.resize(slots, 0);
@@ -143,8 +141,8 @@ impl<'r> Record<'r> {
     }
 }
 
-/// Marks in `slots` the members of the object at `index` of the tape that are wanted; of
-/// equal keys the last counts. Values that are not objects have no members.
+/// Marks in `slots` the wanted members of the object at `index` of the tape. Of equal keys the last
+/// counts. Values other than objects and lists have no members.
 pub(crate) fn pick(
     tape: &[Node<'_>],
     index: usize,
@@ -201,7 +199,7 @@ pub(super) fn as_index(at: usize) -> u32 {
     u32::try_from(at).expect("a record is shorter than 4 GiB")
 }
 
-/// The index behind the value at `index` and all that is in it.
+/// The index after the value at `index` and all that it contains.
 #[inline]
 fn after(tape: &[Node<'_>], index: usize) -> usize {
     match tape[index] {
@@ -240,12 +238,12 @@ pub enum Raw<'a> {
     BigInt(&'a str),
     /// Text.
     Text(&'a str),
-    /// A list; its items are had by [`Item::items`].
+    /// A list; [`Item::items`] gives its items.
     List {
         /// How many items it has.
         len: usize,
     },
-    /// An object; its members are had by [`Item::members`].
+    /// An object; [`Item::members`] gives its members.
     Object {
         /// How many members it has.
         len: usize,
@@ -280,7 +278,7 @@ impl<'a> Item<'a> {
         matches!(self.record.tape.0[self.index], Node::Static(StaticNode::Null))
     }
 
-    /// Whether it may hold a NUL; if not, there is no need to look.
+    /// Whether it may hold a NUL. If not, no search is needed.
     #[inline]
     pub fn may_hold_nul(self) -> bool {
         self.record.may_hold_nul
@@ -293,14 +291,13 @@ impl<'a> Item<'a> {
         Some(exact[found].1)
     }
 
-    /// Whether the record writes its values as text, so that a number is one by its looks.
+    /// Whether the record writes its values as text, so that a number is a text that looks like one.
     #[inline]
     pub fn is_text(self) -> bool {
         matches!(self.record.spelling, Spelling::Text)
     }
 
-    /// The value as JSON: just as it stands in the record, if it stands there as JSON, or else
-    /// written into `arena`.
+    /// The value as JSON: as the record spells it if the record is JSON, otherwise written into `arena`.
     pub fn json<'o>(self, arena: &'o Bump) -> &'o [u8]
     where
         'a: 'o,
@@ -314,7 +311,7 @@ impl<'a> Item<'a> {
         out.into_bump_slice()
     }
 
-    /// The value just as it stands in the record, if it stands there as JSON.
+    /// The value as the record spells it, if the record is JSON.
     pub(crate) fn spelled(self) -> Option<&'a [u8]> {
         if self.index >= self.record.beside {
             return None;
@@ -352,8 +349,8 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether anything in it cannot be held by a `jsonb` of PostgreSQL. Of both faults the
-    /// one that nothing can be done about is told.
+    /// Why a `jsonb` of PostgreSQL cannot hold it, if so. Of two reasons it returns the one that no option
+    /// can resolve.
     pub fn find_unstorable(self) -> Option<Unstorable> {
         let tape = &self.record.tape.0;
         let mut found = None;
@@ -363,7 +360,7 @@ impl<'a> Item<'a> {
                 Node::String(text) if memchr::memchr(0, text.as_bytes()).is_some() => {
                     found = Some(Unstorable::Nul);
                 }
-                // An integer that no double holds is finite all the same.
+                // An integer beyond the doubles is finite too.
                 Node::Static(StaticNode::F64(number)) if !number.is_finite() && item.exact().is_none() => {
                     return Some(Unstorable::NotFinite);
                 }
@@ -423,10 +420,10 @@ impl std::fmt::Debug for Item<'_> {
     }
 }
 
-/// How much of a value is shown: a reason quotes less.
+/// How much of a value is displayed: a reason quotes less.
 const SHOWN_BYTES_MAX: usize = 256;
 
-/// What a person would recognise of the value: the beginning of its text.
+/// A form that a person recognises: the beginning of its text.
 impl std::fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.raw() {

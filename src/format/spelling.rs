@@ -1,7 +1,7 @@
-//! How a record itself writes its values: a JSON column keeps a JSON value just as it stands.
+//! Spelling: the exact text of a JSON value in its record, which a JSON column keeps unchanged.
 //!
-//! A reader of JSON leaves only what it has at hand, and a place is looked for when somebody
-//! asks: most records are never asked.
+//! The readers of JSON only keep what they have anyway. A value's place is searched for on demand,
+//! which for most records never happens.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -11,13 +11,12 @@ use simd_json::Node;
 
 use super::find::find_end_of_string;
 
-/// How the values of a record stand in it, and what it takes to find them.
+/// How a record writes its values, and what is needed to find one.
 #[derive(Clone, Debug)]
 pub(super) enum Spelling<'r> {
-    /// As text that is not JSON: every value is a piece of it.
+    /// As text that is not JSON.
     Text,
-    /// As JSON, one object of scalars: keys are pieces of the text, and each value stands behind
-    /// its key.
+    /// As one JSON object of scalars: keys are borrowed from the text, and each value follows its key.
     Flat(&'r [u8]),
     /// As JSON, with the place of each value of the tape.
     Listed(&'r [u8], &'r [(u32, u32)]),
@@ -27,13 +26,13 @@ pub(super) enum Spelling<'r> {
         text: &'r [u8],
         /// Where its structural characters stand.
         structurals: &'r [u32],
-        /// The value that was asked for last, and the structural character it starts at.
+        /// The value that was searched for last, and the structural character at which it starts.
         cursor: Cell<(usize, usize)>,
     },
 }
 
 impl<'r> Spelling<'r> {
-    /// The JSON of the value at `index` of the tape, if it stands in the record as JSON.
+    /// The JSON of the value at `index` of the tape, if the record is JSON.
     pub(super) fn of(&self, tape: &[Node<'r>], index: usize) -> Option<&'r [u8]> {
         let (text, place) = match self {
             Spelling::Text => return None,
@@ -84,9 +83,8 @@ fn place_by_structurals(
     index: usize,
 ) -> Range<usize> {
     let byte = |place: usize| text.get(place).copied().unwrap_or(b' ');
-    // Every key and value of the tape starts at a structural character that is none of
-    // these, in the order of the tape. From the last one that was asked for it is never
-    // far: values are asked for roughly in their order.
+    // Each key and value of the tape starts at a structural character other than these, in the
+    // order of the tape. Values are searched for roughly in that order, so the last one is near.
     let is_start = |place: u32| !matches!(byte(place as usize), b',' | b':' | b'}' | b']');
     let (mut at, mut place) = cursor.get();
     while at < index {
@@ -118,7 +116,7 @@ fn place_by_structurals(
         });
         close.map_or(start, |place| place + 1)
     } else {
-        // A scalar ends where the next structural character stands, but for white space.
+        // A scalar ends at the next structural character, without the white space before it.
         let next = rest.next().unwrap_or(text.len());
         start + text.get(start..next).unwrap_or_default().trim_ascii_end().len()
     };

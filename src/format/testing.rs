@@ -1,11 +1,10 @@
-//! What tests of formats have in common: a text, read whole or in chunks, in a form that can be
-//! compared.
+//! Helpers for the tests of formats: they read a text whole or in chunks, in a form that can be compared.
 
 use proptest::prelude::*;
 
 use super::{Chunk, Counted, Format, Memory, Preamble, each_record};
 
-/// What a text comes to.
+/// The result of reading a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shown {
     /// Each record as JSON, or the code of its fault.
@@ -18,7 +17,7 @@ pub(super) fn shown(format: &impl Format, text: &[u8]) -> Shown {
     shown_in_chunks(format, text, usize::MAX)
 }
 
-/// Reads a text in chunks that end behind the record that their last byte is in.
+/// Reads a text in chunks, each of which ends after the record that contains its last byte.
 pub(super) fn shown_in_chunks(format: &impl Format, text: &[u8], bytes_max: usize) -> Shown {
     let mut shown = Shown { records: Vec::new(), counted: Counted::default() };
     let (mut memory, mut preamble, mut start) = (Memory::default(), Preamble::default(), 0);
@@ -51,7 +50,7 @@ pub(super) fn shown_in_chunks(format: &impl Format, text: &[u8], bytes_max: usiz
     shown
 }
 
-/// Texts of these pieces, in any order.
+/// Texts made of these pieces, in any order.
 pub(super) fn text_of(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
 }

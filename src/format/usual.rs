@@ -1,4 +1,4 @@
-//! What the fields of a format usually are: what is proposed to a person before a value was seen.
+//! The usual fields of a format: what inference proposes before it has seen a value.
 
 /// A field as the records of a format usually have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Usual<'s> {
 /// What the values of a field are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds<'s> {
-    /// What they look like: the format does not know.
+    /// Anything: only the values tell.
     Anything,
     /// Text, whatever they look like.
     Text,
@@ -24,6 +24,6 @@ pub enum Holds<'s> {
     Float,
     /// Objects.
     Object,
-    /// Stamps, in this `format` of a field or, without one, in ISO 8601.
+    /// Timestamps, in this `format` of a field, or in ISO 8601 without one.
     Stamp(Option<&'s str>),
 }

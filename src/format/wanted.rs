@@ -1,35 +1,34 @@
-//! Which keys of a record are wanted, and the slot that each goes to.
+//! Which keys of a record the schema wants, and the slot of each.
 //!
-//! Made once per job from the fields of the schema; asked once for every key of every
-//! record, so it guesses first: logs repeat their keys in the same order, and the key after
-//! the one found last is nearly always the next one here.
+//! It is made once per job and searched once per key of every record, so it guesses first: logs repeat
+//! their keys in the same order, so the next key is nearly always the one after the last found.
 
-/// A tree of wanted keys. A leaf names slots; what lies below a key is a tree again.
+/// A tree of wanted keys. A leaf names slots; below a key there may be another tree.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     entries: Vec<Entry>,
-    /// At the hash of each key, or behind it, one more than its index in `entries`; 0 is free. Less
-    /// than half is taken, so that a key that no field asks for is soon known.
+    /// A hash table with open addressing: one more than the index in `entries`; 0 is free. It is less than
+    /// half full, so that a search for an unwanted key ends soon.
     by_hash: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: Box<str>,
-    /// The key as JSON has it, with the colon. Of a key that needs an escape, what no text begins with.
+    /// The key as JSON writes it, with its colon; [`NO_TEXT`] if it needs an escape.
     pub(super) start: Box<[u8]>,
-    /// The item that it names in a list.
+    /// The number of the list item that it names, if it is a number.
     pub(super) number: Option<usize>,
     pub(super) slots: Vec<u32>,
     pub(super) below: Option<Wanted>,
 }
 
-/// No text begins so.
+/// Bytes with which no text begins.
 const NO_TEXT: &[u8] = b"\xff";
 
 impl Wanted {
-    /// The tree for `paths`: path number `n` goes to slot `n`. A path of one step is a key
-    /// of the record, more steps lead into objects (by key) and lists (by number).
+    /// The tree for `paths`; path `n` goes to slot `n`. The first step is a key of the record, further
+    /// steps are keys of objects or numbers of list items.
     pub fn new<S: AsRef<str>>(paths: &[Vec<S>]) -> Wanted {
         let mut wanted = Wanted::default();
         for (slot, path) in paths.iter().enumerate() {
@@ -80,7 +79,7 @@ impl Wanted {
         self.entries.get(guess)
     }
 
-    /// The entry of `key`. `guess` is where the search starts, and is moved on.
+    /// The entry of `key`. The search starts at `guess`, and moves it on.
     #[inline]
     pub(super) fn find(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
         if let Some(entry) = self.entries.get(*guess)
@@ -121,15 +120,15 @@ impl Wanted {
     }
 }
 
-/// Where a key is looked for first in the table.
+/// The first place of a key in the table.
 #[inline]
 fn place_of(key: &str, places: usize) -> usize {
-    // A table has a power of two, or nothing in it.
+    // The length of a table is a power of two, or zero.
     xxhash_rust::xxh3::xxh3_64(key.as_bytes()) as usize & places.wrapping_sub(1)
 }
 
-/// Whether two texts are the same. Keys and words are short, and for those a call of the C
-/// library takes longer than the comparison: two overlapping numbers do.
+/// Whether two texts are the same. Keys and words are short: comparing two overlapping numbers is
+/// faster than calling the C library.
 #[inline]
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
@@ -147,7 +146,7 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
             other.last_chunk::<4>(),
         ) {
             (Some(one_start), Some(start), Some(one_end), Some(end)) => one_start == start && one_end == end,
-            // Of three bytes, first, middle and last are all.
+            // Up to three bytes: the first, the middle and the last are all of them.
             _ => match (one, other) {
                 ([], _) => true,
                 _ => [0, one.len() / 2, one.len() - 1].iter().all(|&at| one[at] == other[at]),

@@ -1,7 +1,7 @@
-//! The configuration of a web server's log, as people paste it into a job: what it says of a line.
+//! Log formats, as people paste them from the configuration of a web server into a job.
 //!
-//! Taken are a whole `log_format …;` of nginx or `LogFormat …` of Apache, with their quotes and
-//! joined lines, or only the string in it, or the name of a format that everybody has.
+//! Accepted are a whole `log_format …;` of nginx or `LogFormat …` of Apache, with quotes and joined lines,
+//! or only the string in it, or the name of a predefined format.
 
 use std::fmt;
 
@@ -12,40 +12,39 @@ use super::names::{Kind, Variable, apache, nginx};
 pub struct LogFormat {
     /// As it was given.
     text: String,
-    /// What precedes the first value.
+    /// The literal before the first value.
     pub(super) head: String,
     pub(super) pieces: Vec<Piece>,
     pub(super) escape: Escape,
 }
 
-/// A value, and what follows it.
+/// A value, and the literal after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) name: String,
     pub(super) holds: Kind,
     pub(super) literal: String,
     pub(super) end: End,
-    /// Whether it stands between quotes, which a quote in it would end.
+    /// Whether it is quoted, so that a quote ends it.
     pub(super) is_quoted: bool,
 }
 
-/// Where a value ends, when what follows it may stand in it too, or when nothing stands
-/// there at all.
+/// Where a value ends, given that it may contain the literal after it, or that there is no literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// At the first place where the literal stands.
+    /// At the first occurrence of the literal.
     First,
     /// Not at the blanks behind the commas and around the colons of a list.
     List,
-    /// After this many other values, whose letters its stamp has.
+    /// After this many occurrences of the literal, which its timestamp contains.
     Behind(usize),
-    /// At the last colon before the end of the next value, which is a port.
+    /// At the last colon before the end of the next value, a port.
     LastColon,
-    /// At this byte, with which the next value begins, or else where that one would end.
+    /// At this byte, with which the next value begins; without it, at the end of the next value.
     Before(u8),
 }
 
-/// What the server does with characters that would break a line.
+/// How the server writes characters that would break a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escape {
     /// `\xHH`, and Apache's letters. A value that is not there is a hyphen.
@@ -56,7 +55,7 @@ pub(super) enum Escape {
     None,
 }
 
-/// The formats that need no string, because every server has them.
+/// The predefined formats.
 const NAMED: &[(&str, &str)] = &[
     ("common", r#"%h %l %u %t "%r" %>s %b"#),
     ("combined", r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i""#),
@@ -76,7 +75,7 @@ impl LogFormat {
         Ok(format)
     }
 
-    /// The format of this name, if it is one that needs no string.
+    /// The predefined format of this name.
     pub fn named(name: &str) -> Option<LogFormat> {
         NAMED.iter().any(|(known, _)| *known == name).then(|| LogFormat::new(name).ok()).flatten()
     }
@@ -99,7 +98,7 @@ impl fmt::Display for LogFormat {
     }
 }
 
-/// What a string of a log format consists of, one behind the other.
+/// The parts of a log format's string, in order.
 #[derive(Debug)]
 enum Part {
     Literal(String),
@@ -145,7 +144,7 @@ fn is_name_or_brace(ch: char) -> bool {
     is_name(ch) || ch == '{'
 }
 
-/// Whether the quotes around the text are not its own: between them a quote is escaped.
+/// Whether the quotes around the text are delimiters: then a quote between them is escaped.
 fn is_one_word(text: &str) -> bool {
     let Some(within) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return false };
     let mut is_escaped = false;
@@ -295,11 +294,10 @@ fn push_literal(parts: &mut [Part], text: &str) {
     }
 }
 
-/// The directive behind a percent sign, whether it is a stamp with brackets of its own, and what
-/// stands behind it.
+/// The directive after a percent sign, whether it is a timestamp with its own brackets, and the rest.
 fn apache_directive(text: &str) -> Result<(Variable, bool, &str), String> {
     let (mut rest, mut argument) = (text, None);
-    // Conditions and the choice between the first and the last request change no name.
+    // Conditions, and `<` or `>` for the first or last request, do not affect the name.
     loop {
         rest = rest.trim_start_matches(|ch: char| matches!(ch, '!' | ',' | '<' | '>') || ch.is_ascii_digit());
         let Some(braced) = rest.strip_prefix('{') else { break };
@@ -351,7 +349,7 @@ impl Parts {
     }
 }
 
-/// A stamp that is written in parts, as seconds and their fraction, is one value.
+/// Joins the parts of a timestamp, such as seconds and their fraction, into one value.
 fn join_stamps(values: &mut Vec<(Variable, String)>) {
     let mut index = 1;
     while index < values.len() {
@@ -388,7 +386,7 @@ fn join_arguments(values: &mut Vec<(Variable, String)>) {
     }
 }
 
-/// The name of a value, of which no other in the log format has the same.
+/// A name for a value that no other value of the log format has.
 fn free_name(variable: &Variable, pieces: &[Piece]) -> String {
     let is_free = |name: &str| !name.is_empty() && pieces.iter().all(|piece| piece.name != name);
     let names = [variable.usual, variable.own.as_str()].into_iter().map(str::to_owned);

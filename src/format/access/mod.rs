@@ -1,10 +1,10 @@
-//! Access logs of web servers, by the log format that their configuration has.
+//! Access logs of web servers, in the log format of the server's configuration.
 //!
-//! A line is what the log format says: values, and what is between them. A value ends where
-//! first stands what follows it, and one in quotes at its quote, before which nothing else can
-//! be; so a user's name may have blanks, and no user agent can shift what follows it.
-//! Escapes are undone. The first line of a request is kept as `request` and also
-//! cut into `method`, `target` and `protocol`, which are null where it is no such line.
+//! A log format is a sequence of values and the literals between them. A value ends at the first
+//! occurrence of the literal after it; a quoted value also ends at no other place than a quote. So a user
+//! name may contain blanks, and no user agent can shift the values after it. Escapes are undone. The
+//! request line is kept as `request` and is also split into `method`, `target` and `protocol`, which are
+//! null if it has another form.
 
 mod log_format;
 mod names;
@@ -18,16 +18,15 @@ use super::columns::Columns;
 use super::find::find;
 use super::usual::{Holds, Usual};
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
-use crate::reject::{Stage, code};
 use crate::source::Framing;
 
 pub use log_format::LogFormat;
 use log_format::{End, Escape, Piece};
 use names::Kind;
 
-/// The first line of a request,
+/// The field of the request line.
 const REQUEST: &str = "request";
-/// and what it consists of.
+/// The fields of its parts.
 const PARTS: [&str; 3] = ["method", "target", "protocol"];
 
 impl LogFormat {
@@ -45,7 +44,7 @@ impl LogFormat {
         fields
     }
 
-    /// The parts that a request is cut into: those that do not stand in the line themselves.
+    /// The parts that the request line is split into: those that the log format does not have itself.
     fn parts(&self) -> [Option<&'static str>; 3] {
         PARTS.map(|part| self.fields().all(|(name, _)| name != part).then_some(part))
     }
@@ -55,10 +54,10 @@ impl LogFormat {
 #[derive(Clone, Debug)]
 pub struct Access {
     log_format: LogFormat,
-    /// For each of its values how it usually ends.
+    /// The usual end of each value.
     ends: Vec<UsualEnd>,
     columns: Columns,
-    /// Where the first line of a request stands, if anybody wants a part of it.
+    /// The column of the request line, if a part of it is wanted.
     request: Option<usize>,
     /// The columns of its parts.
     parts: [Option<usize>; 3],
@@ -83,7 +82,7 @@ impl Access {
         Access { ends: ends.collect(), log_format, columns, request, parts }
     }
 
-    /// Where the value of a piece that starts at `start` ends, whatever there is in the way.
+    /// The end of any value that starts at `start`.
     #[inline(never)]
     fn cut(&self, line: &[u8], start: usize, column: usize) -> Result<Cut, Malformed> {
         let (piece, behind) = (&self.log_format.pieces[column], &self.log_format.pieces[column + 1..]);
@@ -102,8 +101,8 @@ impl Access {
         }
     }
 
-    /// The value as it was before the server wrote it, if there was one. The hyphen that most
-    /// servers write in the place of none is a text like another, which the job takes for null.
+    /// The value before the server escaped it, if there was one. The hyphen that most servers write for an
+    /// absent value is an ordinary text here: the job declares it to mean null.
     #[inline(never)]
     fn value<'r>(&self, text: &'r str, has_escapes: bool, arena: &'r Bump) -> Option<&'r str> {
         match self.log_format.escape {
@@ -132,7 +131,7 @@ impl Format for Access {
             return Err(no_match(0));
         }
         record.begin_columns(&self.columns, &input);
-        // Most lines have no escape, and then no value is searched for one.
+        // Most lines have no escape, so that no value needs to be searched for one.
         let is_plain = memchr(b'\\', line).is_none();
         let mut start = self.log_format.head.len();
         for (column, usual) in self.ends.iter().enumerate() {
@@ -161,15 +160,10 @@ impl Format for Access {
 
 #[cold]
 fn no_match(at: usize) -> Malformed {
-    Malformed {
-        stage: Stage::Parse,
-        code: code::NO_MATCH,
-        what: "a line that the log format does not fit",
-        at,
-    }
+    Malformed::no_match("a line that the log format does not fit", at)
 }
 
-/// Whether this stands in the line at `at`.
+/// Whether the line has `literal` at `at`.
 #[inline(always)]
 fn begins_with(line: &[u8], at: usize, literal: &[u8]) -> bool {
     match *literal {
@@ -180,21 +174,20 @@ fn begins_with(line: &[u8], at: usize, literal: &[u8]) -> bool {
     }
 }
 
-/// Where a value ends.
+/// The end of a value.
 struct Cut {
     end: usize,
-    /// Whether there is a backslash in it.
+    /// Whether it contains a backslash.
     has_escapes: bool,
 }
 
-/// How the value of a piece ends in nearly every line: where its literal first stands, with no escape
-/// before it. It is made once, so that little is to be asked in each line; whatever else there is, is left
-/// to [`cut`].
+/// How a value ends in nearly every line: at the first occurrence of its literal, without an escape before
+/// it. It is compiled once, so that each line needs few checks; [`cut`] handles all other cases.
 #[derive(Clone, Copy, Debug)]
 struct UsualEnd {
     first: u8,
-    /// The literal as a number, and which bits of one that is read there are compared with it: none, if
-    /// the value has another way to end.
+    /// The literal as a number, and the bits of it that are compared: none if the value can end in another
+    /// way.
     literal: u32,
     mask: u32,
     length: usize,
@@ -219,7 +212,7 @@ impl UsualEnd {
         }
     }
 
-    /// Where it ends. `is_plain` says that there is no backslash in the line.
+    /// The end of the value. `is_plain` means that the line has no backslash.
     #[inline(always)]
     fn find(&self, line: &[u8], start: usize, is_plain: bool) -> Option<usize> {
         if self.mask == 0 {
@@ -238,7 +231,7 @@ impl UsualEnd {
     }
 }
 
-/// Where the value of `piece` that starts at `start` ends. `behind` are the pieces that follow.
+/// The end of the value of `piece` that starts at `start`. `behind` are the pieces after it.
 #[inline(never)]
 fn cut(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<Cut> {
     if let End::Before(_) | End::LastColon = piece.end
@@ -273,7 +266,7 @@ fn cut(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<Cut
     }
 }
 
-/// The same, where nothing but a byte of the next value tells where this one ends.
+/// The same for a value whose end only a byte of the next value shows.
 #[inline(never)]
 fn cut_within(line: &[u8], start: usize, piece: &Piece, (next, behind): (&Piece, &[Piece])) -> Option<Cut> {
     let value = &line[start..cut(line, start, next, behind)?.end];
@@ -284,27 +277,27 @@ fn cut_within(line: &[u8], start: usize, piece: &Piece, (next, behind): (&Piece,
     Some(Cut { end: start + length, has_escapes: memchr(b'\\', &value[..length]).is_some() })
 }
 
-/// The same for a value behind which nothing stands.
+/// The same for a value at the end of the line.
 #[inline(never)]
 fn cut_last(line: &[u8], start: usize, piece: &Piece) -> Option<Cut> {
     let value = &line[start..];
-    // A number is the last thing in a line only if nothing stands behind it.
+    // A number with more text after it is not the last value.
     let is_more = matches!(piece.holds, Kind::Int | Kind::Float) && value.contains(&b' ');
     let has_escapes = memchr(b'\\', value).is_some();
     (!is_more).then_some(Cut { end: line.len(), has_escapes })
 }
 
-/// A longer stamp is none, and need not be looked at again and again.
+/// The maximum length of a timestamp. It bounds the time that a long line takes.
 const STAMP_BYTES_MAX: usize = 100;
 
-/// Whether a value may end here, where its literal stands.
+/// Whether a value can end at this occurrence of its literal.
 #[inline(never)]
 fn can_end(value: &[u8], rest: &[u8], piece: &Piece) -> bool {
     match piece.end {
         End::List => !value.ends_with(b",") && !value.ends_with(b" :") && !rest.starts_with(b" : "),
         End::Behind(count) => {
             let literal = piece.literal.as_bytes();
-            // A day of one digit stands behind two blanks.
+            // Two blanks precede a day of one digit.
             let starts =
                 |at: &usize| *at > 0 && value[*at..].starts_with(literal) && !value[..*at].ends_with(literal);
             value.len() <= STAMP_BYTES_MAX && (0..value.len()).filter(starts).count() >= count
@@ -313,8 +306,8 @@ fn can_end(value: &[u8], rest: &[u8], piece: &Piece) -> bool {
     }
 }
 
-/// Method, target and protocol of the first line of a request, if it is one. The oldest ones
-/// have no protocol, and a target may have blanks.
+/// Method, target and protocol of a request line, if it is one. HTTP/0.9 requests have no protocol, and a
+/// target may contain blanks.
 fn parts(request: Option<&str>) -> [Option<&str>; 3] {
     let Some(request) = request else { return [None; 3] };
     let Some(blank) = find([b' '], request.as_bytes(), 0) else { return [None; 3] };
@@ -330,7 +323,7 @@ fn parts(request: Option<&str>) -> [Option<&str>; 3] {
     }
 }
 
-/// Where the last blank stands: nearly always before `HTTP/1.1`.
+/// The position of the last blank: nearly always before `HTTP/1.1`.
 #[inline]
 fn last_blank(rest: &[u8]) -> Option<usize> {
     match rest.last_chunk::<9>() {
@@ -341,7 +334,7 @@ fn last_blank(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a method can have this byte.
+/// Whether a method can contain this byte.
 fn is_of_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -1,16 +1,16 @@
-//! What the values of access logs are called, and what they are.
+//! Names and types of the values in access logs.
 //!
-//! nginx and Apache have their own words for the same things, and here they get one name each:
-//! the usual one for what nearly every log has, else nginx's, without its dollar.
+//! nginx and Apache use different words for the same values. Here each value has one name: the usual one
+//! for what nearly every log has, otherwise nginx's without the dollar.
 
 use super::super::usual::Holds;
 
 /// A value of a log format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Variable {
-    /// The name that it shares with others of its kind; the first one in a log format gets it.
+    /// The name that it shares with similar values; the first of them in a log format gets it.
     pub(super) usual: &'static str,
-    /// Its own name, if it has no usual one, or not the first right to it.
+    /// Its own name, if it has no usual name or another value got it.
     pub(super) own: String,
     pub(super) holds: Kind,
     /// Whether it may be a list, as `a, b : c`.
@@ -39,10 +39,10 @@ impl Kind {
     }
 }
 
-/// How both servers write a stamp unless they are told otherwise.
+/// The default timestamp of both servers.
 pub(super) const COMMON_STAMP: &str = "%d/%b/%Y:%H:%M:%S %z";
 
-/// nginx's variables that have a usual name, or values of a kind that is known.
+/// nginx's variables that have a usual name or values of a known type.
 const NGINX: &[(&str, &str, Kind)] = &[
     ("remote_addr", "client", Kind::Anything),
     ("remote_user", "user", Kind::Text),
@@ -72,7 +72,7 @@ const NGINX: &[(&str, &str, Kind)] = &[
     ("gzip_ratio", "", Kind::Float),
 ];
 
-/// nginx's variable of this name, which may be any.
+/// nginx's variable of this name; every name is possible.
 pub(super) fn nginx(name: &str) -> Variable {
     let stamp = |letters: &str| ("timestamp", Kind::Stamp(Some(letters.to_owned())));
     let known = NGINX.iter().find(|(known, ..)| *known == name);
@@ -85,8 +85,8 @@ pub(super) fn nginx(name: &str) -> Variable {
     Variable { usual, own: name.to_owned(), holds, is_list: is_list(name) }
 }
 
-/// Whether nginx writes a value of its own for each server that it asked, or the value is that of
-/// a header that says whom a request came through.
+/// Whether the value is a list: nginx writes one item per upstream server, and some headers list the
+/// proxies of a request.
 fn is_list(name: &str) -> bool {
     ["upstream_", "http_", "sent_http_", "proxy_"].iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,5 +1,5 @@
-//! The plain reader of access logs: it tries every place at which a value could end, and says of
-//! each by itself whether the value ends there.
+//! The plain reader of access logs: it tries every position at which a value could end, and checks each
+//! one separately.
 
 use regex::Regex;
 
@@ -66,7 +66,7 @@ fn ends(value: &str, rest: &str, piece: &Piece, is_last: bool) -> bool {
     let is_between = match piece.end {
         End::List => value.ends_with(',') || value.ends_with(" :") || rest.starts_with(" : "),
         End::Behind(count) => {
-            // As many pieces as the stamp has, but for an empty one before the first.
+            // As many pieces as the timestamp has, apart from an empty one before the first.
             let runs =
                 value.match_indices(literal).filter(|(at, _)| *at > 0 && !value[..*at].ends_with(literal));
             value.len() > 100 || runs.count() < count

@@ -1,8 +1,8 @@
-//! What is in the logs that AWS delivers, by their names: one table for each.
+//! The layouts of the logs that AWS delivers: one table for each.
 //!
-//! The names are those of AWS, as its documentation and its tables for Athena have them, with
-//! underscores. AWS puts what is new at the end of a line, so a line may have more values than are
-//! known here, and an old one has fewer.
+//! The names are those of the AWS documentation and its tables for Athena, with underscores. AWS appends
+//! new values at the end of a line, so a line may have more values than the table, and an old line
+//! fewer.
 
 use super::super::usual::Holds;
 use Entry::{Address, Bracketed, Request, Value};
@@ -11,21 +11,21 @@ use Holds::{Float, Int, Stamp, Text};
 /// The lines of one log.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// What a job calls it.
+    /// Its name in a job.
     pub(super) name: &'static str,
     pub(super) entries: &'static [Entry],
-    /// How many of them every line has.
+    /// The number of values that every line has.
     pub(super) entries_min: usize,
-    /// Whether lines may name the values of those behind them, which are then as many.
+    /// Whether a header can name the values of the lines after it, which then all have that number.
     pub(super) has_header: bool,
 }
 
-/// A value of a line, and the fields that are made of it.
+/// A value of a line, and its fields.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// One.
+    /// One field.
     Value(&'static str, Holds<'static>),
-    /// One, between square brackets.
+    /// One field, between square brackets.
     Bracketed(&'static str, Holds<'static>),
     /// An address and a port, with a colon between them.
     Address(&'static str, &'static str),
@@ -155,7 +155,7 @@ const VPC_FLOW: &[Entry] = &[
     Value("log_status", Text),
 ];
 
-/// What is in flow logs of a format of one's own.
+/// The fields that a custom format of flow logs can have.
 const VPC_MORE: &[&str] = &[
     "vpc_id",
     "subnet_id",

@@ -1,22 +1,18 @@
-//! The logs that AWS delivers as lines: values between single blanks, in an order that is known.
+//! The logs that AWS delivers as lines: values in a known order, separated by single blanks.
 //!
-//! A value in quotes ends at the first quote behind which a blank or the end stands, so a quote
-//! in a user agent moves nothing. What AWS adds to the end of a line is passed over until it is known
-//! here. VPC flow logs can be written with other values: then a line names them, and counts for
-//! those behind it.
+//! A quoted value ends at the first quote that a blank or the end follows, so a quote in a user agent
+//! shifts nothing. Values that AWS adds at the end of a line are skipped until they are known here. VPC
+//! flow logs can have other values: then a header names those of the lines after it.
 
 mod layouts;
 #[cfg(test)]
 mod plain;
 
-use std::sync::Arc;
-
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::columns::Columns;
+use super::columns::{Columns, Wants};
 use super::usual::{Holds, Usual};
-use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
-use crate::reject::{Stage, code};
+use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record};
 use crate::source::Framing;
 use layouts::{Entry, Layout};
 
@@ -39,7 +35,7 @@ impl AwsLog {
     pub(super) fn usual_fields(self) -> Vec<Usual<'static>> {
         let mut fields = Vec::new();
         for (place, entry) in self.0.entries.iter().enumerate() {
-            // Whatever stands between a few values at the start and the end may be a hyphen.
+            // Any value except the first few may be a hyphen.
             let mut field = |name, holds, is_required| fields.push(Usual { name, holds, is_required });
             match *entry {
                 Entry::Value(name, holds) | Entry::Bracketed(name, holds) => field(name, holds, place < 3),
@@ -58,37 +54,33 @@ impl AwsLog {
 #[derive(Clone, Debug)]
 pub struct Aws {
     layout: &'static Layout,
-    wanted: Arc<Wanted>,
-    slots: usize,
-    extras: Extras,
+    wants: Wants,
     columns: Columns,
 }
 
-/// What a header says.
+/// The columns of a header.
 #[derive(Default)]
 pub struct Scratch {
-    /// For whom it was read, and what it is.
-    of: Option<(Arc<Wanted>, Preamble)>,
+    /// The reader that it was read for, and its bytes.
+    of: Option<(Wants, Preamble)>,
     columns: Option<Columns>,
 }
 
 impl Aws {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(AwsLog(layout): AwsLog, paths: &[Vec<S>], extras: Extras) -> Aws {
-        let (wanted, slots) = (Wanted::new(paths), paths.len());
+        let wants = Wants::new(paths, extras);
         let names = AwsLog(layout).usual_fields();
         let names: Vec<&str> = names.iter().map(|field| field.name).collect();
-        let columns = Columns::new(&names, &wanted, slots, extras);
-        Aws { layout, wanted: Arc::new(wanted), slots, extras, columns }
+        Aws { layout, columns: wants.columns(&names), wants }
     }
 
     /// Reads a header.
     fn read(&self, header: &[u8]) -> Scratch {
         let text = String::from_utf8_lossy(header).replace('-', "_");
         let names: Vec<&str> = text.split(' ').collect();
-        let columns = Columns::new(&names, &self.wanted, self.slots, self.extras);
-        let columns = (!header.is_empty()).then_some(columns);
-        Scratch { of: Some((Arc::clone(&self.wanted), Preamble::new(header))), columns }
+        let columns = (!header.is_empty()).then(|| self.wants.columns(&names));
+        Scratch { of: Some((self.wants.clone(), Preamble::new(header))), columns }
     }
 
     fn is_header(&self, line: &[u8]) -> bool {
@@ -128,9 +120,7 @@ impl Format for Aws {
     }
 
     fn begin(&self, preamble: &Preamble, scratch: &mut Scratch) {
-        let is_same = |(wanted, header): &(Arc<Wanted>, Preamble)| {
-            Arc::ptr_eq(wanted, &self.wanted) && header == preamble
-        };
+        let is_same = |(wants, header): &(Wants, Preamble)| wants.are(&self.wants) && header == preamble;
         if !scratch.of.as_ref().is_some_and(is_same) {
             *scratch = self.read(preamble.bytes());
         }
@@ -186,8 +176,7 @@ impl Aws {
             match entry {
                 Entry::Value(..) => put(value),
                 Entry::Bracketed(..) if text.as_bytes().get(at) != Some(&b'[') => {
-                    let what = "a stamp without its brackets";
-                    return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at });
+                    return Err(Malformed::no_match("a stamp without its brackets", at));
                 }
                 Entry::Bracketed(..) => put(value),
                 Entry::Address(..) => {
@@ -222,12 +211,12 @@ fn parts(request: &str) -> [&str; 3] {
 /// The values of a line.
 struct Values<'r> {
     text: &'r str,
-    /// Where the next one starts, if there is one.
+    /// The start of the next value, if there is one.
     at: Option<usize>,
 }
 
 impl<'r> Values<'r> {
-    /// The next value with its place, without what surrounds it.
+    /// The next value without quotes or brackets, and its position.
     fn next(&mut self, is_bracketed: bool) -> Result<Option<(usize, &'r str)>, Malformed> {
         let Some(start) = self.at else { return Ok(None) };
         let bytes = self.text.as_bytes();
@@ -243,8 +232,7 @@ impl<'r> Values<'r> {
         let is_end = |end: &usize| bytes.get(end + 1).is_none_or(|&byte| byte == b' ');
         let end = memchr_iter(closing, &bytes[start + 1..]).map(|length| start + 1 + length).find(is_end);
         let Some(end) = end else {
-            let what = "a quote or bracket that is not closed";
-            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: start });
+            return Err(Malformed::no_match("a quote or bracket that is not closed", start));
         };
         self.at = (end + 1 < bytes.len()).then_some(end + 2);
         Ok(self.text.get(start + 1..end).map(|value| (start, value)))

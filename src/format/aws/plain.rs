@@ -2,7 +2,7 @@
 
 use super::layouts::{Entry, Layout, is_vpc_field};
 
-/// What is in each line, as JSON, or the code of the fault.
+/// Each line as JSON, or the code of its fault.
 pub(super) fn read(layout: &Layout, text: &[u8]) -> Vec<String> {
     let mut header: Option<Vec<String>> = None;
     let mut found = Vec::new();
@@ -37,7 +37,7 @@ fn known(layout: &Layout, line: &str) -> String {
     let stamps: Vec<usize> = (0..layout.entries.len())
         .filter(|&place| matches!(layout.entries[place], Entry::Bracketed(..)))
         .collect();
-    // What is not known is not looked at.
+    // Unknown values are not checked.
     let looked_at = if layout.has_header { layout.entries.len() + 1 } else { layout.entries.len() };
     let mut rest: Vec<char> = line.chars().collect();
     let mut found = Vec::new();
@@ -49,7 +49,7 @@ fn known(layout: &Layout, line: &str) -> String {
         }
         let is_stamp = stamps.contains(&found.len());
         if is_stamp && rest.first() != Some(&'[') {
-            // A quote that is not closed is a fault too, and the same one.
+            // An unclosed quote is the same fault.
             return "no_match".to_owned();
         }
         let Some((value, behind)) = value(&rest, is_stamp) else { return "no_match".to_owned() };
@@ -102,7 +102,7 @@ fn values(line: &str, stamps: &[usize]) -> Option<Vec<String>> {
     }
 }
 
-/// The first value, and where the next one starts, if there is one.
+/// The first value, and the start of the next one, if there is one.
 fn value(chars: &[char], is_stamp: bool) -> Option<(String, Option<usize>)> {
     let closing = match chars.first() {
         Some('"') => '"',

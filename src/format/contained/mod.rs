@@ -1,8 +1,8 @@
-//! What programs in containers wrote, out of the lines of their runtime: records of another format.
+//! The output of programs in containers: records of another format within the lines of the runtime.
 //!
-//! The framing says which lines belong together; here they are put together, and what the runtime
-//! says of them (when, to which stream, of which service) becomes fields of the record, under names
-//! of ours. Of a record of several lines these are those of its first.
+//! The framing decides which lines belong together, and this module joins them. The time, the stream and
+//! the service that the runtime adds become fields of the record, under our own names. A record of several
+//! lines has those of its first line.
 
 #[cfg(test)]
 mod plain;
@@ -21,10 +21,10 @@ use super::{
 use crate::reject::{Stage, code};
 use crate::source::{Framing, Runtime, RuntimeLine, is_blank, unescape};
 
-/// The fields that the lines of a runtime have. What is within has no field of these names.
+/// The fields of the runtime's lines. The payload cannot have fields with these names.
 const FIELDS: [&str; 4] = ["container_time", "container_stream", "container_service", "container_attrs"];
 
-/// The format of what the programs wrote: one of those that need nothing from before a record.
+/// The format of the programs' output: one that needs no preamble.
 #[derive(Clone, Debug)]
 pub enum Payload {
     /// One JSON object.
@@ -48,7 +48,7 @@ pub struct Contained {
     framing: Framing,
 }
 
-/// What the formats within reuse from record to record.
+/// The scratch of the payload's format.
 #[derive(Default)]
 pub struct Scratch {
     json: JsonScratch,
@@ -56,30 +56,30 @@ pub struct Scratch {
     none: (),
 }
 
-/// What is within a record, and where in it that begins.
+/// The payload of a record, and where it begins.
 struct Within<'r> {
     first: RuntimeLine<'r>,
     bytes: &'r [u8],
     text: Option<&'r str>,
     at: usize,
-    /// Whether it stands there just as it is.
+    /// Whether it is borrowed from the record.
     is_borrowed: bool,
 }
 
 impl Contained {
-    /// A reader for the values at `paths`; path `n` goes to slot `n`. `payload` is one for the same.
+    /// A reader for the values at `paths`; path `n` goes to slot `n`. `payload` reads the same paths.
     pub fn new<S: AsRef<str>>(
         runtime: Runtime,
         payload: Payload,
         framing: Framing,
         paths: &[Vec<S>],
     ) -> Contained {
-        // What the runtime writes is never forbidden, and never kept unasked.
+        // The runtime's own fields are neither forbidden nor kept as extras.
         let columns = Columns::new(&FIELDS, &Wanted::new(paths), paths.len(), Extras::Ignored);
         Contained { runtime, payload, columns, framing }
     }
 
-    /// Takes the lines of a record apart, and puts what is within together.
+    /// Splits the lines of a record, and joins their payload.
     fn within<'r>(&self, input: Input<'r>) -> Result<Within<'r>, Malformed> {
         let raw = input.raw;
         let is_one = memchr(b'\n', raw).is_none();
@@ -124,7 +124,7 @@ impl Contained {
         Ok(Within { first, bytes, text: std::str::from_utf8(bytes).ok(), at, is_borrowed: false })
     }
 
-    /// Takes the line at `range` of a record apart.
+    /// Splits the line at `range` of a record.
     fn line<'r>(&self, raw: &'r [u8], range: Range<usize>) -> Result<RuntimeLine<'r>, Malformed> {
         let at = range.start;
         let line = &raw[range];
@@ -134,7 +134,7 @@ impl Contained {
                 Runtime::Docker => "a line that is not {\"log\":…,\"stream\":…,\"time\":…}",
                 Runtime::Compose => "a line that is not <service> | <what was written>",
             };
-            Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
+            Malformed::no_match(what, at)
         })
     }
 }
@@ -144,7 +144,7 @@ fn partial(at: usize) -> Malformed {
     Malformed { stage: Stage::Parse, code: code::PARTIAL_LINE, what, at }
 }
 
-/// The fields that a container has beside those of what is within.
+/// The fields of the runtime, in addition to those of the payload.
 pub(super) fn usual_fields(runtime: Runtime) -> Vec<Usual<'static>> {
     let fields: &[usize] = match runtime {
         Runtime::Cri => &[0, 1],
@@ -184,7 +184,7 @@ impl Format for Contained {
         }
         let may_hold_nul = match is_borrowed {
             true => input.may_hold_nul,
-            // An escape of JSON can say one.
+            // A JSON escape can stand for a NUL.
             false => memchr(0, bytes).is_some(),
         };
         let within = Input { raw: bytes, text, may_hold_nul, ..input };
@@ -196,7 +196,7 @@ impl Format for Contained {
             Payload::Syslog(format) => format.parse(within, &mut scratch.none, record),
         };
         let parsed = parsed.map_err(|fault| {
-            // What was put together has no place of its own in the record.
+            // A joined payload has no position of its own in the record.
             let place = if is_borrowed { at + fault.at } else { at };
             Malformed { at: place, ..fault }
         })?;

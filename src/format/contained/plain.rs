@@ -5,15 +5,15 @@ use serde_json::{Map, Value};
 
 use super::Runtime;
 
-/// A line, taken apart.
+/// A line in its parts.
 struct Line {
-    /// When, which stream and which service, as far as it says.
+    /// The time, the stream and the service, if the line has them.
     of: [Option<String>; 3],
     payload: Payload,
     is_partial: bool,
 }
 
-/// What was written, or that there is an escape in it that is none.
+/// The payload, or an invalid escape.
 type Payload = Result<Vec<u8>, ()>;
 
 fn line(runtime: Runtime, line: &[u8]) -> Option<Line> {
@@ -41,7 +41,7 @@ fn line(runtime: Runtime, line: &[u8]) -> Option<Line> {
     }
 }
 
-/// What serde_json refuses is an escape that is none, if it would be right without its escapes.
+/// Whether serde_json refuses it only because of an invalid escape: without its escapes it is valid.
 fn docker(line: &[u8]) -> Option<Line> {
     let string = r#""(?:[^"\\]|\\.)*""#;
     let member = format!(
@@ -108,7 +108,7 @@ pub(super) fn read(runtime: Runtime, start: Option<&str>, text: &[u8]) -> Vec<St
             continue;
         }
         if next.is_none() && raw.iter().all(|byte| b" \t\r".contains(byte)) {
-            // A blank line ends what precedes it, and is no record.
+            // A blank line ends the record before it, and is not a record.
             records.push(Vec::new());
         } else {
             records.push(vec![next]);
@@ -117,14 +117,14 @@ pub(super) fn read(runtime: Runtime, start: Option<&str>, text: &[u8]) -> Vec<St
     records.iter().filter(|record| !record.is_empty()).filter_map(|record| one(record)).collect()
 }
 
-/// A record; nothing if nothing is in it.
+/// A record, unless it is empty.
 fn one(lines: &[Option<Line>]) -> Option<String> {
     let Some(first) = &lines[0] else { return Some("no_match".to_owned()) };
     let mut message = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         let Some(line) = line else { return Some("no_match".to_owned()) };
         let is_last = index + 1 == lines.len();
-        // Of one line alone it is seen first that it goes on.
+        // A single partial line is a fault before all others.
         if is_last && lines.len() == 1 && line.is_partial {
             return Some("partial_line".to_owned());
         }

@@ -1,9 +1,9 @@
-//! CSV and its kin: values with a delimiter between them, in quotes or not, and the names of the
-//! columns in a header or in the job.
+//! CSV and similar formats: values between delimiters, quoted or not. The names of the columns come from
+//! a header or from the job.
 //!
-//! The rules are those of Python's `csv`: a quote opens only at the start of a value, a doubled
-//! one within quotes is a character, and what follows the closing one belongs to the
-//! value. A record with more values than columns, or fewer, is a `column_count`.
+//! The rules are those of Python's `csv`: a quote opens only at the start of a value, a doubled quote
+//! within quotes is a character, and text after the closing quote belongs to the value. A record with too
+//! many or too few values is a `column_count`.
 
 #[cfg(test)]
 mod plain;
@@ -11,29 +11,27 @@ mod plain;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 
 use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
 
-use super::columns::Columns;
+use super::columns::{Columns, Wants};
 use super::find::find;
-use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
-use crate::reject::{Stage, code};
+use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record};
 use crate::source::{Framing, Quotes, is_blank};
 
 /// How values are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// What is between values.
+    /// The byte between values.
     pub delimiter: u8,
-    /// What surrounds values that hold delimiters, quotes or line ends; nothing if they do not.
+    /// The byte around values that contain delimiters, quotes or line ends, if they can.
     pub quote: Option<u8>,
-    /// What takes its meaning from the next character.
+    /// The byte that makes the next character an ordinary one.
     pub escape: Option<u8>,
-    /// What a line begins with that is no record.
+    /// The first byte of lines that are comments.
     pub comment: Option<u8>,
-    /// The names of the columns; without them the first record has them.
+    /// The names of the columns; otherwise the first record names them.
     pub columns: Option<Vec<String>>,
 }
 
@@ -43,7 +41,7 @@ impl Default for Dialect {
     }
 }
 
-/// As it is hashed: a line for each key.
+/// The form that is hashed: a line for each key.
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Dialect { delimiter, quote, escape, comment, columns } = self;
@@ -61,7 +59,7 @@ impl fmt::Display for Dialect {
 }
 
 impl Dialect {
-    /// What separates records: only quotes can hold a line end.
+    /// What separates records: only quotes can enclose a line end.
     pub(super) fn framing(&self) -> Framing {
         let Dialect { delimiter, quote, escape, comment, .. } = *self;
         match (quote, comment) {
@@ -77,18 +75,16 @@ impl Dialect {
 pub struct Csv {
     dialect: Dialect,
     framing: Framing,
-    wanted: Arc<Wanted>,
-    slots: usize,
-    extras: Extras,
+    wants: Wants,
 }
 
-/// The columns, as the header at hand has them.
+/// The columns of the current header.
 #[derive(Default)]
 pub struct Scratch {
-    /// What they were made of: for whom, and of which header.
-    of: Option<(Arc<Wanted>, Preamble)>,
+    /// The reader and the header that they were made for.
+    of: Option<(Wants, Preamble)>,
     columns: Option<Columns>,
-    /// The header, if it has them.
+    /// The header, if it names the columns.
     header: Vec<u8>,
 }
 
@@ -96,11 +92,7 @@ impl Csv {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(dialect: Dialect, paths: &[Vec<S>], extras: Extras) -> Csv {
         let framing = dialect.framing();
-        Csv { dialect, framing, wanted: Arc::new(Wanted::new(paths)), slots: paths.len(), extras }
-    }
-
-    fn columns<S: AsRef<str>>(&self, names: &[S]) -> Columns {
-        Columns::new(names, &self.wanted, self.slots, self.extras)
+        Csv { dialect, framing, wants: Wants::new(paths, extras) }
     }
 
     /// The columns that a header names.
@@ -110,7 +102,7 @@ impl Csv {
         while let Some(name) = values.next()? {
             names.push(name);
         }
-        Ok(self.columns(&names_apart(&names)))
+        Ok(self.wants.columns(&names_apart(&names)))
     }
 
     fn is_comment(&self, record: &[u8]) -> bool {
@@ -118,7 +110,7 @@ impl Csv {
     }
 }
 
-/// The names in a header, each of them once: the second `a` is `a_2`, unless another column is called so.
+/// The names in a header, made unique: the second `a` is `a_2`, unless another column has that name.
 fn names_apart<'h>(header: &[&'h str]) -> Vec<Cow<'h, str>> {
     let given: HashSet<&str> = header.iter().copied().collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -161,20 +153,18 @@ impl Format for Csv {
     }
 
     fn begin(&self, preamble: &Preamble, scratch: &mut Scratch) {
-        let is_same = |(wanted, header): &(Arc<Wanted>, Preamble)| {
-            Arc::ptr_eq(wanted, &self.wanted) && header == preamble
-        };
+        let is_same = |(wants, header): &(Wants, Preamble)| wants.are(&self.wants) && header == preamble;
         if scratch.of.as_ref().is_some_and(is_same) && scratch.columns.is_some() {
             return;
         }
-        scratch.of = Some((Arc::clone(&self.wanted), preamble.clone()));
+        scratch.of = Some((self.wants.clone(), preamble.clone()));
         let header = preamble.bytes();
         scratch.header.clear();
         if self.dialect.columns.is_none() {
             scratch.header.extend_from_slice(header);
         }
         scratch.columns = match &self.dialect.columns {
-            Some(names) => Some(self.columns(names)),
+            Some(names) => Some(self.wants.columns(names)),
             None if header.is_empty() => None,
             None => Some(self.columns_of(&String::from_utf8_lossy(header)).unwrap_or_default()),
         };
@@ -215,14 +205,14 @@ impl Format for Csv {
     }
 }
 
-/// What a value that is put together is given at first.
+/// The initial memory of a value that is assembled.
 const MADE_BYTES: usize = 64;
 
-/// The values of a record. One is borrowed from it unless it has to be put together.
+/// The values of a record, borrowed from it unless they must be assembled.
 struct Values<'d, 'r> {
     dialect: &'d Dialect,
     text: &'r str,
-    /// Where the next one starts, if there is one.
+    /// The start of the next value, if there is one.
     at: Option<usize>,
     arena: &'r Bump,
 }
@@ -239,7 +229,7 @@ impl<'r> Values<'_, 'r> {
             self.at = end.map(|end| end + 1);
             return Ok(self.text.get(start..end.unwrap_or(bytes.len())));
         }
-        // Most values in quotes hold none, and end at the closing one.
+        // Most quoted values contain no quote.
         if let Some(quote) = opening
             && let Some(end) = find([quote, escape.unwrap_or(quote)], bytes, start + 1)
             && bytes[end] == quote
@@ -251,13 +241,13 @@ impl<'r> Values<'_, 'r> {
         self.put_together(start, opening).map(Some)
     }
 
-    /// A value with escapes or doubled quotes, or with something behind its quotes.
+    /// A value with escapes, with doubled quotes, or with text after its quotes.
     #[inline(never)]
     fn put_together(&mut self, start: usize, opening: Option<u8>) -> Result<&'r str, Malformed> {
         let Dialect { delimiter, escape, .. } = *self.dialect;
         let (text, mut at) = (self.text, start + usize::from(opening.is_some()));
         let mut out = ArenaString::with_capacity_in(MADE_BYTES, self.arena);
-        // Directly behind quotes an escape is a character.
+        // Directly after quotes an escape is a character.
         let (mut open, mut is_behind) = (opening, false);
         self.at = None;
         loop {
@@ -287,8 +277,7 @@ impl<'r> Values<'_, 'r> {
             }
         }
         if open.is_some() {
-            let what = "a quote that is not closed";
-            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: start });
+            return Err(Malformed::no_match("a quote that is not closed", start));
         }
         Ok(out.into_bump_str())
     }

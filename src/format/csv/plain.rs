@@ -1,10 +1,10 @@
-//! The plain reader of CSV: one character after the other, as Python's `csv` does it. It finds
-//! records and values at once, and so holds the framing to its word too.
+//! The plain reader of CSV: one character after the other, like Python's `csv`. It finds records and
+//! values together, and so checks the framing too.
 
 use super::super::super::source::is_blank;
 use super::Dialect;
 
-/// The records behind the header, as `name=value|name=value`, or the code of the fault.
+/// The records after the header, as `name=value|name=value`, or the code of the fault.
 pub(super) fn read(dialect: &Dialect, text: &[u8]) -> Vec<String> {
     let mut header: Option<Vec<Vec<u8>>> = None;
     let mut found = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn read(dialect: &Dialect, text: &[u8]) -> Vec<String> {
     found
 }
 
-/// Of equal names the later ones have the next number that makes a name that nobody has.
+/// Makes names unique: a repeated name gets the next number that gives an unused name.
 fn apart(names: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     for name in names {
@@ -63,7 +63,7 @@ fn record<'t>(dialect: &Dialect, rest: &mut &'t [u8]) -> (&'t [u8], Vec<Vec<u8>>
         let Some(&byte) = rest.get(at) else { break at };
         at += 1;
         if dialect.escape == Some(byte) && state != State::Closed {
-            // A line end at the very end is no part of the record, escaped or not.
+            // A line end at the very end does not belong to the record, escaped or not.
             if rest.get(at..) != Some(b"\n") {
                 value.extend(rest.get(at));
             }

@@ -1,13 +1,12 @@
-//! The record that most records are: one object of scalars.
+//! The flat reader: for the most common record, one object of scalars.
 //!
-//! simd-json first finds every structural character and then builds its tape from them. A
-//! log line that looks like the one before it needs neither: its keys are where they are
-//! expected, and each value ends at the next quote or comma. So this reader goes through
-//! the line once, and takes it only if every byte is as it expects; what it does not take
-//! it leaves as it was, for simd-json.
+//! simd-json first finds every structural character and then builds its tape. A log line that looks like
+//! the one before it needs neither: its keys are where they are expected, and each value ends at the next
+//! quote or comma. So this reader reads the line in one pass, and accepts it only if every byte is as
+//! expected. It leaves any other line to simd-json.
 //!
-//! What it takes, simd-json takes too and reads as the same values with the same places; a
-//! property test holds it to that on arbitrary bytes.
+//! A property test on arbitrary bytes checks that simd-json reads everything that it accepts as the same
+//! values at the same places.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
@@ -20,12 +19,12 @@ use super::super::record::{Record, as_index};
 use super::super::spelling::Spelling;
 use super::super::wanted::is_same;
 
-/// The most records that are not tried after one that was not flat. The pause doubles with
-/// each attempt that fails: an odd record now and then costs nothing, and a source of nested
-/// records pays for one attempt in sixty-four.
+/// The longest pause, in records, after one that was not flat. The pause doubles with each failed attempt:
+/// an occasional nested record costs nothing, and a source of nested records costs one attempt in
+/// sixty-four.
 const PAUSE_MAX: u8 = 63;
 
-/// How long this reader is not to be tried.
+/// How long this reader pauses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pause {
     /// Records to skip.
@@ -34,8 +33,7 @@ pub(super) struct Pause {
     next: u8,
 }
 
-/// Reads `text` and marks the values that are wanted. If this is false, `text` is for others
-/// to read.
+/// Reads `text` and marks the wanted values. False means that another reader must read it.
 pub(super) fn read<'r>(
     text: &'r str,
     arena: &'r Bump,
@@ -52,7 +50,7 @@ pub(super) fn read<'r>(
     let is_flat = flat.members(wanted, gather, record).is_some();
     if is_flat {
         record.spelling = Spelling::Flat(text.as_bytes());
-        // Only an escape can say one.
+        // Only an escape can stand for a NUL.
         record.may_hold_nul = flat.has_escapes;
         *pause = Pause::default();
     } else {
@@ -62,11 +60,10 @@ pub(super) fn read<'r>(
     is_flat
 }
 
-/// A text of which so much has been read. Every step is `None` where it meets what it does
-/// not know.
+/// A text, and the position in it. Every step returns `None` at a byte that it does not expect.
 struct Flat<'r> {
     text: &'r str,
-    /// Where strings are written that are not what they look like.
+    /// Memory for strings with escapes.
     arena: &'r Bump,
     at: usize,
     has_escapes: bool,
@@ -83,7 +80,7 @@ impl<'r> Flat<'r> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// Goes through the members of the object that is all of the text.
+    /// Reads the members of the object, which must be the whole text.
     fn members(&mut self, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> Option<()> {
         let Record { tape, slots, extras, .. } = record;
         let tape = &mut tape.0;
@@ -103,7 +100,7 @@ impl<'r> Flat<'r> {
                     (self.text.get(start..start + entry.key.len())?, Some(entry))
                 }
                 _ => {
-                    // The place of a value is looked for behind its key.
+                    // The spelling of a value is found after its key, so the key must be borrowed.
                     let key = self.plain_string()?;
                     if self.peek() != Some(b':') {
                         return None;
@@ -130,7 +127,7 @@ impl<'r> Flat<'r> {
                 let index = as_index(tape.len() + 1);
                 tape.extend([Node::String(key), value]);
                 match entry {
-                    // What is wanted below a scalar is absent, which simd-json's way sorts out.
+                    // Values wanted below a scalar are absent; the general way handles this.
                     Some(entry) if entry.below.is_some() => return None,
                     Some(entry) => entry.slots.iter().for_each(|&slot| slots[slot as usize] = index),
                     None => extras.push(index - 1),
@@ -149,13 +146,13 @@ impl<'r> Flat<'r> {
         }
     }
 
-    /// Steps over the blank that many programs write behind a separator.
+    /// Skips the blank that many programs write after a separator.
     #[inline]
     fn blank(&mut self) {
         self.at += usize::from(self.peek() == Some(b' '));
     }
 
-    /// A string that is what it looks like.
+    /// A string without escapes.
     #[inline]
     fn plain_string(&mut self) -> Option<&'r str> {
         if self.peek() != Some(b'"') {
@@ -185,7 +182,7 @@ impl<'r> Flat<'r> {
     fn escaped_string(&mut self, start: usize, mut escape: usize) -> Option<&'r str> {
         self.has_escapes = true;
         let text = self.text.as_bytes();
-        // What is written is never longer than what was read.
+        // The result is never longer than the text.
         let mut out = ArenaVec::with_capacity_in(2 * (escape - start) + 64, self.arena);
         let mut from = start;
         loop {

@@ -1,11 +1,10 @@
-//! JSON: one object per record, which is a line or whatever the framing says.
+//! JSON: one object per record; the framing determines the records.
 //!
-//! Three readers of one grammar, each for what the one before it will not take. The flat
-//! reader goes through a record of scalars in one pass; simd-json reads any JSON; the plain
-//! reader is slow, obvious and has the last word: it accepts the few texts that simd-json
-//! cannot represent (numbers beyond 64 bits or beyond a double, `NaN`), and says of the
-//! others what is wrong and where. So the rule is one-sided, and tested: whatever one
-//! accepts, the next reads as the same values.
+//! There are three readers of one grammar, each for what the one before it does not accept. The flat
+//! reader reads an object of scalars in one pass. simd-json reads any JSON. The plain reader is slow and
+//! simple, and has the last word: it accepts the few texts that simd-json cannot represent (numbers beyond
+//! 64 bits or beyond a double, `NaN`), and explains what is wrong with all others. Tests check the rule
+//! between them: what one reader accepts, the next reads as the same values.
 
 mod flat;
 mod plain;
@@ -22,11 +21,10 @@ use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
 
-/// Pydantic's limit on objects and lists within each other, not counting one
-/// that is empty.
+/// Pydantic's limit on the depth of nested objects and lists, not counting an empty one.
 const DEPTH_MAX: usize = 200;
 
-/// A longer text is rare, and the memory that it needed is given back.
+/// A longer text is rare, and its memory is released.
 const TEXT_BYTES_KEPT: usize = 1 << 20;
 
 /// One JSON object per record.
@@ -38,15 +36,15 @@ pub struct Json {
     framing: Framing,
 }
 
-/// What the readers reuse from text to text.
+/// Memory that the readers reuse from text to text.
 pub struct Scratch {
-    /// Those of simd-json.
+    /// The buffers of simd-json.
     buffers: Buffers,
     /// Where the plain reader found each value of the tape.
     places: Vec<(u32, u32)>,
-    /// How long the reader of flat records is not to be tried.
+    /// How long the flat reader pauses.
     pause: Pause,
-    /// Bytes of the text that was read last.
+    /// The length of the last text.
     last: usize,
 }
 
@@ -64,7 +62,7 @@ impl Json {
         Json { wanted: Wanted::new(paths), slots: paths.len(), extras, framing }
     }
 
-    /// The same, for records that are separated otherwise than by lines.
+    /// The same for another framing.
     pub fn framed(self, framing: Framing) -> Json {
         Json { framing, ..self }
     }
@@ -73,7 +71,7 @@ impl Json {
 impl Format for Json {
     type Scratch = Scratch;
 
-    // Only an escape can say one.
+    // Only an escape can stand for a NUL.
     const ASKS_FOR_NUL: bool = false;
 
     fn framing(&self) -> &Framing {
@@ -114,7 +112,7 @@ impl Format for Json {
     }
 }
 
-/// Reads any JSON text, for its values: nothing in it is marked.
+/// Reads any JSON text without marking values.
 pub(crate) fn parse_json<'r>(
     text: &'r [u8],
     arena: &'r Bump,
@@ -141,7 +139,7 @@ fn read<'r>(input: Input<'r>, scratch: &'r mut Scratch, record: &mut Record<'r>)
     Ok(())
 }
 
-/// Lets simd-json read a copy: it unescapes in place, and looks beyond the end.
+/// Lets simd-json read a copy, because it unescapes in place and reads beyond the end.
 fn fill_tape<'r>(input: Input<'r>, buffers: &mut Buffers, tape: &mut Tape<'r>) -> simd_json::Result<()> {
     let length = input.raw.len();
     let mut copy = ArenaVec::with_capacity_in(length + simd_json::INPUT_PADDING, input.arena);

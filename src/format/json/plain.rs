@@ -1,8 +1,8 @@
 //! The plain JSON reader: one byte after the other, RFC 8259 to the letter.
 //!
-//! It accepts what Pydantic's reader accepts: besides RFC 8259 the words `NaN`, `Infinity`
-//! and `-Infinity`, and numbers of any size. It is asked only where simd-json gave up, so it
-//! is written to be read, not to be fast.
+//! It accepts what Pydantic's reader accepts: besides RFC 8259 the words `NaN`, `Infinity` and
+//! `-Infinity`, and numbers of any size. It only runs after simd-json gave up, so it is written for
+//! clarity, not for speed.
 
 use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
@@ -115,7 +115,7 @@ impl<'r> Reader<'_, 'r> {
         }
     }
 
-    /// Goes into an object or list that is not empty.
+    /// Enters an object or list that is not empty.
     fn enter(&mut self) -> Result<(), Malformed> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {

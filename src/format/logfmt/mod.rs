@@ -1,8 +1,8 @@
-//! logfmt: `key=value` pairs with blanks between them.
+//! logfmt: `key=value` pairs, separated by blanks.
 //!
-//! A value is bare, and ends at a blank, or stands in double quotes with escapes. A key without
-//! `=` is null, and `key=` is an empty text; of equal keys the last counts. A record in which no
-//! key has a value, or a quote stands where none can, is a `no_match`.
+//! A value is either bare and ends at a blank, or in double quotes with escapes. A key without `=` is
+//! null, `key=` is an empty text, and of equal keys the last counts. A record without any value, or with
+//! a quote in a wrong place, is a `no_match`.
 
 #[cfg(test)]
 mod plain;
@@ -13,14 +13,13 @@ use simd_json::{Node, StaticNode};
 use super::find::{find, find_below};
 use super::wanted::Entry;
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape, is_same};
-use crate::reject::{Stage, code};
 use crate::source::Framing;
 
 /// One line of pairs per record.
 #[derive(Clone, Debug)]
 pub struct Logfmt {
     wanted: Wanted,
-    /// Whether each wanted key is one that can stand in a line.
+    /// Whether each wanted key can occur in a line.
     are_keys: bool,
     slots: usize,
     extras: Extras,
@@ -38,7 +37,7 @@ impl Logfmt {
         Logfmt { wanted: Wanted::new(paths), are_keys, slots: paths.len(), extras }
     }
 
-    /// The key that is the next one in most lines, if it begins `rest`.
+    /// The expected next key, if `rest` begins with it.
     #[inline(always)]
     fn guessed(&self, guess: usize, rest: &[u8]) -> Option<&Entry> {
         let entry = self.wanted.guess(guess).filter(|_| self.are_keys)?;
@@ -48,7 +47,7 @@ impl Logfmt {
     }
 }
 
-/// What a key ends at.
+/// The bytes that end a key.
 const ENDS: [u8; 4] = [b'=', b' ', b'\t', b'"'];
 
 impl Format for Logfmt {
@@ -88,19 +87,19 @@ impl Format for Logfmt {
             let key = &text[start..at];
             let mut put = |value| record.put_member(&self.wanted, &mut guess, self.extras, key, value);
             match bytes.get(at) {
-                Some(b'=') if key.is_empty() => return Err(no_match("a value without a key", at)),
+                Some(b'=') if key.is_empty() => return Err(Malformed::no_match("a value without a key", at)),
                 Some(b'=') => {
                     has_value = true;
                     let (value, end) = value(text, at + 1, input.arena)?;
                     at = end;
                     put(Node::String(value));
                 }
-                Some(b'"') => return Err(no_match(STRAY_QUOTE, at)),
+                Some(b'"') => return Err(Malformed::no_match(STRAY_QUOTE, at)),
                 _ => put(Node::Static(StaticNode::Null)),
             }
         }
         if !has_value {
-            return Err(no_match("a line without a key=value pair", 0));
+            return Err(Malformed::no_match("a line without a key=value pair", 0));
         }
         record.end();
         Ok(Parsed::Record)
@@ -109,18 +108,18 @@ impl Format for Logfmt {
 
 const STRAY_QUOTE: &str = "a quote that neither begins nor ends a value";
 
-/// The value at `start`, without its quotes and escapes, and where it ends with them.
+/// The value at `start` without its quotes and escapes, and the position after it.
 #[inline(always)]
 fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'"') {
         let end = find_below::<{ b'"' + 1 }>(b" \t\"", bytes, start).unwrap_or(bytes.len());
         return match bytes.get(end) {
-            Some(b'"') => Err(no_match(STRAY_QUOTE, end)),
+            Some(b'"') => Err(Malformed::no_match(STRAY_QUOTE, end)),
             _ => Ok((&text[start..end], end)),
         };
     }
-    // Most values in quotes hold no escape, and are the last thing or have a blank behind them.
+    // Most quoted values have no escape, and are followed by a blank or the end.
     if let Some(end) = find([b'"', b'\\'], bytes, start + 1)
         && bytes[end] == b'"'
         && bytes.get(end + 1).is_none_or(|&byte| is_blank(byte))
@@ -130,14 +129,14 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
     quoted(text, start, arena)
 }
 
-/// The same for a value in quotes, whatever is in it.
+/// The same for any value in quotes.
 #[inline(never)]
 fn quoted<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
     let bytes = text.as_bytes();
     let (mut at, mut has_escapes) = (start + 1, false);
     loop {
         let Some(found) = find([b'"', b'\\'], bytes, at) else {
-            return Err(no_match("a quote that is not closed", start));
+            return Err(Malformed::no_match("a quote that is not closed", start));
         };
         at = found;
         if bytes[at] == b'"' {
@@ -148,7 +147,9 @@ fn quoted<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, 
     }
     let value = &text[start + 1..at];
     match bytes.get(at + 1) {
-        Some(&byte) if !is_blank(byte) => Err(no_match("something directly behind a quoted value", at + 1)),
+        Some(&byte) if !is_blank(byte) => {
+            Err(Malformed::no_match("something directly behind a quoted value", at + 1))
+        }
         _ if has_escapes => Ok((escape::undo(value, arena), at + 1)),
         _ => Ok((value, at + 1)),
     }
@@ -156,11 +157,6 @@ fn quoted<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, 
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-#[cold]
-fn no_match(what: &'static str, at: usize) -> Malformed {
-    Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
 }
 
 #[cfg(test)]

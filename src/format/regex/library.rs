@@ -1,10 +1,10 @@
-//! The library of named patterns, under the names that grok has for them.
+//! The library of named patterns, under grok's names.
 //!
-//! `%{NAME:field}` is the pattern NAME as a field, `%{NAME}` the pattern alone. They are put in
-//! when a pattern is read, so that they cost nothing afterwards. None captures, and each stands
-//! for one thing: what a text means (a number, a point in time) is the schema's business.
+//! `%{NAME:field}` is the pattern NAME as a field, `%{NAME}` is the pattern alone. They are expanded when a
+//! pattern is compiled, so they cost nothing later. None of them captures. What a text means, a number or
+//! a point in time, is decided by the schema.
 
-/// The patterns, by name. One may name others that stand before it.
+/// The patterns, by name. A pattern may use those before it.
 const PATTERNS: &[(&str, &str)] = &[
     ("WORD", r"\b\w+\b"),
     ("NOTSPACE", r"\S+"),
@@ -23,7 +23,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("USERNAME", r"[a-zA-Z0-9._-]+"),
     ("USER", r"%{USERNAME}"),
     ("IPV4", r"\b(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\b"),
-    // Whether it is an address, the type `ip` knows better.
+    // Whether it is an address is decided by the type `ip`.
     ("IPV6", r"(?:[0-9A-Fa-f]{0,4}:){2,7}(?:%{IPV4}|[0-9A-Fa-f]{0,4})(?:%[0-9A-Za-z]+)?"),
     ("IP", r"(?:%{IPV6}|%{IPV4})"),
     ("HOSTNAME", r"\b[0-9A-Za-z](?:[0-9A-Za-z-]{0,62})(?:\.[0-9A-Za-z][0-9A-Za-z-]{0,62})*\.?"),
@@ -65,7 +65,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("JAVACLASS", r"(?:[a-zA-Z$_][a-zA-Z$_0-9]*\.)*[a-zA-Z$_][a-zA-Z$_0-9]*"),
 ];
 
-/// `pattern` with the patterns of the library put in.
+/// `pattern` with the library's patterns expanded.
 pub(super) fn expand(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;

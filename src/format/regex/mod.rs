@@ -1,8 +1,8 @@
 //! Records cut by a regular expression: its named groups are the fields.
 //!
-//! The pattern is found in the record, anywhere unless it is anchored, as `re.search` finds it
-//! in Python. A record in which it is not found is `no_match`; a group that took no part in
-//! the match is an absent field. `%{NAME:field}` stands for a pattern of the [`library`].
+//! The pattern is searched for anywhere in the record unless it is anchored, like `re.search` in Python. A
+//! record without a match is `no_match`; a group that did not take part in the match is an absent field.
+//! `%{NAME:field}` stands for a pattern of the [`library`].
 
 mod library;
 
@@ -13,7 +13,6 @@ use regex::{CaptureLocations, Regex};
 use super::columns::Columns;
 use super::usual::{Holds, Usual};
 use super::{Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
-use crate::reject::{Stage, code};
 use crate::source::Framing;
 
 /// A pattern whose named groups are fields.
@@ -68,7 +67,7 @@ pub struct Matched {
     framing: Framing,
 }
 
-/// Where the groups of the last match stand.
+/// The positions of the groups in the last match.
 #[derive(Default)]
 pub struct Scratch(Option<CaptureLocations>);
 
@@ -95,7 +94,7 @@ impl Format for Matched {
     }
 
     fn begin(&self, _: &Preamble, Scratch(locations): &mut Scratch) {
-        // Those of another pattern serve as well, if they are as many.
+        // Those of another pattern serve as well, if the number is the same.
         if locations.as_ref().is_none_or(|locations| locations.len() != self.regex.captures_len()) {
             *locations = Some(self.regex.capture_locations());
         }
@@ -110,8 +109,7 @@ impl Format for Matched {
         let text = input.utf8()?;
         let locations = locations.as_mut().expect("made for the chunk");
         if self.regex.captures_read(locations, text).is_none() {
-            let what = "a record in which the pattern is not found";
-            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
+            return Err(Malformed::no_match("a record in which the pattern is not found", 0));
         }
         record.begin_columns(&self.columns, &input);
         for (column, &group) in self.groups.iter().enumerate() {

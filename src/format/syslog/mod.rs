@@ -1,13 +1,12 @@
-//! syslog: what a daemon of the system wrote, in the shapes of RFC 3164 and RFC 5424, which may
-//! stand in one file.
+//! syslog: the messages of system daemons, in the forms of RFC 3164 and RFC 5424. One file may have both.
 //!
-//! RFC 3164 describes what was found in the wild, and files have it without its priority: a stamp
-//! (`Aug  7 02:14:38`, with a year or a fraction if the daemon writes one, or in ISO 8601), a host,
-//! a tag with a process id (`sshd[22442]:`), a message; the host and the tag may be absent. What
-//! begins with neither a priority nor a stamp is a `no_match`.
+//! RFC 3164 describes existing practice, and files lack its priority: a timestamp (`Aug  7 02:14:38`, with
+//! a year or a fraction if the daemon writes them, or in ISO 8601), a host, a tag with a process id
+//! (`sshd[22442]:`), and a message. The host and the tag are optional. A line that begins with neither a
+//! priority nor a timestamp is a `no_match`.
 //!
-//! A record of RFC 5424 has a version behind its priority and names its parts. Its structured data
-//! is an object of objects; a parameter that an element has more than once is a list. `-` is null.
+//! A record of RFC 5424 has a version after its priority. Its structured data becomes an object of
+//! objects; a repeated parameter of an element becomes a list. `-` is null.
 
 #[cfg(test)]
 mod plain;
@@ -18,10 +17,9 @@ use super::columns::Columns;
 use super::find::find;
 use super::usual::{Holds, Usual};
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
-use crate::reject::{Stage, code};
 use crate::source::Framing;
 
-/// Its fields, in the order in which they stand in a record.
+/// Its fields, in the order of a record.
 const FIELDS: [Usual<'static>; 11] = [
     usual(PRIORITY, Holds::Int),
     usual(FACILITY, Holds::Int),
@@ -87,14 +85,14 @@ impl Syslog {
         Syslog { columns: Columns::new(&NAMES, &Wanted::new(paths), paths.len(), extras) }
     }
 
-    /// The priority that a record begins with, and what follows it.
+    /// Reads the priority at the start of a record, and returns the rest; `None` if there is none.
     fn priority<'r>(&'r self, text: &'r str, record: &mut Record<'r>) -> Result<Option<&'r str>, Malformed> {
         let Some(behind) = text.strip_prefix('<') else { return Ok(None) };
         let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = behind.split_at(digits);
         let number = digits.parse::<usize>().ok().filter(|_| digits == "0" || !digits.starts_with('0'));
         let (Some(number @ 0..192), Some(rest)) = (number, rest.strip_prefix('>')) else {
-            return Err(no_match("a priority that is none: <0> to <191> are", 0));
+            return Err(Malformed::no_match("a priority that is none: <0> to <191> are", 0));
         };
         record.put(&self.columns, PRIORITY, digits);
         record.put(&self.columns, FACILITY, NUMBERS[number / 8]);
@@ -102,7 +100,7 @@ impl Syslog {
         Ok(Some(rest))
     }
 
-    /// A word of a header of RFC 5424, and what follows it and its blank.
+    /// Reads a word of an RFC 5424 header and its blank, and returns the rest.
     fn word<'r>(
         &'r self,
         text: &'r str,
@@ -110,7 +108,7 @@ impl Syslog {
         record: &mut Record<'r>,
     ) -> Result<&'r str, Malformed> {
         match split_word(text) {
-            Some(("", _)) | None => Err(no_match("a header of RFC 5424 that lacks a part", 0)),
+            Some(("", _)) | None => Err(Malformed::no_match("a header of RFC 5424 that lacks a part", 0)),
             Some((word, rest)) => {
                 self.put_or_null(word, column, record);
                 Ok(rest)
@@ -125,7 +123,7 @@ impl Syslog {
         }
     }
 
-    /// What follows the priority of RFC 5424.
+    /// Reads what follows the priority in RFC 5424.
     fn rfc5424<'r>(
         &'r self,
         text: &'r str,
@@ -144,7 +142,7 @@ impl Syslog {
             None => {
                 let at = input.raw.len() - rest.len();
                 let (elements, rest) = structured::read(rest, input.arena).ok_or_else(|| {
-                    no_match("structured data that does not have the shape of RFC 5424", at)
+                    Malformed::no_match("structured data that does not have the shape of RFC 5424", at)
                 })?;
                 let len = structured::members(&elements);
                 record.put_object(&self.columns, STRUCTURED_DATA, len, structured::nodes(&elements));
@@ -158,11 +156,14 @@ impl Syslog {
                 Ok(())
             }
             None if rest.is_empty() => Ok(()),
-            None => Err(no_match("something directly behind structured data", input.raw.len() - rest.len())),
+            None => Err(Malformed::no_match(
+                "something directly behind structured data",
+                input.raw.len() - rest.len(),
+            )),
         }
     }
 
-    /// What follows the priority of RFC 3164, or where one could be.
+    /// Reads what follows the optional priority in RFC 3164.
     fn rfc3164<'r>(
         &'r self,
         text: &'r str,
@@ -173,14 +174,16 @@ impl Syslog {
             Some(length) => {
                 record.put(&self.columns, TIMESTAMP, &text[..length]);
                 let rest = &text[length..];
-                // A Cisco closes its stamp with a colon, and names no host.
+                // Cisco devices end their timestamp with a colon, and name no host.
                 match rest.strip_prefix(':') {
                     Some(rest) => (rest.strip_prefix(' ').unwrap_or(rest), false),
                     None => (rest.trim_start_matches(' '), true),
                 }
             }
             None if has_priority => (text, false),
-            None => return Err(no_match("a line that begins with neither a priority nor a stamp", 0)),
+            None => {
+                return Err(Malformed::no_match("a line that begins with neither a priority nor a stamp", 0));
+            }
         };
         let rest = match split_word(rest) {
             Some((host, behind)) if may_have_host && is_host(host) => {
@@ -220,7 +223,7 @@ impl Format for Syslog {
         let text = input.utf8()?;
         if is_counted(text) {
             let what = "a frame with its length before it (RFC 6587): save the messages one per line";
-            return Err(no_match(what, 0));
+            return Err(Malformed::no_match(what, 0));
         }
         record.begin_columns(&self.columns, &input);
         match self.priority(text, record)? {
@@ -249,8 +252,8 @@ fn is_counted(text: &str) -> bool {
     digits > 0 && is_priority(&text[digits..])
 }
 
-/// Whether what follows a priority is a version of RFC 5424 and the stamp behind it: a
-/// message of RFC 3164 may begin with a number too.
+/// Whether a version of RFC 5424 and a timestamp follow the priority: a message of RFC 3164 may begin with
+/// a number too.
 fn has_version(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -263,15 +266,15 @@ fn has_version(text: &str) -> bool {
         }
 }
 
-/// The program that speaks, its process id, and what it says.
+/// The name of a program, its process id, and its message.
 struct Tag<'r> {
     name: &'r str,
     id: Option<&'r str>,
     message: &'r str,
 }
 
-/// Whether the first word behind a stamp is a host: neither a tag, though a host may have colons
-/// too, nor the dashes around what syslog itself says (`-- MARK --`).
+/// Whether the first word after a timestamp is a host. It is not if it is a tag (a host may have colons
+/// too) or the dashes of syslog's own messages (`-- MARK --`).
 fn is_host(word: &str) -> bool {
     let is_tag = match word.strip_suffix(':') {
         Some(name) => !name.ends_with(':'),
@@ -288,7 +291,7 @@ fn tag(text: &str) -> Option<Tag<'_>> {
         at = find([b' ', b':', b'['], text.as_bytes(), at)?;
         match text.as_bytes()[at] {
             b' ' => return None,
-            // Modules of Perl and Ruby have two colons in their names.
+            // Names of Perl and Ruby modules contain two colons.
             b':' if text[at + 1..].starts_with(':') => at += 2,
             b':' if at == 0 => return None,
             b':' => return Some(Tag { name: &text[..at], id: None, message: behind(at + 1) }),
@@ -298,13 +301,13 @@ fn tag(text: &str) -> Option<Tag<'_>> {
     }
 }
 
-/// What is longer is no tag: RFC 3164 has 32 bytes for one.
+/// A longer text is not a tag: RFC 3164 allows 32 bytes.
 const TAG_BYTES_MAX: usize = 1000;
 
-/// The same for a tag whose first bracket is at `at`. Its id is in the first brackets behind which
-/// the tag can end.
+/// The same for a tag whose first bracket is at `at`. The first brackets after which the tag can end
+/// contain its process id.
 fn tag_with_id(text: &str, at: usize) -> Option<Tag<'_>> {
-    // Nearly always it is a number.
+    // Nearly always the process id is a number.
     let digits = text.as_bytes()[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = at + 1 + digits;
     if end < TAG_BYTES_MAX
@@ -330,11 +333,6 @@ fn tag_with_id(text: &str, at: usize) -> Option<Tag<'_>> {
         }
     }
     None
-}
-
-#[cold]
-fn no_match(what: &'static str, at: usize) -> Malformed {
-    Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
 }
 
 #[cfg(test)]

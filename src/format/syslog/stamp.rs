@@ -1,8 +1,8 @@
-//! The stamps of RFC 3164, and those that daemons write in their place.
+//! The timestamps of RFC 3164, and those that daemons write instead.
 //!
-//! Only their shape is looked at: which of them are stamps is the business of the field.
+//! Only their shape is checked here; the field decides whether one is valid.
 
-/// How long the stamp at the start of `text` is, if there is one and it is a word of its own.
+/// The length of the timestamp at the start of `text`, if there is one and a word ends after it.
 pub(super) fn length_of(text: &[u8]) -> Option<usize> {
     let length = if begins_with_year(text) { iso(text) } else { month(text) }?;
     matches!(text.get(length), None | Some(b' ' | b':')).then_some(length)
@@ -20,7 +20,7 @@ fn iso(text: &[u8]) -> Option<usize> {
     let is_part =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b',' | b'+' | b'-' | b':');
     let rest = seconds.iter().take_while(|byte| is_part(byte)).count();
-    // Colons at the end are none of its own.
+    // Colons at the end do not belong to it.
     let colons = seconds[..rest].iter().rev().take_while(|byte| **byte == b':').count();
     Some(19 + rest - colons)
 }
@@ -29,7 +29,7 @@ fn iso(text: &[u8]) -> Option<usize> {
 /// without.
 fn month(text: &[u8]) -> Option<usize> {
     let name = text.first_chunk::<3>().filter(|name| is_month(name))?;
-    // Most have neither a year nor a fraction.
+    // Most timestamps have neither a year nor a fraction.
     if let [b' ', first, second, ..] = text[15.min(text.len())..]
         && ![[b'1', b'9'], [b'2', b'0']].contains(&[first, second])
         && (is_shape(&text[3..], b" dd dd:dd:dd") || is_shape(&text[3..], b"  d dd:dd:dd"))

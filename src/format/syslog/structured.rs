@@ -1,8 +1,8 @@
 //! The structured data of RFC 5424, as an object of objects.
 //!
-//! `[id a="1" b="2"][other]` is `{"id": {"a": "1", "b": "2"}, "other": {}}`. An element that stands
-//! there twice is one; a parameter that it has more than once, which the RFC allows, is a list.
-//! Both are found by sorting, so that no number of them takes long, and members come by name.
+//! `[id a="1" b="2"][other]` is `{"id": {"a": "1", "b": "2"}, "other": {}}`. Repeated elements are merged;
+//! a repeated parameter, which the RFC allows, becomes a list. Both are found by sorting, so that many of
+//! them do not take quadratic time, and members are in the order of their names.
 
 use bumpalo::Bump;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
@@ -13,15 +13,14 @@ use simd_json::Node;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Element<'r> {
     id: &'r str,
-    /// Of an element without parameters, nothing.
+    /// `None` for an element without parameters.
     name: Option<&'r str>,
-    /// Where it stands: of equal ones the first comes first.
+    /// Its position, to keep equal ones in order.
     place: usize,
     value: &'r str,
 }
 
-/// The elements at the start of `text`, sorted, and what follows them; nothing if they do
-/// not have their shape.
+/// The elements at the start of `text`, sorted, and the rest; `None` if they are malformed.
 pub(super) fn read<'r>(text: &'r str, arena: &'r Bump) -> Option<(ArenaVec<'r, Element<'r>>, &'r str)> {
     let mut elements = ArenaVec::new_in(arena);
     let mut rest = text;
@@ -38,7 +37,7 @@ pub(super) fn read<'r>(text: &'r str, arena: &'r Bump) -> Option<(ArenaVec<'r, E
         rest = rest.strip_prefix(']')?;
     }
     elements.sort_unstable();
-    // However often an element stands there, it begins once.
+    // A repeated element begins only once.
     elements.dedup_by(|later, first| later.name.is_none() && later.id == first.id);
     (!elements.is_empty()).then_some((elements, rest))
 }
@@ -48,7 +47,7 @@ pub(super) fn members(elements: &[Element<'_>]) -> usize {
     elements.chunk_by(|one, other| one.id == other.id).count()
 }
 
-/// The keys and values of the object, and what is in them.
+/// The nodes of the object's keys and values.
 pub(super) fn nodes<'r>(elements: &[Element<'r>]) -> impl Iterator<Item = Node<'r>> {
     elements.chunk_by(|one, other| one.id == other.id).flat_map(|element| {
         let parameters = &element[1..];
@@ -94,7 +93,7 @@ fn value<'r>(text: &'r str, arena: &'r Bump) -> Option<(&'r str, &'r str)> {
                 start = at + 1;
                 at += 2;
             }
-            // Any other backslash is one, and so is a bracket that should have had one.
+            // Any other backslash is a character, and so is a bracket without one.
             _ => at += 1,
         }
         at += memchr3(b'"', b'\\', b']', bytes.get(at..)?)?;

@@ -1,59 +1,48 @@
 //! The extended log format of the W3C, as IIS, CloudFront and many proxies write it.
 //!
-//! A line that begins with `#` is a directive. The last `#Fields:` names the values of the lines
-//! behind it, and a file may have many, each with other names. Values stand between single blanks,
-//! or between tabs in a line that has one; one in quotes may hold either, and a doubled quote in it is
-//! a character. They are kept as they are written (`+` for a blank, `%20`): what else `+` may mean
-//! only the writer knows.
+//! A line that begins with `#` is a directive. `#Fields:` names the values of the lines after it, and
+//! can be repeated with other names. Values are separated by single blanks, or by tabs if the line has
+//! any. A quoted value may contain both, and a doubled quote in it is a character. Values are kept as
+//! written (`+` for a blank, `%20`): only the writer knows what else `+` may mean.
 //!
-//! Two fields are made where a schema asks for them and the log does not have them: `date`, out of
-//! the last `#Date:`, which is all that some logs have of it, and `timestamp`, out of `date` and
-//! `time`.
+//! Two fields are derived if the schema wants them and the log lacks them: `date` from the last `#Date:`,
+//! where some logs name the day only there, and `timestamp` from `date` and `time`.
 
 #[cfg(test)]
 mod plain;
-
-use std::sync::Arc;
 
 use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
 use memchr::memchr;
 
-use super::columns::Columns;
-use super::directives::{Directives, MARK};
-use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
-use crate::reject::{Stage, code};
+use super::columns::{Columns, Wants};
+use super::directives::{Directed, Directives, KindOf, Known, MARK};
+use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record};
 use crate::source::Framing;
 
 /// One line of values per record.
 #[derive(Clone, Debug)]
 pub struct W3c {
-    wanted: Arc<Wanted>,
-    slots: usize,
-    extras: Extras,
-    /// The fields that are made: the date and the stamp.
+    wants: Wants,
+    /// The derived fields: `date` and `timestamp`.
     made: Columns,
-    framing: Framing,
 }
 
 /// What the directives say.
 #[derive(Default)]
-pub struct Scratch {
-    /// For whom it was read.
-    wanted: Option<Arc<Wanted>>,
-    directives: Directives,
+pub struct Said {
     columns: Columns,
-    /// Which of them is the date, which the time, and which the two together.
+    /// The columns that hold the date, the time, and both.
     date: Option<usize>,
     time: Option<usize>,
     timestamp: Option<usize>,
     /// The day of the last `#Date:`.
     day: Option<String>,
-    /// What of the directives decides a row.
+    /// The part of the directives that affects rows.
     outside: Vec<u8>,
 }
 
-/// What of the directives is kept.
+/// The directives that are kept.
 fn kind_of(line: &[u8]) -> Option<u8> {
     ["#fields:", "#date:"].iter().zip(1..).find_map(|(name, kind)| {
         let start = line.get(..name.len())?;
@@ -64,35 +53,42 @@ fn kind_of(line: &[u8]) -> Option<u8> {
 impl W3c {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> W3c {
-        let (wanted, slots, framing) = (Wanted::new(paths), paths.len(), Framing::Commented(MARK));
-        let made = Columns::new(&["date", "timestamp"], &wanted, slots, Extras::Ignored);
-        W3c { wanted: Arc::new(wanted), slots, extras, made, framing }
+        let wants = Wants::new(paths, extras);
+        W3c { made: wants.columns_without_extras(&["date", "timestamp"]), wants }
+    }
+}
+
+impl Directed for W3c {
+    type Said = Said;
+
+    const KIND_OF: KindOf = kind_of;
+
+    fn wants(&self) -> &Wants {
+        &self.wants
     }
 
-    /// Reads what was kept of the directives.
-    fn read(&self, directives: Directives) -> Scratch {
-        let mut scratch = Scratch { wanted: Some(Arc::clone(&self.wanted)), ..Scratch::default() };
+    fn read(&self, directives: &Directives) -> Said {
+        let mut said = Said::default();
         for line in directives.lines() {
             let value = line.split_once(':').map_or("", |(_, value)| value);
             match kind_of(line.as_bytes()) {
                 Some(1) => {
                     let names: Vec<&str> = value.split_ascii_whitespace().collect();
                     let place = |name: &str| names.iter().rposition(|&other| other == name);
-                    scratch.date = place("date");
-                    scratch.time = place("time");
-                    scratch.timestamp = place("timestamp");
-                    scratch.columns = Columns::new(&names, &self.wanted, self.slots, self.extras);
+                    said.date = place("date");
+                    said.time = place("time");
+                    said.timestamp = place("timestamp");
+                    said.columns = self.wants.columns(&names);
                 }
-                Some(2) => scratch.day = day(value.trim_ascii_start()).map(str::to_owned),
+                Some(2) => said.day = day(value.trim_ascii_start()).map(str::to_owned),
                 _ => {}
             }
         }
         let names = directives.lines().filter(|line| kind_of(line.as_bytes()) == Some(1));
-        // Every file has a day of its own, which matters only where its lines have none.
-        let day = scratch.day.as_deref().filter(|_| scratch.date.is_none());
-        scratch.outside = names.chain(day).collect::<Vec<_>>().join("\n").into_bytes();
-        scratch.directives = directives;
-        scratch
+        // The day of the directive only matters if the lines have no date.
+        let day = said.day.as_deref().filter(|_| said.date.is_none());
+        said.outside = names.chain(day).collect::<Vec<_>>().join("\n").into_bytes();
+        said
     }
 }
 
@@ -108,10 +104,10 @@ fn day(value: &str) -> Option<&str> {
 }
 
 impl Format for W3c {
-    type Scratch = Scratch;
+    type Scratch = Known<Said>;
 
     fn framing(&self) -> &Framing {
-        &self.framing
+        &Framing::Commented(MARK)
     }
 
     fn is_settled(&self, _: &Preamble) -> bool {
@@ -122,30 +118,23 @@ impl Format for W3c {
         Directives::behind(chunk, kind_of)
     }
 
-    fn begin(&self, preamble: &Preamble, scratch: &mut Scratch) {
-        let is_same = scratch.wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(wanted, &self.wanted));
-        if !is_same || !scratch.directives.are(preamble) {
-            *scratch = self.read(Directives::before(preamble));
-        }
+    fn begin(&self, preamble: &Preamble, known: &mut Known<Said>) {
+        known.begin(self, preamble);
     }
 
     fn parse<'r>(
         &'r self,
         input: Input<'r>,
-        scratch: &'r mut Scratch,
+        known: &'r mut Known<Said>,
         record: &mut Record<'r>,
     ) -> Result<Parsed, Malformed> {
-        if input.raw.first() == Some(&MARK) {
-            if scratch.directives.put(input.raw, kind_of) {
-                *scratch = self.read(std::mem::take(&mut scratch.directives));
-            }
+        if known.take(self, input.raw) {
             return Ok(Parsed::Skipped);
         }
         let text = input.utf8()?;
-        let Scratch { columns, date, time, timestamp, day, outside, .. } = &*scratch;
+        let Said { columns, date, time, timestamp, day, outside } = &known.said;
         if columns.len() == 0 {
-            let what = "values that no #Fields: names";
-            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
+            return Err(Malformed::no_match("values that no #Fields: names", 0));
         }
         record.begin_columns(columns, &input);
         record.outside = outside;
@@ -153,7 +142,7 @@ impl Format for W3c {
         let mut values = Values::new(text, input.arena);
         let mut count = 0;
         while let Some(value) = values.next() {
-            // Some writers put a blank behind the last value too.
+            // Some writers put a blank after the last value too.
             if count == columns.len() && value.is_empty() && values.at.is_none() {
                 break;
             }
@@ -186,7 +175,7 @@ impl Format for W3c {
     }
 }
 
-/// A date and a time as one, if they are given.
+/// A date and a time in one text, if both are there.
 fn stamp<'r>(date: &str, time: &str, arena: &'r Bump) -> Option<&'r str> {
     if [date, time].iter().any(|text| matches!(*text, "" | "-")) {
         return None;
@@ -198,11 +187,11 @@ fn stamp<'r>(date: &str, time: &str, arena: &'r Bump) -> Option<&'r str> {
     Some(stamp.into_bump_str())
 }
 
-/// The values of a line. One is borrowed from it unless it holds a doubled quote.
+/// The values of a line, borrowed from it unless they contain a doubled quote.
 struct Values<'r> {
     text: &'r str,
     delimiter: u8,
-    /// Where the next one starts, if there is one.
+    /// The start of the next value, if there is one.
     at: Option<usize>,
     arena: &'r Bump,
 }
@@ -226,7 +215,7 @@ impl<'r> Values<'r> {
         rest.get(..end.unwrap_or(rest.len()))
     }
 
-    /// The value whose quotes open before `start`, if they close before a delimiter.
+    /// The quoted value whose content begins at `start`, if a delimiter follows its closing quote.
     fn quoted(&mut self, start: usize) -> Option<&'r str> {
         let bytes = self.text.as_bytes();
         let (mut at, mut is_doubled) = (start, false);

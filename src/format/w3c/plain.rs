@@ -1,7 +1,7 @@
 //! The plain reader of W3C logs: the whole text, line by line and character by character.
 
-/// What is in each line that is no directive, as JSON, for a schema that wants `timestamp` and
-/// `date`; or the code of the fault.
+/// Each line except directives as JSON, for a schema that wants `timestamp` and `date`, or the code of its
+/// fault.
 pub(super) fn read(text: &[u8]) -> Vec<String> {
     let (mut names, mut day) = (Vec::new(), None);
     let mut found = Vec::new();

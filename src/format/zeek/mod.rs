@@ -1,42 +1,33 @@
-//! The logs of Zeek (once Bro), in the form that it writes by default.
+//! The logs of Zeek (formerly Bro), in its default format.
 //!
-//! Its directives say all of it: what separates values, what the items of a set, what stands for an
-//! empty value and for none, the names of the fields and their types. The last directive of each
-//! kind counts, so logs that were rotated and put one behind the other are read as they were
-//! written. A field of a `set[…]` or `vector[…]` is a list. The rest are texts, and the schema says
-//! what they mean: `time` is seconds since 1970, `T` and `F` are booleans.
+//! Its directives describe everything: the separators of values and of set items, the texts for an empty
+//! and for an absent value, the names of the fields and their types. The last directive of each kind
+//! counts, so concatenated logs are read correctly. A field of type `set[…]` or `vector[…]` is a list. All
+//! other values are texts that the schema interprets: `time` is seconds since 1970, `T` and `F` are
+//! booleans.
 
 #[cfg(test)]
 mod plain;
-
-use std::sync::Arc;
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use memchr::{memchr, memmem};
 
-use super::columns::Columns;
-use super::directives::{Directives, MARK};
-use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
-use crate::reject::{Stage, code};
+use super::columns::{Columns, Wants};
+use super::directives::{Directed, Directives, KindOf, Known, MARK};
+use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record};
 use crate::source::Framing;
 
 /// One line of values per record.
 #[derive(Clone, Debug)]
 pub struct Zeek {
-    wanted: Arc<Wanted>,
-    slots: usize,
-    extras: Extras,
-    framing: Framing,
+    wants: Wants,
 }
 
 /// What the directives say.
-pub struct Scratch {
-    /// For whom it was read.
-    wanted: Option<Arc<Wanted>>,
-    directives: Directives,
+pub struct Said {
     columns: Columns,
-    /// Which of them are lists. Those behind the last are not.
+    /// Which columns are lists. Columns beyond its end are not.
     are_lists: Vec<bool>,
     separator: String,
     set_separator: String,
@@ -44,11 +35,9 @@ pub struct Scratch {
     unset: String,
 }
 
-impl Default for Scratch {
-    fn default() -> Scratch {
-        Scratch {
-            wanted: None,
-            directives: Directives::default(),
+impl Default for Said {
+    fn default() -> Said {
+        Said {
             columns: Columns::default(),
             are_lists: Vec::new(),
             separator: "\t".to_owned(),
@@ -59,14 +48,14 @@ impl Default for Scratch {
     }
 }
 
-/// The directives that are kept: a header begins with the separator, which the others need.
+/// The directives that are kept. A header begins with the separator, which the others need.
 const KINDS: [&str; 6] =
     ["#separator", "#set_separator", "#empty_field", "#unset_field", "#fields", "#types"];
 
 fn kind_of(line: &[u8]) -> Option<u8> {
     KINDS.iter().zip(0..).find_map(|(name, kind)| {
         let rest = line.strip_prefix(name.as_bytes())?;
-        // Whatever separates it from what it says.
+        // Any separator may follow the name.
         rest.first().is_some_and(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').then_some(kind)
     })
 }
@@ -74,52 +63,59 @@ fn kind_of(line: &[u8]) -> Option<u8> {
 impl Zeek {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Zeek {
-        let framing = Framing::Commented(MARK);
-        Zeek { wanted: Arc::new(Wanted::new(paths)), slots: paths.len(), extras, framing }
+        Zeek { wants: Wants::new(paths, extras) }
+    }
+}
+
+impl Directed for Zeek {
+    type Said = Said;
+
+    const KIND_OF: KindOf = kind_of;
+
+    fn wants(&self) -> &Wants {
+        &self.wants
     }
 
-    /// Reads what was kept of the directives.
-    fn read(&self, directives: Directives) -> Scratch {
-        let mut scratch = Scratch { wanted: Some(Arc::clone(&self.wanted)), ..Scratch::default() };
+    fn read(&self, directives: &Directives) -> Said {
+        let mut said = Said::default();
         for (name, kind) in KINDS.iter().zip(0..) {
             let Some(line) = directives.lines().find(|line| kind_of(line.as_bytes()) == Some(kind)) else {
                 continue;
             };
             let rest = &line[name.len()..];
             if kind == 0 {
-                // A blank stands before it, because what separates is not known yet.
+                // A blank precedes it, because the separator is not known yet.
                 let separator = unescaped(rest.strip_prefix(' ').unwrap_or(rest));
                 if !separator.is_empty() {
-                    scratch.separator = separator;
+                    said.separator = separator;
                 }
                 continue;
             }
-            let rest = rest.strip_prefix(&*scratch.separator).unwrap_or(rest);
+            let rest = rest.strip_prefix(&*said.separator).unwrap_or(rest);
             match kind {
-                1 if !rest.is_empty() => scratch.set_separator = unescaped(rest),
+                1 if !rest.is_empty() => said.set_separator = unescaped(rest),
                 1 => {}
-                2 => rest.clone_into(&mut scratch.empty),
-                3 => rest.clone_into(&mut scratch.unset),
+                2 => rest.clone_into(&mut said.empty),
+                3 => rest.clone_into(&mut said.unset),
                 4 => {
-                    let names: Vec<&str> = split(rest, &scratch.separator).collect();
-                    scratch.columns = Columns::new(&names, &self.wanted, self.slots, self.extras);
+                    let names: Vec<&str> = split(rest, &said.separator).collect();
+                    said.columns = self.wants.columns(&names);
                 }
                 _ => {
                     let is_list = |kind: &str| kind.starts_with("set[") || kind.starts_with("vector[");
-                    scratch.are_lists = split(rest, &scratch.separator).map(is_list).collect();
+                    said.are_lists = split(rest, &said.separator).map(is_list).collect();
                 }
             }
         }
-        scratch.directives = directives;
-        scratch
+        said
     }
 }
 
 impl Format for Zeek {
-    type Scratch = Scratch;
+    type Scratch = Known<Said>;
 
     fn framing(&self) -> &Framing {
-        &self.framing
+        &Framing::Commented(MARK)
     }
 
     fn is_settled(&self, _: &Preamble) -> bool {
@@ -130,34 +126,26 @@ impl Format for Zeek {
         Directives::behind(chunk, kind_of)
     }
 
-    fn begin(&self, preamble: &Preamble, scratch: &mut Scratch) {
-        let is_same = scratch.wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(wanted, &self.wanted));
-        if !is_same || !scratch.directives.are(preamble) {
-            *scratch = self.read(Directives::before(preamble));
-        }
+    fn begin(&self, preamble: &Preamble, known: &mut Known<Said>) {
+        known.begin(self, preamble);
     }
 
     fn parse<'r>(
         &'r self,
         input: Input<'r>,
-        scratch: &'r mut Scratch,
+        known: &'r mut Known<Said>,
         record: &mut Record<'r>,
     ) -> Result<Parsed, Malformed> {
-        if input.raw.first() == Some(&MARK) {
-            if scratch.directives.put(input.raw, kind_of) {
-                *scratch = self.read(std::mem::take(&mut scratch.directives));
-            }
+        if known.take(self, input.raw) {
             return Ok(Parsed::Skipped);
         }
         let text = input.utf8()?;
-        let Scratch { directives, columns, are_lists, separator, set_separator, empty, unset, .. } =
-            &*scratch;
+        let Said { columns, are_lists, separator, set_separator, empty, unset } = &known.said;
         if columns.len() == 0 {
-            let what = "values that no #fields names";
-            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
+            return Err(Malformed::no_match("values that no #fields names", 0));
         }
         record.begin_columns(columns, &input);
-        record.outside = directives.bytes();
+        record.outside = known.bytes();
         let has_escapes = memchr(b'\\', input.raw).is_some();
         let plain = |value: &'r str| if has_escapes { unescape(value, input.arena) } else { value };
         let mut count = 0;
@@ -197,8 +185,8 @@ fn split<'t>(text: &'t str, separator: &str) -> impl Iterator<Item = &'t str> {
     })
 }
 
-/// A value without its escapes: `\x09` is a byte, a doubled backslash one. If that would be no text,
-/// it stays as it is written.
+/// A value without its escapes: `\x09` is a byte, a doubled backslash is a backslash. If the result is not
+/// UTF-8, the value stays as written.
 fn unescape<'r>(value: &'r str, arena: &'r Bump) -> &'r str {
     if memchr(b'\\', value.as_bytes()).is_none() {
         return value;
@@ -215,7 +203,7 @@ fn unescape<'r>(value: &'r str, arena: &'r Bump) -> &'r str {
     std::str::from_utf8(bytes.into_bump_slice()).unwrap_or(value)
 }
 
-/// The byte that an escape stands for, and how long the escape is.
+/// The byte that an escape stands for, and the length of the escape.
 fn escaped(rest: &[u8]) -> (u8, usize) {
     let digit = |place: usize| rest.get(place).and_then(|&byte| char::from(byte).to_digit(16));
     match (rest.get(1), digit(2), digit(3)) {
@@ -288,7 +276,7 @@ mod tests {
     #[test]
     fn lists_are_marked_and_gathered_as_other_values() {
         let format = Zeek::new(&[vec!["uid"], vec!["nope"]], Extras::Gathered);
-        let (arena, mut scratch) = (Bump::new(), Scratch::default());
+        let (arena, mut scratch) = (Bump::new(), Known::default());
         format.begin(
             &Preamble::new(b"#fields\ta\tuid\tb\n#types\tset[int]\tstring\tvector[int]"),
             &mut scratch,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// What is in each line that is no directive, as JSON, or the code of the fault.
+/// Each line except directives as JSON, or the code of its fault.
 pub(super) fn read(text: &[u8]) -> Vec<String> {
     let mut said: BTreeMap<&str, &str> = BTreeMap::new();
     let mut found = Vec::new();
