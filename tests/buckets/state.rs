@@ -58,7 +58,7 @@ fn a_state_that_is_lost_stops_the_next_load() {
     story.run(&[]).exit(3);
     let before = story.objects();
     redis.ask(&["FLUSHALL"]);
-    story.run(&[]).exit(2).says("its state is lost");
+    story.run(&[]).exit(2).says("the state is lost");
     assert_eq!(story.objects(), before);
     assert_eq!(redis.ask(&["DBSIZE"]).trim(), "0", "nothing was touched");
 }
