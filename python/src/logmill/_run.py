@@ -188,7 +188,8 @@ def _told(kind: type[R], command: str, code: int, out: bytes, errors: list[str])
     if code < 0:
         errors.append(f"ended by {signal.Signals(-code).name}; nothing is lost; to resume, run it again")
     elif code in Interrupted.exit_codes:
-        errors.append(f"ended by {signal.Signals(code - 128).name} after a clean stop; to resume, run it again")
+        name = signal.Signals(code - 128).name
+        errors.append(f"ended by {name} after a clean stop; to resume, run it again")
     text = (
         "\n".join(errors)
         or f"logmill {command} ended with exit code {code}: {SAID.get(code, 'see its result')}"

@@ -30,8 +30,8 @@ pub(super) struct Run {
 
 /// Opens the row of a run, which all its connections share. The fence is prepared on the way.
 ///
-/// The row is not waited for to be on disk: the claim, which is, comes after it in the log, and a run that a
-/// server has forgotten opens another one.
+/// The row is on disk before anything refers to it, whatever the role's defaults are: a server that crashed and
+/// has forgotten a run would seem to have lost what the run committed.
 pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Trouble> {
     let fence = match link.fence {
         Fence::Missing => format!("{};", prepare_fence_sql()),
@@ -48,7 +48,7 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Tro
             &&settings.rules_hash.0[..],
         ],
     );
-    let question = format!("{fence} BEGIN; SET LOCAL synchronous_commit = off; {insert}; COMMIT");
+    let question = format!("{fence} BEGIN; SET LOCAL synchronous_commit = on; {insert}; COMMIT");
     let [run] = ask_all(&mut link.client, Step::Prepare, [question])?;
     if link.fence == Fence::Missing {
         link.fence = Fence::Prepared;
