@@ -259,3 +259,36 @@ impl Attempt<'_> {
         self.work.work(self.worker, Assignment { source, split, chunk, before, behind }, Rows::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Preamble;
+
+    fn letter(id: i64) -> OpenLetter {
+        OpenLetter {
+            id,
+            attempts: 1,
+            source_id: 1,
+            source: "a.ndjson".to_owned(),
+            data_date: None,
+            offset: 0,
+            length: 2,
+            raw: Some(b"{}".to_vec()),
+            raw_hash: None,
+            fixed: None,
+            preamble: Preamble::default(),
+        }
+    }
+
+    #[test]
+    fn all_letters_that_cannot_be_tried_count_and_the_first_hundred_are_listed() {
+        let mut replayed = Replayed::default();
+        let letters: Vec<OpenLetter> = (0..100).map(letter).collect();
+        replayed.leave_all(&letters, "no date");
+        assert_eq!((replayed.met.len(), replayed.why.len(), replayed.not_replayable), (100, 100, 100));
+        assert_eq!(replayed.why[99], (99, "no date".to_owned()));
+        replayed.leave(100, "not a record".to_owned());
+        assert_eq!((replayed.why.len(), replayed.not_replayable), (100, 101));
+    }
+}
