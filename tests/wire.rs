@@ -165,8 +165,11 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
             Rule { at, fault }
         });
         let traffic = run_through(&load, rules.collect()).traffic();
-        // A fault on the connection that looks for a pooler can come before that of the first.
-        assert!(traffic.iter().any(|connection| connection.struck), "no fault struck");
+        // The first attempt is ended by the fault of its connection, or of the one that looks for a pooler.
+        assert!(
+            traffic.iter().take(2).any(|connection| connection.struck),
+            "not even the first fault struck"
+        );
     });
 }
 

@@ -49,6 +49,28 @@ fn a_load_is_whole_with_its_state_in_dynamodb() {
     assert_eq!(cloud.boto(&["describe", &table])["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST");
 }
 
+/// It says neither which sources have dead letters, nor that it would.
+#[test]
+fn the_open_dead_letters_of_a_state_of_an_earlier_version_count() {
+    let story = keeping(Story::new(), "sqlite:state.db");
+    story.write("a.ndjson", "{\"id\":0}\n{\"id\":\"x\"}\n");
+    story.run(&[]).exit(3);
+    let state = rusqlite::Connection::open(story.path("state.db")).unwrap();
+    let marks = state.execute("DELETE FROM logmill_state WHERE key LIKE '%/refused/%'", []).unwrap();
+    let jobs = state.execute(
+        "UPDATE logmill_state SET value = CAST(replace(CAST(value AS text), ',\"marks_refused\":true', '') AS blob)
+         WHERE key LIKE '%/job' AND instr(CAST(value AS text), 'marks_refused')",
+        [],
+    );
+    assert_eq!((marks, jobs.unwrap()), (1, 1));
+    for file in ["b.ndjson", "c.ndjson"] {
+        story.write(file, "{\"id\":1}\n");
+        let ended = story.run(&[]);
+        ended.exit(3);
+        assert_eq!(ended.json()["open_dead_letters_of_job"], 1);
+    }
+}
+
 /// It is there that objects are, and nothing that knows of them.
 #[test]
 fn a_state_that_is_lost_stops_the_next_load() {

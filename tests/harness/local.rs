@@ -32,7 +32,7 @@ pub(crate) struct Local {
 /// Starts the server, prints its process id, and waits. If a word arrives, the guard kills the server and
 /// keeps its folder; if the pipe closes because the test run is gone, it removes the folder too. `LITTER`
 /// lists what the server leaves elsewhere.
-const GUARD: &str = r#"folder=$0; "$@" >>"$folder/log" 2>&1 </dev/null & server=$!
+const GUARD: &str = r#"folder=$0; : >>"$folder/log"; "$@" >>"$folder/log" 2>&1 </dev/null & server=$!
     echo $server; read -r word; kill -9 $server; wait $server
     [ -n "$word" ] || rm -rf "$folder" $LITTER"#;
 
@@ -212,9 +212,10 @@ mod tests {
             .map_while(Result::ok)
             .find_map(|line| Some(PathBuf::from(line.strip_prefix("server in ")?)))
             .unwrap();
-        assert!(folder.join("log").exists());
+        let was_there = folder.join("log").exists();
         run.kill().unwrap();
         run.wait().unwrap();
+        assert!(was_there);
         wait_until("the guard to clean up", || !folder.exists());
     }
 }

@@ -102,11 +102,11 @@ impl Keys {
     /// Begins a run, and creates the ledger for the first one.
     pub(super) fn begin_run(&self) -> Result<Life> {
         self.ask(|store| store.check())?.into_iter().for_each(|doubt| self.settings.observer.warn(doubt));
-        self.open()?;
+        let job = self.open()?;
         let last = self.last_run()?;
         let before = self.run_record(last)?;
         let mut record = RunRecord::after(&self.settings.command, before.as_ref());
-        if last > 0 && before.is_none() {
+        if last > 0 && before.is_none() || !job.marks_refused {
             record.note_left(true);
         }
         let mut run = last + 1;
@@ -191,7 +191,7 @@ impl Keys {
     }
 
     /// Creates the ledger if there is none, and refuses one that belongs to another job.
-    fn open(&self) -> Result<()> {
+    fn open(&self) -> Result<JobRecord> {
         loop {
             let (job, version) = self.job()?;
             if job.name != self.settings.job {
@@ -203,7 +203,7 @@ impl Keys {
                 .into());
             }
             if version.is_some() || self.set("job", None, &job)?.is_some() {
-                return Ok(());
+                return Ok(job);
             }
         }
     }
@@ -213,7 +213,7 @@ impl Keys {
             Some(entry) => Ok((parse("job", &entry)?, Some(entry.version))),
             None => {
                 let name = self.settings.job.clone();
-                Ok((JobRecord { name, next_source_id: 1, last_run: 0 }, None))
+                Ok((JobRecord { name, next_source_id: 1, last_run: 0, marks_refused: true }, None))
             }
         }
     }

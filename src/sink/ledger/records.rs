@@ -17,6 +17,10 @@ pub(super) struct JobRecord {
     /// The last run that began, if recorded.
     #[serde(default)]
     pub(super) last_run: i64,
+    /// All its sources with dead letters are recorded as such, and its runs what they left. States that were made
+    /// before that was recorded are read whole.
+    #[serde(default)]
+    pub(super) marks_refused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

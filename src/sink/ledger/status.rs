@@ -68,10 +68,14 @@ impl Keys {
 
     /// What is remembered of the sources with dead letters, and perhaps of others.
     fn remembered_with_refused(&self) -> Result<Snapshot> {
+        let (job, _) = self.job()?;
+        if !job.marks_refused {
+            return self.remembered();
+        }
         let marked = self.list(REFUSED)?;
         let ids: Vec<i32> = marked.iter().filter_map(|(key, _)| key[REFUSED.len()..].parse().ok()).collect();
         // A listing takes fewer questions per source than to ask for each.
-        let all = usize::try_from(self.job()?.0.next_source_id).unwrap_or(usize::MAX);
+        let all = usize::try_from(job.next_source_id).unwrap_or(usize::MAX);
         match ids.len() >= all / 2 {
             true => self.remembered(),
             false => self.remembered_by_id(ids),
