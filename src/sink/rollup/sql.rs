@@ -191,7 +191,7 @@ fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
             }
             Token::Name(name) | Token::Quoted(name) if is_called => {
                 let is_empty = tokens.get(at + 2) == Some(&Token::Sign(")"));
-                let has_one = tokens.get(at + 3) == Some(&Token::Sign(")"));
+                let has_one = arguments(&tokens[at + 2..]) == 1;
                 let asks = CLOCK_FUNCTIONS.contains(&name.as_str())
                     || is_empty && CLOCK_IF_EMPTY.contains(&name.as_str())
                     || has_one && matches!(name.as_str(), "strftime" | "age");
@@ -205,9 +205,7 @@ fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
                 let caller = callers.last().copied().unwrap_or("");
                 let is_read = before.and_then(name_at).is_some_and(|name| TIME_READERS.contains(&name))
                     || TIME_READERS.contains(&caller);
-                let compared = tokens[..at].iter().rposition(|token| *token != Token::Sign(""));
-                let is_compared = compared.is_some_and(|to| to + 1 < at && name_at(to) == Some(time));
-                if is_cast || is_read || is_compared {
+                if is_cast || is_read || is_compared(tokens, at, time) {
                     return Some(format!("'{text}'"));
                 }
             }
@@ -215,6 +213,49 @@ fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// The number of arguments before the bracket that closes a call.
+fn arguments(tokens: &[Token]) -> usize {
+    let (mut depth, mut commas) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign("(") => depth += 1,
+            Token::Sign(")") if depth == 0 => return if at == 0 { 0 } else { commas + 1 },
+            Token::Sign(")") => depth -= 1,
+            Token::Sign(",") if depth == 0 => commas += 1,
+            _ => {}
+        }
+    }
+    commas + 1
+}
+
+/// Whether the text there is compared with the column of times, from either side, or is in a list or a range of
+/// texts that is.
+fn is_compared(tokens: &[Token], at: usize, time: &str) -> bool {
+    let is_time = |token: &Token| matches!(token, Token::Name(name) | Token::Quoted(name) if name == time);
+    let leads_on = |token: &Token| match token {
+        Token::Sign(sign) => matches!(*sign, "" | "(" | ","),
+        Token::Name(name) => matches!(name.as_str(), "between" | "symmetric" | "and" | "in" | "any" | "not"),
+        Token::Text(_) => true,
+        _ => false,
+    };
+    let before = tokens[..at].iter().rposition(|token| is_time(token) || !leads_on(token));
+    if let Some(before) = before.filter(|before| before + 1 < at && is_time(&tokens[*before])) {
+        let count = |word: &str| {
+            let is_word = |token: &&Token| matches!(token, Token::Name(name) if name == word);
+            tokens[before..at].iter().filter(is_word).count()
+        };
+        // Every other one begins a condition of its own.
+        if count("and") <= count("between") {
+            return true;
+        }
+    }
+    let signs = tokens[at + 1..].iter().take_while(|token| **token == Token::Sign("")).count();
+    let behind = &tokens[at + 1 + signs..];
+    // The column may be named with its table.
+    let dots = behind.iter().skip(1).step_by(2).take_while(|token| **token == Token::Sign(".")).count();
+    signs > 0 && behind.get(2 * dots).is_some_and(is_time)
 }
 
 /// The tokens of SQL, with their places. Comments are left out.
@@ -393,7 +434,13 @@ mod tests {
             "date_trunc('day', 'now')",
             "now/* here */()",
             "age(t)",
+            "age(x.t)",
+            "age(coalesce(t, u))",
             "u or t >= 'yesterday'",
+            "u or x.t between 'yesterday' and 'today'",
+            "u or t between '2024-01-01' and 'now'",
+            "u or t in ('2024-01-01', 'today')",
+            "u or 'yesterday' <= x.t",
         ] {
             let sql = format!("select 1 from x where t < {asked}{DAY}");
             let error = Sql::read(&sql, "t", false).expect_err(asked);
@@ -420,6 +467,13 @@ mod tests {
             "strftime('%H', t) = '10'",
             "date_trunc('day', t) = {date}",
             "age(t, u) > '1 day'",
+            "age(coalesce(t, u), {date}) > '1 day'",
+            "t > u and message = 'now'",
+            "'now' = message and t > u",
+            "t in (u) and 'now' = message",
+            "t > '2024-01-01' and 'now' = message",
+            "t between '2024-01-01' and '2024-02-01' and 'now' = message",
+            "t between u and v and message in ('now', 'today')",
             "knowing()",
             "E'it\\'s now()' = message",
         ] {
