@@ -216,7 +216,7 @@ fn logs() -> [Log; 10] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default())).optional();
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
-    let stamp = Timestamp { format: StampFormat::Strptime(Box::new(letters)), ..Timestamp::default() };
+    let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
     [
         Log {
             name: "combined",

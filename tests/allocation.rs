@@ -60,7 +60,7 @@ fn schema() -> Schema {
         Field::new("bool", Kind::Bool),
         Field::new("stamp", stamps(StampFormat::Any)),
         Field::new("epoch", stamps(StampFormat::EpochMs)),
-        Field::new("access", stamps(StampFormat::Strptime(Box::new(layout)))),
+        Field::new("access", stamps(StampFormat::Strptime(layout))),
         Field::new("date", Kind::Date),
         Field::new("time", Kind::Time),
         Field::new("uuid", Kind::Uuid { version: None }),
@@ -202,7 +202,7 @@ fn logs() -> [(Spec, Vec<Field>, &'static str); 5] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default()));
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
-    let stamp = Timestamp { format: StampFormat::Strptime(Box::new(letters)), ..Timestamp::default() };
+    let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
     let stamp_of = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
     let json = Kind::Json(schema::Json::default());
     let port = Field {

@@ -74,8 +74,8 @@ pub(super) fn of_shape(text: &[u8]) -> impl Iterator<Item = usize> {
 pub(super) fn rules(number: usize) -> Timestamp {
     let format = LAYOUTS[number].format;
     let named = StampFormat::from_word(format);
-    let format = named
-        .unwrap_or_else(|| StampFormat::Strptime(Box::new(Strptime::new(format).expect("a layout of ours"))));
+    let format =
+        named.unwrap_or_else(|| StampFormat::Strptime(Strptime::new(format).expect("a layout of ours")));
     Timestamp { format, ..Timestamp::default() }
 }
 

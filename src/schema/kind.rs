@@ -163,7 +163,7 @@ pub enum StampFormat {
     /// As in syslog: `Oct  7 12:34:56`, or an ISO form.
     Syslog,
     /// As described with chrono's letters.
-    Strptime(Box<Strptime>),
+    Strptime(Strptime),
 }
 
 impl StampFormat {

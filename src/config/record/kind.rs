@@ -257,7 +257,7 @@ impl Rules<'_, '_> {
             format!("not a format; it is one of {known}, or letters such as %d/%b/%Y:%H:%M:%S %z")
         } else {
             match Strptime::new(&text) {
-                Ok(letters) => return StampFormat::Strptime(Box::new(letters)),
+                Ok(letters) => return StampFormat::Strptime(letters),
                 Err(_) if reader.has_variable(&place) => "the format cannot be read".to_owned(),
                 Err(what) => format!("the format cannot be read: {what}"),
             }

@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_layout_reads_no_year_that_others_do_not() {
-        let format = StampFormat::Strptime(Box::new(Strptime::new("%Y-%m-%d").expect("a layout")));
+        let format = StampFormat::Strptime(Strptime::new("%Y-%m-%d").expect("a layout"));
         check(
             &stamp(Timestamp { format, ..Timestamp::default() }),
             &[
