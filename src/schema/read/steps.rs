@@ -5,9 +5,6 @@
 //! an offset, and everything after them are read step by step. Both accept a timestamp only if each byte is
 //! where they expect it, and leave anything else to chrono.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use chrono::format::{Fixed, Item, Numeric, Pad, StrftimeItems};
 
 use super::super::Year;
@@ -19,31 +16,6 @@ use super::stamp::{DAY_US, Stamp};
 pub(super) struct Steps {
     steps: Vec<Step>,
     head: Option<Head>,
-    /// The layout's number, if its timestamps can be read after the last one.
-    after_last: Option<u64>,
-}
-
-/// How many layouts there have been.
-static LAYOUTS: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    /// The last timestamp that the steps of some layout read in this thread.
-    static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
-}
-
-/// A timestamp that was read. The next one of a log is mostly of the same hour: then only its minute and
-/// second need to be read.
-#[derive(Clone, Copy)]
-struct Last {
-    /// The number of its layout.
-    layout: u64,
-    length: usize,
-    /// Its first and last bytes, which are all of it, without the digits of minute and second.
-    bytes: [u128; 2],
-    /// Which bits those are.
-    kept: [u128; 2],
-    /// The same at the start of its hour.
-    hour: Stamp,
 }
 
 /// A part of a layout.
@@ -82,29 +54,12 @@ impl Steps {
     pub(super) fn new(items: &[Item<'static>]) -> Option<Steps> {
         let steps = compile(items)?;
         let head = Head::new(&steps);
-        // A fraction is different in each timestamp, and another year may be given for each source.
-        let is_steady = head.as_ref().is_some_and(|head| head.year.is_some())
-            && !steps.iter().any(|step| matches!(step, Step::Fraction | Step::Digits(_)));
-        let after_last = is_steady.then(|| LAYOUTS.fetch_add(1, Ordering::Relaxed));
-        Some(Steps { steps, head, after_last })
+        Some(Steps { steps, head })
     }
 
     /// Reads a timestamp; `None` if it is anything but what the steps expect. `given` is the year of one that
     /// names none.
     pub(super) fn read(&self, text: &[u8], given: Option<Year>) -> Option<Stamp> {
-        let (Some(layout), Some(head), Some(ends)) = (self.after_last, &self.head, ends(text)) else {
-            return self.read_all(text, given);
-        };
-        if let Some(stamp) = LAST.get().read_next(layout, head, text, ends) {
-            return Some(stamp);
-        }
-        let stamp = self.read_all(text, given)?;
-        LAST.set(Last::new(layout, head, text.len(), ends, stamp, seconds(head, text)?));
-        Some(stamp)
-    }
-
-    /// The same, without knowledge of the last one.
-    fn read_all(&self, text: &[u8], given: Option<Year>) -> Option<Stamp> {
         let (mut parts, mut rest) = (Parts::default(), text);
         let behind = match &self.head {
             Some(head) => {
@@ -118,60 +73,6 @@ impl Steps {
         }
         if !rest.is_empty() { None } else { parts.stamp(given) }
     }
-}
-
-impl Last {
-    const NONE: Last = Last {
-        layout: u64::MAX,
-        length: 0,
-        bytes: [0; 2],
-        kept: [0; 2],
-        hour: Stamp { local_us: 0, offset_s: None },
-    };
-
-    /// `stamp`, which was read from a text of this length and these ends, `seconds` after the full hour.
-    fn new(layout: u64, head: &Head, length: usize, ends: [u128; 2], stamp: Stamp, seconds: i64) -> Last {
-        let mut kept = [u128::MAX; 2];
-        for at in [head.minute, head.minute + 1, head.second, head.second + 1] {
-            if at < 16 {
-                kept[0] &= !(0xff_u128 << (8 * at));
-            }
-            if at + 16 >= length {
-                kept[1] &= !(0xff_u128 << (8 * (at + 16 - length)));
-            }
-        }
-        let bytes = [ends[0] & kept[0], ends[1] & kept[1]];
-        let hour = Stamp { local_us: stamp.local_us - seconds * 1_000_000, ..stamp };
-        Last { layout, length, bytes, kept, hour }
-    }
-
-    /// Reads a timestamp that differs at most in its minute and second.
-    #[inline]
-    fn read_next(&self, layout: u64, head: &Head, text: &[u8], ends: [u128; 2]) -> Option<Stamp> {
-        let is_like_it = self.layout == layout
-            && self.length == text.len()
-            && ends[0] & self.kept[0] == self.bytes[0]
-            && ends[1] & self.kept[1] == self.bytes[1];
-        if !is_like_it {
-            return None;
-        }
-        Some(Stamp { local_us: self.hour.local_us + seconds(head, text)? * 1_000_000, ..self.hour })
-    }
-}
-
-/// The first and the last sixteen bytes of a text, if they are all of it.
-#[inline]
-fn ends(text: &[u8]) -> Option<[u128; 2]> {
-    let (first, last) = (text.first_chunk()?, text.last_chunk()?);
-    (text.len() <= 32).then(|| [u128::from_le_bytes(*first), u128::from_le_bytes(*last)])
-}
-
-/// The seconds since the full hour.
-#[inline]
-fn seconds(head: &Head, text: &[u8]) -> Option<i64> {
-    let pair_at = |at: usize| pair(*text.get(at)?, *text.get(at + 1)?);
-    let (minute, second) = (pair_at(head.minute)?, pair_at(head.second)?);
-    (minute <= 59 && second <= 59).then(|| i64::from(minute * 60 + second))
 }
 
 /// What has been read of a timestamp.

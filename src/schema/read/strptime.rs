@@ -274,21 +274,5 @@ mod tests {
             }
             prop_assert!(fast.is_none() || fast == slow, "{}: {:?} and {:?}", text, fast, slow);
         }
-
-        /// After a timestamp of the same hour only minute and second are read, unless the layout is another.
-        #[test]
-        fn a_timestamp_is_the_same_whatever_was_read_before(
-            texts in proptest::collection::vec(
-                (any::<bool>(), "2[78]/(Oct|Nov)/2023:1[23]:[0-6][0-9]:[0-6][0-9x] [+]02:?00"),
-                2..6,
-            ),
-        ) {
-            let layouts = ["%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%S:%M %z"];
-            let layouts = layouts.map(|letters| Strptime::new(letters).expect("a layout"));
-            for (is_second, text) in texts {
-                let layout = &layouts[usize::from(is_second)];
-                prop_assert_eq!(layout.read(&text, None).ok(), layout.read_slowly(&text, None), "{}", text);
-            }
-        }
     }
 }
