@@ -29,8 +29,6 @@ const JSONB_VERSION: u8 = 1;
 #[derive(Clone, Debug)]
 pub struct CopyEncoder {
     columns: Vec<Column>,
-    /// The usual way of each column.
-    ways: Vec<Way>,
     demands: Demands,
     /// The job's contribution to the hash of a record.
     hash_key: Option<[u8; 32]>,
@@ -38,8 +36,7 @@ pub struct CopyEncoder {
 
 impl CopyEncoder {
     pub(super) fn new(columns: Vec<Column>, demands: Demands, hash_key: Option<[u8; 32]>) -> CopyEncoder {
-        let ways = columns.iter().map(Way::of).collect();
-        CopyEncoder { columns, ways, demands, hash_key }
+        CopyEncoder { columns, demands, hash_key }
     }
 
     /// The same with these constant columns, or every reason why they do not fit.
@@ -59,90 +56,22 @@ impl Encoder for CopyEncoder {
         let before = faults.len();
         let columns = i16::try_from(self.columns.len()).expect("PostgreSQL has at most 1,600 columns");
         out.extend_from_slice(&columns.to_be_bytes());
-        for (way, column) in self.ways.iter().zip(&self.columns) {
-            if !way.put(row.values(), place, out) {
-                self.put(column, row, place, out, faults);
+        for column in &self.columns {
+            match column.origin {
+                Origin::Field(index) | Origin::Extra(index) => {
+                    if let Err(unfit) = column.put(&row.values()[index], out) {
+                        let path = Path::Field(&Path::Record, &column.name);
+                        faults.push(unfit.code, &path, unfit.message(column), None);
+                    }
+                }
+                Origin::Constant(_) => out.extend_from_slice(&column.constant),
+                Origin::SourceId => put_fixed(out, place.source_id.to_be_bytes()),
+                Origin::SourceOffset => put_fixed(out, place.offset.to_be_bytes()),
+                Origin::RecordHash => put(out, &record_hash(place.raw, row, self.hash_key.as_ref())),
             }
         }
         self.demands.judge(row.values(), faults);
         faults.len() == before
-    }
-}
-
-/// How a column is usually written: the kinds that most columns of logs are. It is found once, because a
-/// search among all wire forms takes as long as writing the value.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// The text of this field.
-    Text(usize),
-    /// The integer of this field.
-    Int(usize),
-    /// The double of this field.
-    Float(usize),
-    /// The timestamp of this field.
-    Timestamp(usize),
-    SourceId,
-    SourceOffset,
-    /// None of these.
-    Other,
-}
-
-impl Way {
-    fn of(column: &Column) -> Way {
-        match (column.origin, &column.wire) {
-            (Origin::Field(index), Wire::Text { chars_max: None }) => Way::Text(index),
-            (Origin::Field(index), Wire::Int8) => Way::Int(index),
-            (Origin::Field(index), Wire::Float8) => Way::Float(index),
-            (Origin::Field(index), Wire::Timestamp) => Way::Timestamp(index),
-            (Origin::SourceId, _) => Way::SourceId,
-            (Origin::SourceOffset, _) => Way::SourceOffset,
-            _ => Way::Other,
-        }
-    }
-
-    /// Appends the column, if its value is of its usual kind; a null, for one, is not.
-    #[inline(always)]
-    fn put(self, values: &[Value<'_>], place: Place<'_>, out: &mut Vec<u8>) -> bool {
-        match self {
-            Way::Text(index) => match &values[index] {
-                Value::Text(text) => put_text(text, out),
-                _ => return false,
-            },
-            Way::Int(index) => match &values[index] {
-                Value::Int(number) => put_fixed(out, number.to_be_bytes()),
-                _ => return false,
-            },
-            Way::Float(index) => match &values[index] {
-                Value::Float(number) => put_fixed(out, number.to_be_bytes()),
-                _ => return false,
-            },
-            Way::Timestamp(index) => match &values[index] {
-                Value::Timestamp(us) => put_fixed(out, (us - EPOCH_US).to_be_bytes()),
-                _ => return false,
-            },
-            Way::SourceId => put_fixed(out, place.source_id.to_be_bytes()),
-            Way::SourceOffset => put_fixed(out, place.offset.to_be_bytes()),
-            Way::Other => return false,
-        }
-        true
-    }
-}
-
-impl CopyEncoder {
-    /// Appends any column, or notes why its value does not fit.
-    fn put(&self, column: &Column, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) {
-        match column.origin {
-            Origin::Field(index) | Origin::Extra(index) => {
-                if let Err(unfit) = column.put(&row.values()[index], out) {
-                    let path = Path::Field(&Path::Record, &column.name);
-                    faults.push(unfit.code, &path, unfit.message(column), None);
-                }
-            }
-            Origin::Constant(_) => out.extend_from_slice(&column.constant),
-            Origin::SourceId => put_fixed(out, place.source_id.to_be_bytes()),
-            Origin::SourceOffset => put_fixed(out, place.offset.to_be_bytes()),
-            Origin::RecordHash => put(out, &record_hash(place.raw, row, self.hash_key.as_ref())),
-        }
     }
 }
 
@@ -206,6 +135,11 @@ impl Column {
                 return Err(not_storable("null, where there must be a value"));
             }
             out.extend_from_slice(&(-1_i32).to_be_bytes());
+            return Ok(());
+        }
+        // The most common kind of log value skips the search among all the others.
+        if let (Wire::Text { chars_max: None }, Value::Text(text)) = (&self.wire, value) {
+            put_text(text, out);
             return Ok(());
         }
         match (&self.wire, value, &self.kind) {
